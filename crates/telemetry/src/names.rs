@@ -1,0 +1,57 @@
+//! Every metric, label and header name, in one place.
+//!
+//! Services record with these constants, dashboards and the load test query with them, so renaming a metric renames it
+//! everywhere. Names follow the OpenTelemetry semantic conventions (v1.40) in their Prometheus form.
+
+/// Histogram: seconds from the request's head to the response's head. Labels [`HTTP_REQUEST_METHOD`], [`HTTP_ROUTE`],
+/// [`HTTP_RESPONSE_STATUS_CODE`].
+pub const HTTP_SERVER_REQUEST_DURATION: &str = "http_server_request_duration_seconds";
+/// Gauge: requests being served now, HTTP and gRPC.
+pub const HTTP_SERVER_ACTIVE_REQUESTS: &str = "http_server_active_requests";
+/// Histogram: seconds of one outbound HTTP attempt. Labels [`HTTP_REQUEST_METHOD`], [`SERVER_ADDRESS`], [`URL_TEMPLATE`],
+/// [`HTTP_RESPONSE_STATUS_CODE`] (empty where no response came), [`ERROR_TYPE`] (empty where one did).
+pub const HTTP_CLIENT_REQUEST_DURATION: &str = "http_client_request_duration_seconds";
+/// Histogram: seconds of one inbound gRPC call. Labels [`RPC_METHOD`], [`RPC_RESPONSE_STATUS_CODE`].
+pub const RPC_SERVER_CALL_DURATION: &str = "rpc_server_call_duration_seconds";
+/// Histogram: seconds of one outbound gRPC attempt. Labels [`RPC_METHOD`], [`SERVER_ADDRESS`],
+/// [`RPC_RESPONSE_STATUS_CODE`] (empty where no status came), [`ERROR_TYPE`] (empty where one did).
+pub const RPC_CLIENT_CALL_DURATION: &str = "rpc_client_call_duration_seconds";
+/// Histogram: seconds of one database operation. Labels [`DB_SYSTEM_NAME`], [`DB_OPERATION_NAME`],
+/// [`DB_COLLECTION_NAME`], [`ERROR_TYPE`].
+pub const DB_CLIENT_OPERATION_DURATION: &str = "db_client_operation_duration_seconds";
+/// Counter: telemetry given up because a bounded queue was full or an export failed. Label [`SIGNAL`].
+pub const TELEMETRY_DROPPED: &str = "telemetry_dropped_total";
+/// Counter: batches of spans the collector did not take. Label [`SIGNAL`].
+pub const TELEMETRY_EXPORT_FAILURES: &str = "telemetry_export_failures_total";
+/// Gauge: lines or spans accepted and not yet written or exported. Label [`SIGNAL`].
+pub const TELEMETRY_QUEUED: &str = "telemetry_queued";
+
+/// Known method, or `_OTHER`.
+pub const HTTP_REQUEST_METHOD: &str = "http_request_method";
+/// Route template, or `unmatched`.
+pub const HTTP_ROUTE: &str = "http_route";
+/// Three digits; 499 where the caller went away first.
+pub const HTTP_RESPONSE_STATUS_CODE: &str = "http_response_status_code";
+/// Logical name of the service that was called.
+pub const SERVER_ADDRESS: &str = "server_address";
+/// Route template of an outbound call.
+pub const URL_TEMPLATE: &str = "url_template";
+/// Low-cardinality reason, such as `timeout` or `connect`.
+pub const ERROR_TYPE: &str = "error_type";
+/// Full name, `package.Service/Method`.
+pub const RPC_METHOD: &str = "rpc_method";
+/// gRPC status by name, such as `OK` or `DEADLINE_EXCEEDED`.
+pub const RPC_RESPONSE_STATUS_CODE: &str = "rpc_response_status_code";
+/// `sqlite` or `postgresql`.
+pub const DB_SYSTEM_NAME: &str = "db_system_name";
+/// `SELECT`, `INSERT` and so on.
+pub const DB_OPERATION_NAME: &str = "db_operation_name";
+/// Table.
+pub const DB_COLLECTION_NAME: &str = "db_collection_name";
+/// `logs` or `traces`.
+pub const SIGNAL: &str = "signal";
+
+/// Upper bounds of every latency histogram, in seconds. Every latency objective is one of them.
+pub const LATENCY_BUCKETS: [f64; 13] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
