@@ -1,1 +1,33 @@
-//! Stub.
+//! How a service runs and fails: the "microservice chassis" pattern.
+//!
+//! A service calls [`run`] with its [`Config`] and a function that builds its router. The chassis serves it on a public
+//! listener, answers probes on an admin listener, limits what comes in, turns errors into problem+json, and drains when
+//! told to stop. [`Upstream`], [`Cache`] and [`Database`] are the ways out, each chosen by a URL.
+
+mod admin;
+mod cache;
+mod config;
+mod database;
+mod deadline;
+mod discovery;
+mod error;
+mod faults;
+mod layers;
+mod readiness;
+mod replicas;
+mod run;
+mod serve;
+mod supervisor;
+mod upstream;
+
+pub use cache::{Cache, CacheUrl};
+pub use config::{Config, Switch};
+pub use database::{Database, DatabaseUrl, Transaction};
+pub use discovery::Address;
+pub use error::{Error, Problem};
+pub use faults::{Fault, TelemetryLoss};
+pub use layers::{Limits, public};
+pub use readiness::Readiness;
+pub use run::run;
+pub use supervisor::Announcement;
+pub use upstream::{GrpcUpstream, Upstream, UpstreamBody, UpstreamOptions};

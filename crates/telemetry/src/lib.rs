@@ -5,7 +5,7 @@
 
 pub mod names;
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, time::Duration};
 
 use axum::Router;
 use http::{HeaderMap, HeaderValue, Method, Response};
@@ -71,11 +71,11 @@ pub struct ClientCall;
 
 impl ClientCall {
     /// Stub.
-    pub fn http(_service: &Arc<str>, _method: &Method, _url_template: &'static str) -> Self {
+    pub fn http(_service: &'static str, _method: &Method, _url_template: &'static str) -> Self {
         Self
     }
     /// Stub.
-    pub fn rpc(_service: &Arc<str>, _method: &str) -> Self {
+    pub fn rpc(_service: &'static str, _method: &str) -> Self {
         Self
     }
     /// Stub.
@@ -133,7 +133,8 @@ pub fn register<M: prometheus_client::registry::Metric + Clone>(
 /// Stub.
 pub mod loss {
     /// Stub.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+    #[serde(rename_all = "lowercase")]
     pub enum Signal {
         /// Stub.
         Logs,

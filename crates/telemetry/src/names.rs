@@ -26,6 +26,9 @@ pub const TELEMETRY_EXPORT_FAILURES: &str = "telemetry_export_failures_total";
 /// Gauge: lines or spans accepted and not yet written or exported. Label [`SIGNAL`].
 pub const TELEMETRY_QUEUED: &str = "telemetry_queued";
 
+/// Counter: cache look-ups. Labels `cache`, `result` (`hit`, `miss`, `coalesced`).
+pub const CACHE_REQUESTS: &str = "cache_requests_total";
+
 /// Known method, or `_OTHER`.
 pub const HTTP_REQUEST_METHOD: &str = "http_request_method";
 /// Route template, or `unmatched`.

@@ -1,1 +1,23 @@
-//! Stub.
+//! Catalog: what the shop sells, and at which price.
+
+mod config;
+mod grpc;
+mod products;
+mod routes;
+mod store;
+
+pub use config::Config;
+pub use routes::app;
+pub use store::Store;
+
+/// Serves the catalogue until told to stop.
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    let caller = telemetry::Caller::Trusted;
+    chassis::run("catalog", &config.chassis, caller, async |readiness| {
+        let store = Store::open(&config).await?;
+        let database = store.database().clone();
+        readiness.check("database", move || database.clone().ping());
+        Ok(app(store))
+    })
+    .await
+}

@@ -1,0 +1,190 @@
+//! A service's own database, chosen by URL.
+
+use std::{
+    fmt,
+    fs::{File, TryLockError},
+    ops::{Deref, DerefMut},
+    path::PathBuf,
+    str::FromStr,
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use sqlx::{
+    Sqlite, SqliteConnection, SqlitePool,
+    migrate::Migrator,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use crate::{
+    Error,
+    config::{path_of, scheme},
+};
+
+/// Readers at once; they do not wait for its writer.
+const READERS: u32 = 4;
+/// The longest wait for a connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Only a transaction that was cut off without a rollback can make another wait for the file itself.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Which database, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DatabaseUrl {
+    /// `sqlite:PATH`: a file, made when missing. Replicas of the service share it.
+    Sqlite(PathBuf),
+}
+
+impl FromStr for DatabaseUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let url = match scheme(text) {
+            ("sqlite", rest) => path_of(rest).map(Self::Sqlite),
+            _ => None,
+        };
+        url.ok_or_else(|| format!("expected sqlite:PATH, found {text:?}"))
+    }
+}
+
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+        }
+    }
+}
+
+/// A handle to the database; cloning shares its connections.
+///
+/// With several processes on one file, a transaction that reads first and then writes fails at once when another
+/// has written in between, and busy waiting starves. So every write takes a lock file first and then `BEGIN IMMEDIATE`.
+#[derive(Debug, Clone)]
+pub struct Database {
+    readers: SqlitePool,
+    writer: SqlitePool,
+    lock: Arc<File>,
+}
+
+impl Database {
+    /// Opens the database and brings its tables up to date. Replicas that start together do so one after the other.
+    pub async fn open(url: &DatabaseUrl, migrations: &Migrator) -> anyhow::Result<Self> {
+        let DatabaseUrl::Sqlite(path) = url;
+        Self::open_sqlite(path.clone(), migrations)
+            .await
+            .with_context(|| format!("open the database {url}"))
+    }
+
+    async fn open_sqlite(path: PathBuf, migrations: &Migrator) -> anyhow::Result<Self> {
+        let lock_path = path.with_added_extension("lock");
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&lock_path)
+            .with_context(|| format!("make {}", lock_path.display()))?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal)
+            .busy_timeout(BUSY_TIMEOUT);
+        let pool = |size| {
+            SqlitePoolOptions::new()
+                .max_connections(size)
+                .acquire_timeout(ACQUIRE_TIMEOUT)
+        };
+        let lock = Arc::new(lock);
+        // Changing the journal mode is a write too.
+        let guard = LockGuard::take(Arc::clone(&lock)).await?;
+        let writer = pool(1).connect_with(options.clone()).await?;
+        migrations.run(&writer).await?;
+        drop(guard);
+        Ok(Self {
+            readers: pool(READERS).connect_lazy_with(options),
+            writer,
+            lock,
+        })
+    }
+
+    /// Where to read. What a reader sees is at least as new as the last commit before it began.
+    pub fn readers(&self) -> &SqlitePool {
+        &self.readers
+    }
+
+    /// Begins a transaction that may write; only one runs at a time, over all replicas.
+    pub async fn write(&self) -> Result<Transaction, Error> {
+        // The only writing connection of this process first: it keeps our own tasks from racing for the file lock.
+        let connection = self.writer.acquire().await?;
+        let guard = LockGuard::take(Arc::clone(&self.lock)).await?;
+        let begin = sqlx::SqlStr::from_static("BEGIN IMMEDIATE");
+        let inner = sqlx::Transaction::begin(connection, Some(begin)).await?;
+        Ok(Transaction {
+            inner,
+            _guard: guard,
+        })
+    }
+
+    /// A readiness check: whether the database answers.
+    pub async fn ping(self) -> Result<(), String> {
+        sqlx::query("SELECT 1")
+            .execute(&self.readers)
+            .await
+            .map(drop)
+            .map_err(|error| error.to_string())
+    }
+}
+
+/// A transaction that may write; dropped without [`Transaction::commit`], it is rolled back.
+#[derive(Debug)]
+pub struct Transaction {
+    inner: sqlx::Transaction<'static, Sqlite>,
+    _guard: LockGuard,
+}
+
+impl Transaction {
+    /// Makes everything written visible and durable, or nothing.
+    pub async fn commit(self) -> Result<(), Error> {
+        Ok(self.inner.commit().await?)
+    }
+}
+
+impl Deref for Transaction {
+    type Target = SqliteConnection;
+
+    fn deref(&self) -> &Self::Target {
+        &self.inner
+    }
+}
+
+impl DerefMut for Transaction {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.inner
+    }
+}
+
+/// Holds the lock file, and with it every other replica's writes.
+#[derive(Debug)]
+struct LockGuard(Arc<File>);
+
+impl LockGuard {
+    async fn take(file: Arc<File>) -> Result<Self, Error> {
+        match file.try_lock() {
+            Ok(()) => return Ok(Self(file)),
+            Err(TryLockError::WouldBlock) => (),
+            Err(TryLockError::Error(error)) => return Err(Error::Internal(error.into())),
+        }
+        let wait = tokio::task::spawn_blocking(move || file.lock().map(|()| Self(file)));
+        let guard = wait.await.map_err(|error| Error::Internal(error.into()))?;
+        guard.map_err(|error| Error::Internal(error.into()))
+    }
+}
+
+impl Drop for LockGuard {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.unlock() {
+            tracing::error!(%error, "the database lock was not released");
+        }
+    }
+}

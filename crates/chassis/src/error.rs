@@ -1,0 +1,190 @@
+//! The one error type handlers return, and how it reads on the wire.
+
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Why a request could not be served. It is the only type that knows status codes.
+///
+/// Every text but that of `Internal` is also the answer. `Internal` keeps its cause for the log; the caller learns only
+/// that we failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// 400: the request is malformed.
+    #[error("{0}")]
+    Invalid(String),
+    /// 401: who is asking is not known.
+    #[error("{0}")]
+    Unauthorized(&'static str),
+    /// 403: who is asking may not.
+    #[error("{0}")]
+    Forbidden(&'static str),
+    /// 404: there is no such thing.
+    #[error("{0} not found")]
+    NotFound(&'static str),
+    /// 405: the route has other methods.
+    #[error("this route does not take that method")]
+    MethodNotAllowed,
+    /// 409: the request is fine but the current state forbids it.
+    #[error("{0}")]
+    Conflict(String),
+    /// 413: the body is over the limit.
+    #[error("the request body is larger than this service takes")]
+    TooLarge,
+    /// 422: well-formed, and against a rule.
+    #[error("{0}")]
+    Unprocessable(String),
+    /// 429: over the caller's rate; try again after these seconds.
+    #[error("too many requests; try again in {retry_after_s} s")]
+    TooManyRequests {
+        /// Whole seconds, at least 1.
+        retry_after_s: u64,
+    },
+    /// 503: something we need did not answer; trying again may help.
+    #[error("{0} is unavailable")]
+    Unavailable(&'static str),
+    /// 504: the deadline passed first.
+    #[error("the request did not finish within its deadline")]
+    Timeout,
+    /// 500: something broke.
+    #[error("internal error")]
+    Internal(#[from] anyhow::Error),
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(cause: sqlx::Error) -> Self {
+        match cause {
+            sqlx::Error::PoolTimedOut => Self::Unavailable("the database"),
+            other => Self::Internal(anyhow::Error::new(other).context("use the database")),
+        }
+    }
+}
+
+impl Error {
+    /// The HTTP status of this error.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Invalid(_) => StatusCode::BAD_REQUEST,
+            Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// This error once more, for another of the callers that waited for the same work. The cause is logged with each.
+    #[must_use]
+    pub fn shared(error: &Self) -> Self {
+        match error {
+            Self::Invalid(text) => Self::Invalid(text.clone()),
+            Self::Unauthorized(text) => Self::Unauthorized(text),
+            Self::Forbidden(text) => Self::Forbidden(text),
+            Self::NotFound(what) => Self::NotFound(what),
+            Self::MethodNotAllowed => Self::MethodNotAllowed,
+            Self::Conflict(text) => Self::Conflict(text.clone()),
+            Self::TooLarge => Self::TooLarge,
+            Self::Unprocessable(text) => Self::Unprocessable(text.clone()),
+            Self::TooManyRequests { retry_after_s } => Self::TooManyRequests {
+                retry_after_s: *retry_after_s,
+            },
+            Self::Unavailable(what) => Self::Unavailable(what),
+            Self::Timeout => Self::Timeout,
+            Self::Internal(cause) => Self::Internal(anyhow::anyhow!("{cause:#}")),
+        }
+    }
+
+    /// The same error for a gRPC caller.
+    pub fn into_grpc(self) -> tonic::Status {
+        let code = match &self {
+            Self::Invalid(_) | Self::Unprocessable(_) => tonic::Code::InvalidArgument,
+            Self::Unauthorized(_) => tonic::Code::Unauthenticated,
+            Self::Forbidden(_) => tonic::Code::PermissionDenied,
+            Self::NotFound(_) => tonic::Code::NotFound,
+            Self::MethodNotAllowed => tonic::Code::Unimplemented,
+            Self::Conflict(_) => tonic::Code::FailedPrecondition,
+            Self::TooLarge | Self::TooManyRequests { .. } => tonic::Code::ResourceExhausted,
+            Self::Unavailable(_) => tonic::Code::Unavailable,
+            Self::Timeout => tonic::Code::DeadlineExceeded,
+            Self::Internal(_) => tonic::Code::Internal,
+        };
+        self.log();
+        tonic::Status::new(code, self.to_string())
+    }
+
+    fn log(&self) {
+        if let Self::Internal(cause) = self {
+            tracing::error!(error = format!("{cause:#}"), "request failed");
+        }
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        self.log();
+        let mut response = Problem::new(self.status(), self.to_string()).into_response();
+        let retry_after_s = match self {
+            Self::TooManyRequests { retry_after_s } => retry_after_s,
+            Self::Unavailable(_) => 1,
+            _ => return response,
+        };
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, retry_after_s.into());
+        response
+    }
+}
+
+/// The media type of [`Problem`].
+pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
+
+/// Problem details (RFC 9457). `type` is left out, which means `about:blank`: the status says it all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Problem {
+    /// The HTTP status, repeated.
+    #[schema(example = 404)]
+    pub status: u16,
+    /// What the status means.
+    #[schema(example = "Not Found")]
+    pub title: String,
+    /// What went wrong this time.
+    #[schema(example = "product not found")]
+    pub detail: String,
+    /// Names the request in logs and traces.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+}
+
+impl Problem {
+    /// A problem of the current request.
+    pub fn new(status: StatusCode, detail: String) -> Self {
+        Self {
+            status: status.as_u16(),
+            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            detail,
+            request_id: telemetry::current()
+                .and_then(|it| it.request_id.to_str().ok().map(str::to_owned)),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).expect("made from a status");
+        let mut response = (status, Json(self)).into_response();
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        response
+    }
+}

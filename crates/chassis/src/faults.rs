@@ -1,0 +1,232 @@
+//! Faults on purpose: latency, errors, hangs and CPU burn, per route, switched on and off on the admin port.
+//!
+//! Experiments and runbooks use them; they exist only when the service was started with `FAULTS=on`.
+
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Json, Router,
+    extract::{MatchedPath, Query, Request, State},
+    http::StatusCode,
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+    routing::get,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Problem, layers};
+
+/// How many faults can stand at once.
+const MAX_FAULTS: usize = 64;
+/// The longest latency and CPU burn, so that a typing error does not outlive the day.
+const MAX_MILLIS: u64 = 60_000;
+
+/// What goes wrong on one route. Parts that are left out do nothing; those given act in this order: `cpu_ms`,
+/// `latency_ms`, `hang`, `error_ratio`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Fault {
+    /// Route template such as `/products/{id}`, for gRPC `/package.Service/Method`; empty for every route.
+    pub route: String,
+    /// Milliseconds of busy work before the handler runs.
+    pub cpu_ms: u64,
+    /// Milliseconds of waiting before the handler runs.
+    pub latency_ms: u64,
+    /// Never answer.
+    pub hang: bool,
+    /// The share of requests, 0 to 1, answered with an error instead of by the handler.
+    pub error_ratio: f64,
+    /// Silent loss of telemetry, to prove that reconciliation notices. Applies to the whole process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub telemetry_loss: Option<TelemetryLoss>,
+}
+
+/// Loses every n-th item of one signal without counting it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TelemetryLoss {
+    /// Which signal.
+    pub signal: telemetry::loss::Signal,
+    /// One in how many; 0 ends the loss.
+    pub one_in: u32,
+}
+
+impl Fault {
+    fn check(&self) -> Result<(), Error> {
+        if !(0.0..=1.0).contains(&self.error_ratio) {
+            return Err(Error::Unprocessable("error_ratio is from 0 to 1".into()));
+        }
+        if self.cpu_ms > MAX_MILLIS || self.latency_ms > MAX_MILLIS {
+            let text = format!("cpu_ms and latency_ms are at most {MAX_MILLIS}");
+            return Err(Error::Unprocessable(text));
+        }
+        if self.telemetry_loss.is_some() && !self.route.is_empty() {
+            let text = "telemetry_loss applies to the whole process: leave the route out";
+            return Err(Error::Unprocessable(text.into()));
+        }
+        Ok(())
+    }
+}
+
+/// The faults in force; cloning shares them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Faults(Arc<RwLock<Vec<Fault>>>);
+
+impl Faults {
+    fn list(&self) -> Vec<Fault> {
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn find(&self, matched: Option<&str>, path: &str) -> Option<Fault> {
+        let faults = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let hit = |it: &&Fault| it.route == path || matched.is_some_and(|route| it.route == route);
+        let any = || faults.iter().find(|it| it.route.is_empty());
+        faults.iter().find(hit).or_else(any).cloned()
+    }
+
+    fn set(&self, fault: Fault) -> Result<(), Error> {
+        fault.check()?;
+        let mut faults = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        faults.retain(|it| it.route != fault.route);
+        if faults.len() == MAX_FAULTS {
+            let text = format!("{MAX_FAULTS} faults are set already; clear some first");
+            return Err(Error::Unprocessable(text));
+        }
+        if let Some(loss) = fault.telemetry_loss {
+            telemetry::loss::one_in(loss.signal, loss.one_in);
+        }
+        tracing::warn!(fault = format!("{fault:?}"), "fault set");
+        faults.push(fault);
+        Ok(())
+    }
+
+    /// Clears the faults of one route, or all.
+    fn clear(&self, route: Option<&str>) {
+        let mut faults = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let (gone, kept) = std::mem::take(&mut *faults)
+            .into_iter()
+            .partition::<Vec<_>, _>(|it| route.is_none_or(|route| it.route == route));
+        *faults = kept;
+        for loss in gone.iter().filter_map(|it| it.telemetry_loss) {
+            telemetry::loss::one_in(loss.signal, 0);
+        }
+        tracing::warn!(cleared = gone.len(), "faults cleared");
+    }
+}
+
+/// `GET`, `PUT` and `DELETE /faults`.
+pub(crate) fn router(faults: Faults) -> Router {
+    Router::new()
+        .route("/faults", get(list).put(set).delete(clear))
+        .with_state(faults)
+}
+
+async fn list(State(faults): State<Faults>) -> Json<Vec<Fault>> {
+    Json(faults.list())
+}
+
+async fn set(
+    State(faults): State<Faults>,
+    Json(fault): Json<Fault>,
+) -> Result<Json<Vec<Fault>>, Error> {
+    faults.set(fault)?;
+    Ok(Json(faults.list()))
+}
+
+#[derive(Deserialize)]
+struct Which {
+    route: Option<String>,
+}
+
+async fn clear(State(faults): State<Faults>, Query(which): Query<Which>) -> Json<Vec<Fault>> {
+    faults.clear(which.route.as_deref());
+    Json(faults.list())
+}
+
+/// Lets the faults of the request's route happen to it.
+pub(crate) async fn inject(State(faults): State<Faults>, request: Request, next: Next) -> Response {
+    let matched = request.extensions().get::<MatchedPath>();
+    let fault = faults.find(matched.map(MatchedPath::as_str), request.uri().path());
+    let Some(fault) = fault else {
+        return next.run(request).await;
+    };
+    burn(fault.cpu_ms).await;
+    if fault.latency_ms > 0 {
+        tokio::time::sleep(Duration::from_millis(fault.latency_ms)).await;
+    }
+    if fault.hang {
+        std::future::pending::<()>().await;
+    }
+    if fastrand::f64() >= fault.error_ratio {
+        return next.run(request).await;
+    }
+    if layers::is_grpc(request.headers()) {
+        return tonic::Status::internal("injected fault").into_http();
+    }
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "injected fault".into()).into_response()
+}
+
+/// Keeps one core busy.
+async fn burn(millis: u64) {
+    if millis == 0 {
+        return;
+    }
+    let spin = move || {
+        let end = Instant::now() + Duration::from_millis(millis);
+        while Instant::now() < end {
+            std::hint::spin_loop();
+        }
+    };
+    if tokio::task::spawn_blocking(spin).await.is_err() {
+        tracing::warn!("the CPU burn was cut off");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn on(route: &str) -> Fault {
+        Fault {
+            route: route.to_owned(),
+            error_ratio: 1.0,
+            ..Fault::default()
+        }
+    }
+
+    #[test]
+    fn a_fault_hits_its_own_route_and_one_without_a_route_hits_the_rest() {
+        let faults = Faults::default();
+        faults.set(on("/products/{id}")).unwrap();
+        let find = |route| faults.find(Some(route), "/products/p-000001");
+        assert_eq!(find("/products/{id}"), Some(on("/products/{id}")));
+        assert_eq!(find("/products"), None);
+        faults.set(on("")).unwrap();
+        assert_eq!(find("/products"), Some(on("")));
+        faults.clear(Some(""));
+        assert_eq!(find("/products"), None);
+    }
+
+    #[test]
+    fn a_fault_that_makes_no_sense_is_refused() {
+        let faults = Faults::default();
+        let ratio = Fault {
+            error_ratio: 1.5,
+            ..Fault::default()
+        };
+        let late = Fault {
+            latency_ms: MAX_MILLIS + 1,
+            ..Fault::default()
+        };
+        for fault in [ratio, late] {
+            assert!(faults.set(fault).is_err());
+        }
+        assert_eq!(faults.list(), []);
+    }
+}

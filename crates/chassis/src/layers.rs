@@ -1,0 +1,149 @@
+//! What stands between the network and a service's own routes.
+
+use std::time::Duration;
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::{Request, State},
+    http::{HeaderMap, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+};
+use tokio::time::Instant;
+use tower_http::{catch_panic::CatchPanicLayer, limit::RequestBodyLimitLayer};
+
+use crate::{
+    Config, Error, Problem, deadline,
+    error::PROBLEM_JSON,
+    faults::{self, Faults},
+};
+
+/// What [`public`] enforces.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// The longest a request may take.
+    pub timeout: Duration,
+    /// The longest request body, in bytes.
+    pub body: usize,
+}
+
+impl From<&Config> for Limits {
+    fn from(config: &Config) -> Self {
+        Self {
+            timeout: config.request_timeout,
+            body: config.body_limit,
+        }
+    }
+}
+
+/// Wraps a service's routes in telemetry, problem+json, panic handling, deadline, faults and body limit, from the outside
+/// in. Tests of a service wrap it in the same.
+pub fn public(app: Router, limits: Limits, caller: telemetry::Caller) -> Router {
+    wrap(app, limits, caller, &Faults::default())
+}
+
+pub(crate) fn wrap(
+    app: Router,
+    limits: Limits,
+    caller: telemetry::Caller,
+    faults: &Faults,
+) -> Router {
+    let app = app
+        .fallback(async || Error::NotFound("route"))
+        .method_not_allowed_fallback(async || Error::MethodNotAllowed)
+        .layer(axum::extract::DefaultBodyLimit::disable())
+        .layer(RequestBodyLimitLayer::new(limits.body))
+        .layer(middleware::from_fn_with_state(
+            faults.clone(),
+            faults::inject,
+        ))
+        .layer(middleware::from_fn_with_state(
+            limits.timeout,
+            enforce_deadline,
+        ))
+        .layer(CatchPanicLayer::custom(answer_panic))
+        .layer(middleware::from_fn(render_problems));
+    telemetry::observe(app, caller)
+}
+
+/// Whether this is a gRPC call, which carries its status in other places than HTTP does.
+pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|it| it.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// An error in the caller's protocol.
+pub(crate) fn answer(error: Error, grpc: bool) -> Response {
+    if grpc {
+        error.into_grpc().into_http()
+    } else {
+        error.into_response()
+    }
+}
+
+async fn enforce_deadline(State(limit): State<Duration>, request: Request, next: Next) -> Response {
+    let grpc = is_grpc(request.headers());
+    let allowed = deadline::allowed(request.headers()).map_or(limit, |it| it.min(limit));
+    match deadline::within(Instant::now() + allowed, next.run(request)).await {
+        Some(response) => response,
+        None => answer(Error::Timeout, grpc),
+    }
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the signature tower-http asks for"
+)]
+fn answer_panic(panic: Box<dyn std::any::Any + Send>) -> Response {
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no message");
+    Error::Internal(anyhow::anyhow!("a handler panicked: {text}")).into_response()
+}
+
+/// The longest explanation taken over from an extractor or a library.
+const MAX_DETAIL_BYTES: usize = 1024;
+
+/// Turns every error that is not yet problem+json into it: rejections of axum's extractors, the body limit, libraries.
+async fn render_problems(request: Request, next: Next) -> Response {
+    if is_grpc(request.headers()) {
+        return next.run(request).await;
+    }
+    let response = next.run(request).await;
+    let status = response.status();
+    let rendered = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|it| it == PROBLEM_JSON);
+    if rendered || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let problem = Problem::new(status, explain(status, body).await).into_response();
+    for name in [
+        header::CONTENT_TYPE,
+        header::CONTENT_LENGTH,
+        header::TRANSFER_ENCODING,
+    ] {
+        parts.headers.remove(name);
+    }
+    let (problem_parts, body) = problem.into_parts();
+    parts.headers.extend(problem_parts.headers);
+    Response::from_parts(parts, body)
+}
+
+async fn explain(status: StatusCode, body: Body) -> String {
+    if status == StatusCode::PAYLOAD_TOO_LARGE {
+        return Error::TooLarge.to_string();
+    }
+    let text = to_bytes(body, MAX_DETAIL_BYTES)
+        .await
+        .ok()
+        .and_then(|it| String::from_utf8(it.into()).ok())
+        .filter(|it| !it.is_empty());
+    text.unwrap_or_else(|| status.canonical_reason().unwrap_or("error").to_lowercase())
+}

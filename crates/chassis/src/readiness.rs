@@ -1,0 +1,126 @@
+//! Whether traffic should come here.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use axum::{
+    Json,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use futures_util::future::BoxFuture;
+use serde::Serialize;
+
+/// A check that takes longer has failed.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
+
+type Check = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Stage {
+    #[default]
+    Starting,
+    Ready,
+    Draining,
+}
+
+#[derive(Default)]
+struct State {
+    stage: Stage,
+    checks: Vec<(&'static str, Check)>,
+}
+
+/// What must work before a service says it is ready; cloning shares it.
+#[derive(Clone, Default)]
+pub struct Readiness(Arc<RwLock<State>>);
+
+impl fmt::Debug for Readiness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Readiness").finish_non_exhaustive()
+    }
+}
+
+impl Readiness {
+    /// Asks `check` whenever `/readyz` is asked; its error text is shown under `name`.
+    pub fn check<F, R>(&self, name: &'static str, check: F)
+    where
+        F: Fn() -> R + Send + Sync + 'static,
+        R: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        state
+            .checks
+            .push((name, Arc::new(move || Box::pin(check()))));
+    }
+
+    pub(crate) fn enter(&self, stage: Stage) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).stage = stage;
+    }
+
+    pub(crate) async fn report(&self) -> Report {
+        let (stage, checks) = {
+            let state = self.0.read().unwrap_or_else(PoisonError::into_inner);
+            (state.stage, state.checks.clone())
+        };
+        let mut results = BTreeMap::new();
+        for (name, check) in checks {
+            let result = match tokio::time::timeout(CHECK_TIMEOUT, check()).await {
+                Ok(Ok(())) => "ok".to_owned(),
+                Ok(Err(reason)) => reason,
+                Err(_) => format!("no answer within {CHECK_TIMEOUT:?}"),
+            };
+            results.insert(name, result);
+        }
+        Report {
+            stage,
+            checks: results,
+        }
+    }
+}
+
+/// The answer of `/readyz`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    stage: Stage,
+    checks: BTreeMap<&'static str, String>,
+}
+
+impl Report {
+    fn ready(&self) -> bool {
+        self.stage == Stage::Ready && self.checks.values().all(|it| it == "ok")
+    }
+}
+
+impl IntoResponse for Report {
+    fn into_response(self) -> Response {
+        let status = if self.ready() {
+            StatusCode::OK
+        } else {
+            StatusCode::SERVICE_UNAVAILABLE
+        };
+        (status, Json(self)).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn ready_means_started_and_every_check_answers_ok_in_time() {
+        let readiness = Readiness::default();
+        assert!(!readiness.report().await.ready(), "starting");
+        readiness.enter(Stage::Ready);
+        readiness.check("database", async || Ok(()));
+        assert!(readiness.report().await.ready());
+        readiness.check("broker", std::future::pending);
+        let report = readiness.report().await;
+        assert!(!report.ready());
+        assert_eq!(report.checks["broker"], "no answer within 1s");
+    }
+}

@@ -1,0 +1,144 @@
+//! The life of a service: start, serve, drain, flush.
+
+use std::future::Future;
+
+use anyhow::Context as _;
+use axum::Router;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    time::Duration,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Announcement, Config, Limits, Readiness, admin, faults::Faults, layers, readiness::Stage,
+    serve::serve, supervisor::Supervisor,
+};
+
+/// Telemetry that has not been flushed after this is lost, and the log says so.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
+/// The admin listener is for a few scrapers.
+const MAX_ADMIN_CONNECTIONS: usize = 64;
+
+/// Runs the service called `name` until SIGTERM, SIGINT or the end of its supervisor.
+///
+/// Probes answer from the start; `build` opens what the service needs and returns its routes, and then requests are
+/// taken. On the way out, requests in flight finish first, then telemetry is flushed.
+///
+/// # Errors
+/// An address that cannot be bound, telemetry that cannot be set up, or whatever `build` could not open.
+pub async fn run<B, F>(
+    name: &'static str,
+    config: &Config,
+    caller: telemetry::Caller,
+    build: B,
+) -> anyhow::Result<()>
+where
+    B: FnOnce(Readiness) -> F,
+    F: Future<Output = anyhow::Result<Router>>,
+{
+    let telemetry = telemetry::init(name)?;
+    let outcome = run_observed(config, caller, &telemetry, build).await;
+    if let Err(error) = &outcome {
+        tracing::error!(error = format!("{error:#}"), "the service could not run");
+    }
+    telemetry.shutdown(FLUSH_TIMEOUT).await;
+    outcome
+}
+
+async fn run_observed<B, F>(
+    config: &Config,
+    caller: telemetry::Caller,
+    telemetry: &telemetry::Telemetry,
+    build: B,
+) -> anyhow::Result<()>
+where
+    B: FnOnce(Readiness) -> F,
+    F: Future<Output = anyhow::Result<Router>>,
+{
+    let stop = CancellationToken::new();
+    let (readiness, faults) = (Readiness::default(), Faults::default());
+    let public = bind(config.listen, "--listen").await?;
+    let admin = bind(config.admin_listen, "--admin-listen").await?;
+    let addresses = Announcement {
+        public: public.local_addr()?,
+        admin: admin.local_addr()?,
+    };
+    let admin_app = admin::router(
+        config,
+        telemetry.router(),
+        readiness.clone(),
+        faults.clone(),
+    );
+    // The admin listener outlives the drain, so that the last scrape sees it.
+    tokio::spawn(serve(
+        admin,
+        admin_app,
+        MAX_ADMIN_CONNECTIONS,
+        CancellationToken::new(),
+        Duration::ZERO,
+    ));
+    watch_for_stop(config.supervised, addresses, stop.clone()).await?;
+
+    let app = build(readiness.clone()).await?;
+    let app = layers::wrap(app, Limits::from(config), caller, &faults);
+    readiness.enter(Stage::Ready);
+    let Announcement {
+        public: listen,
+        admin,
+    } = addresses;
+    tracing::info!(%listen, %admin, "ready");
+    let serving = serve(
+        public,
+        app,
+        config.max_connections,
+        stop.clone(),
+        config.drain_timeout,
+    );
+    let announce_draining = async {
+        stop.cancelled().await;
+        readiness.enter(Stage::Draining);
+        tracing::info!("draining");
+    };
+    tokio::join!(serving, announce_draining);
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn bind(address: std::net::SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("listen on {address}: choose another address with {flag}"))
+}
+
+/// Cancels `stop` on the first reason to stop.
+async fn watch_for_stop(
+    supervised: bool,
+    addresses: Announcement,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut supervisor = None;
+    if supervised {
+        let mut it = Supervisor::on_stdin()?;
+        it.announce(addresses).await?;
+        supervisor = Some(it);
+    }
+    tokio::spawn(async move {
+        let gone = async {
+            match supervisor {
+                Some(supervisor) => supervisor.gone().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = terminate.recv() => (),
+            _ = interrupt.recv() => (),
+            () = gone => (),
+        }
+        stop.cancel();
+    });
+    Ok(())
+}

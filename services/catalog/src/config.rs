@@ -1,0 +1,39 @@
+//! What the command line and the environment decide.
+
+use std::time::Duration;
+
+use chassis::{CacheUrl, DatabaseUrl};
+
+/// The product catalogue of the shop
+#[derive(Debug, Clone, clap::Parser)]
+#[command(version)]
+pub struct Config {
+    /// Listeners, limits and faults.
+    #[command(flatten)]
+    pub chassis: chassis::Config,
+    /// Where products are kept: sqlite:PATH
+    #[arg(long, env, default_value = "sqlite:catalog.db", value_name = "URL")]
+    pub database_url: DatabaseUrl,
+    /// Where product pages are cached: memory:
+    #[arg(long, env, default_value = "memory:", value_name = "URL")]
+    pub cache_url: CacheUrl,
+    /// How long a cached product may be served
+    #[arg(long, env, default_value = "30s", value_parser = humantime::parse_duration, value_name = "DURATION")]
+    pub cache_ttl: Duration,
+    /// How many products the cache holds at most
+    #[arg(long, env, default_value_t = 10_000, value_name = "COUNT")]
+    pub cache_capacity: u64,
+    /// How many products an empty database starts with
+    #[arg(long, env, default_value_t = 1_000, value_name = "COUNT")]
+    pub seed_products: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn flags_are_consistent() {
+        super::Config::command().debug_assert();
+    }
+}

@@ -1,0 +1,192 @@
+//! Where products live: a database, and a cache before it for single products.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use api::{NewProduct, Product, ProductChange, ProductId, ProductPage};
+use chassis::{Cache, Database, Error};
+use sqlx::{FromRow, QueryBuilder, Sqlite, SqliteConnection, migrate::Migrator};
+
+use crate::Config;
+
+static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// A handle to the products; cloning shares it.
+#[derive(Debug, Clone)]
+pub struct Store {
+    database: Database,
+    cache: Cache<Product>,
+}
+
+/// A product as the database holds it.
+#[derive(FromRow)]
+struct Row {
+    id: String,
+    version: i64,
+    name: String,
+    description: String,
+    category: String,
+    price_cents: i64,
+}
+
+impl TryFrom<Row> for Product {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<Self, Error> {
+        let id = row.id.try_into().context("read a product id");
+        Ok(Self {
+            id: id.map_err(Error::Internal)?,
+            version: row.version,
+            name: row.name,
+            description: row.description,
+            category: row.category,
+            price_cents: row.price_cents,
+        })
+    }
+}
+
+impl Store {
+    /// Opens the store and, if it is empty, fills it with the seed.
+    pub async fn open(config: &Config) -> anyhow::Result<Self> {
+        let store = Self {
+            database: Database::open(&config.database_url, &MIGRATIONS).await?,
+            cache: Cache::open(
+                config.cache_url,
+                "products",
+                config.cache_ttl,
+                config.cache_capacity,
+            ),
+        };
+        store
+            .seed(config.seed_products)
+            .await
+            .context("seed the products")?;
+        Ok(store)
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
+    }
+
+    async fn seed(&self, count: u32) -> Result<(), Error> {
+        let mut transaction = self.database.write().await?;
+        let filled: i64 = sqlx::query_scalar("SELECT count(*) FROM products")
+            .fetch_one(&mut *transaction)
+            .await?;
+        if filled == 0 {
+            for product in api::seed(count) {
+                insert(&mut transaction, &product).await?;
+            }
+        }
+        transaction.commit().await
+    }
+
+    /// Up to `limit` products after `cursor` in the order of their ids, of one category or all.
+    pub(crate) async fn list(
+        &self,
+        category: Option<&str>,
+        cursor: Option<&ProductId>,
+        limit: u32,
+    ) -> Result<ProductPage, Error> {
+        let mut query = QueryBuilder::<Sqlite>::new("SELECT * FROM products WHERE id > ");
+        query.push_bind(cursor.map_or("", ProductId::as_str));
+        if let Some(category) = category {
+            query.push(" AND category = ").push_bind(category);
+        }
+        // One more than asked for tells whether there is a next page.
+        query
+            .push(" ORDER BY id LIMIT ")
+            .push_bind(i64::from(limit) + 1);
+        let read = query.build_query_as::<Row>();
+        let rows = telemetry::db(
+            "sqlite",
+            "SELECT",
+            "products",
+            read.fetch_all(self.database.readers()),
+        )
+        .await?;
+        let mut items = rows
+            .into_iter()
+            .map(Product::try_from)
+            .collect::<Result<Vec<_>, _>>()?;
+        let more = items.len() > limit as usize;
+        items.truncate(limit as usize);
+        let next_cursor = items.last().filter(|_| more).map(|it| it.id.clone());
+        Ok(ProductPage { items, next_cursor })
+    }
+
+    /// One product, from the cache if it is there.
+    pub(crate) async fn get(&self, id: &ProductId) -> Result<Product, Arc<Error>> {
+        let load = async {
+            let read =
+                sqlx::query_as::<_, Row>("SELECT * FROM products WHERE id = $1").bind(id.as_str());
+            let read = read.fetch_optional(self.database.readers());
+            let row = telemetry::db("sqlite", "SELECT", "products", read).await?;
+            row.ok_or(Error::NotFound("product"))?.try_into()
+        };
+        self.cache.get_or_load(id.as_str(), load).await
+    }
+
+    /// Adds a product.
+    pub(crate) async fn create(&self, id: ProductId, new: NewProduct) -> Result<Product, Error> {
+        let product = Product {
+            id,
+            version: 1,
+            name: new.name,
+            description: new.description,
+            category: new.category,
+            price_cents: new.price_cents,
+        };
+        let mut transaction = self.database.write().await?;
+        telemetry::db(
+            "sqlite",
+            "INSERT",
+            "products",
+            insert(&mut transaction, &product),
+        )
+        .await?;
+        transaction.commit().await?;
+        Ok(product)
+    }
+
+    /// Changes a product and raises its version.
+    pub(crate) async fn change(
+        &self,
+        id: &ProductId,
+        change: ProductChange,
+    ) -> Result<Product, Error> {
+        let mut transaction = self.database.write().await?;
+        let update = sqlx::query_as::<_, Row>(
+            "UPDATE products SET version = version + 1, name = COALESCE($2, name),
+                 description = COALESCE($3, description), category = COALESCE($4, category),
+                 price_cents = COALESCE($5, price_cents)
+             WHERE id = $1 RETURNING *",
+        )
+        .bind(id.as_str())
+        .bind(change.name)
+        .bind(change.description)
+        .bind(change.category)
+        .bind(change.price_cents)
+        .fetch_optional(&mut *transaction);
+        let row = telemetry::db("sqlite", "UPDATE", "products", update).await?;
+        let product = row.ok_or(Error::NotFound("product"))?.try_into()?;
+        transaction.commit().await?;
+        self.cache.invalidate(id.as_str()).await;
+        Ok(product)
+    }
+}
+
+async fn insert(connection: &mut SqliteConnection, product: &Product) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO products (id, version, name, description, category, price_cents) VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(product.id.as_str())
+    .bind(product.version)
+    .bind(&product.name)
+    .bind(&product.description)
+    .bind(&product.category)
+    .bind(product.price_cents)
+    .execute(connection)
+    .await
+    .map(drop)
+}
