@@ -26,9 +26,6 @@ pub enum Error {
     /// 404: there is no such thing.
     #[error("{0} not found")]
     NotFound(&'static str),
-    /// 405: the route has other methods.
-    #[error("this route does not take that method")]
-    MethodNotAllowed,
     /// 409: the request is fine but the current state forbids it.
     #[error("{0}")]
     Conflict(String),
@@ -72,7 +69,6 @@ impl Error {
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
-            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -91,7 +87,6 @@ impl Error {
             Self::Unauthorized(text) => Self::Unauthorized(text),
             Self::Forbidden(text) => Self::Forbidden(text),
             Self::NotFound(what) => Self::NotFound(what),
-            Self::MethodNotAllowed => Self::MethodNotAllowed,
             Self::Conflict(text) => Self::Conflict(text.clone()),
             Self::TooLarge => Self::TooLarge,
             Self::Unprocessable(text) => Self::Unprocessable(text.clone()),
@@ -111,7 +106,6 @@ impl Error {
             Self::Unauthorized(_) => tonic::Code::Unauthenticated,
             Self::Forbidden(_) => tonic::Code::PermissionDenied,
             Self::NotFound(_) => tonic::Code::NotFound,
-            Self::MethodNotAllowed => tonic::Code::Unimplemented,
             Self::Conflict(_) => tonic::Code::FailedPrecondition,
             Self::TooLarge | Self::TooManyRequests { .. } => tonic::Code::ResourceExhausted,
             Self::Unavailable(_) => tonic::Code::Unavailable,

@@ -50,8 +50,6 @@ pub(crate) fn wrap(
     faults: &Faults,
 ) -> Router {
     let app = app
-        .fallback(async || Error::NotFound("route"))
-        .method_not_allowed_fallback(async || Error::MethodNotAllowed)
         .layer(axum::extract::DefaultBodyLimit::disable())
         .layer(RequestBodyLimitLayer::new(limits.body))
         .layer(middleware::from_fn_with_state(

@@ -1,0 +1,68 @@
+//! What the command line and the environment decide.
+
+use std::{num::NonZeroU32, time::Duration};
+
+use axum::http::HeaderValue;
+use chassis::Address;
+
+/// The only public door of the shop
+#[derive(Debug, Clone, clap::Parser)]
+#[command(version)]
+pub struct Config {
+    /// Listeners, limits and faults.
+    #[command(flatten)]
+    pub chassis: chassis::Config,
+    /// Where the catalog is: file:PATH (Prometheus `file_sd` JSON) or `http://IP:PORT`
+    #[arg(
+        long,
+        env,
+        default_value = "file:services.json",
+        value_name = "ADDRESS"
+    )]
+    pub catalog_addr: Address,
+    /// The longest a call to the catalog may take
+    #[arg(long, env, default_value = "2s", value_parser = humantime::parse_duration, value_name = "DURATION")]
+    pub catalog_timeout: Duration,
+    /// Where the inventory is
+    #[arg(
+        long,
+        env,
+        default_value = "file:services.json",
+        value_name = "ADDRESS"
+    )]
+    pub inventory_addr: Address,
+    /// The longest a product page waits for the inventory before it says `unknown`
+    #[arg(long, env, default_value = "300ms", value_parser = humantime::parse_duration, value_name = "DURATION")]
+    pub inventory_timeout: Duration,
+    /// An origin whose pages may call the gateway from a browser; give it once for each
+    #[arg(
+        long,
+        env,
+        value_delimiter = ',',
+        default_value = "http://localhost:3000",
+        value_name = "ORIGIN"
+    )]
+    pub cors_allow_origin: Vec<HeaderValue>,
+    /// Requests a second that one client may send for long
+    #[arg(long, env, default_value = "200", value_name = "COUNT")]
+    pub rate_limit: NonZeroU32,
+    /// Requests that one client may send at once
+    #[arg(long, env, default_value = "400", value_name = "COUNT")]
+    pub rate_burst: NonZeroU32,
+    /// Take the last address in `X-Forwarded-For` as the client's: only behind a proxy that sets it
+    #[arg(long, env)]
+    pub trust_forwarded_for: bool,
+    /// Honour the sampled flag of a `traceparent` from outside: anyone can then fill the trace store
+    #[arg(long, env)]
+    pub trust_traceparent: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn flags_are_consistent() {
+        super::Config::command().debug_assert();
+    }
+}

@@ -1,0 +1,63 @@
+//! One OpenAPI document for everything that the gateway lets through, and a page that shows it.
+
+use api::ProductWithAvailability;
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderMap, Method, uri::PathAndQuery},
+};
+use chassis::{Error, Problem, Upstream};
+use utoipa::openapi::OpenApi;
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use crate::{Upstreams, routes};
+
+/// The longest document a service may have.
+const MAX_BYTES: usize = 1024 * 1024;
+
+/// The gateway's own part: what is composed here.
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Windtunnel shop",
+        description = "The public API of the shop. Errors are problem+json (RFC 9457).",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    paths(routes::product),
+    components(schemas(Problem, ProductWithAvailability))
+)]
+struct Documentation;
+
+/// The gateway's document with the operations of catalog that pass through. A service that is away is left out.
+pub(crate) async fn merged(upstreams: &Upstreams) -> OpenApi {
+    let mut document = <Documentation as utoipa::OpenApi>::openapi();
+    match fetch(&upstreams.catalog).await {
+        Ok(mut theirs) => {
+            theirs.paths.paths.retain(|path, item| {
+                // Of the catalogue's routes only the list passes through, and only to read.
+                item.post = None;
+                path == "/products"
+            });
+            document.merge(theirs);
+        }
+        Err(error) => tracing::warn!(%error, "catalog is missing from the documentation"),
+    }
+    document
+}
+
+async fn fetch(upstream: &Upstream) -> Result<OpenApi, Error> {
+    let path = PathAndQuery::from_static("/openapi.json");
+    let answer = upstream
+        .send(Method::GET, "/openapi.json", path, HeaderMap::new())
+        .await?;
+    let body = axum::body::to_bytes(Body::new(answer.into_body()), MAX_BYTES).await;
+    let body = body.map_err(|error| Error::Internal(error.into()))?;
+    serde_json::from_slice(&body).map_err(|error| Error::Internal(error.into()))
+}
+
+/// Swagger UI from this binary: nothing is loaded from elsewhere.
+pub(crate) fn page() -> Router {
+    SwaggerUi::new("/docs")
+        .config(Config::from("/openapi.json"))
+        .into()
+}

@@ -1,0 +1,28 @@
+//! What the command line and the environment decide.
+
+use chassis::DatabaseUrl;
+
+/// The stock of the shop
+#[derive(Debug, Clone, clap::Parser)]
+#[command(version)]
+pub struct Config {
+    /// Listeners, limits and faults.
+    #[command(flatten)]
+    pub chassis: chassis::Config,
+    /// Where stock is kept: sqlite:PATH
+    #[arg(long, env, default_value = "sqlite:inventory.db", value_name = "URL")]
+    pub database_url: DatabaseUrl,
+    /// How many products an empty database starts with
+    #[arg(long, env, default_value_t = 1_000, value_name = "COUNT")]
+    pub seed_products: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn flags_are_consistent() {
+        super::Config::command().debug_assert();
+    }
+}

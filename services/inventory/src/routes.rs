@@ -1,0 +1,54 @@
+//! The HTTP surface: one function per route, in the order of [`app`].
+
+use api::ProductId;
+use axum::{
+    Json, Router,
+    extract::{Path, State},
+    routing::get,
+};
+use chassis::{Error, Problem};
+use serde::Serialize;
+use utoipa::{OpenApi as _, ToSchema};
+
+use crate::{Store, grpc};
+
+/// The whole service as a router, ready to serve or to test.
+pub fn app(store: Store) -> Router {
+    Router::new()
+        .route("/stock/{product_id}", get(stock))
+        .route(
+            "/openapi.json",
+            get(async || Json(Documentation::openapi())),
+        )
+        .with_state(store.clone())
+        .merge(grpc::router(store))
+}
+
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(stock), components(schemas(Problem)))]
+struct Documentation;
+
+/// The stock of one product.
+#[derive(Serialize, ToSchema)]
+struct Stock {
+    #[schema(value_type = String)]
+    product_id: ProductId,
+    /// Units on hand less units reserved.
+    available: i64,
+}
+
+/// The stock of one product
+#[utoipa::path(get, path = "/stock/{product_id}", tag = "inventory", params(("product_id" = String, Path)),
+    responses((status = 200, body = Stock), (status = 404, body = Problem)))]
+async fn stock(State(store): State<Store>, Path(id): Path<String>) -> Result<Json<Stock>, Error> {
+    let product_id: ProductId = id.try_into().map_err(|_| Error::NotFound("product"))?;
+    let available = store.available(&[product_id.to_string()]).await?;
+    let available = available
+        .first()
+        .ok_or(Error::NotFound("product"))?
+        .available;
+    Ok(Json(Stock {
+        product_id,
+        available,
+    }))
+}

@@ -1,0 +1,65 @@
+//! Where stock is kept.
+
+use anyhow::Context as _;
+use chassis::{Database, DatabaseUrl, Error};
+use sqlx::{FromRow, QueryBuilder, Sqlite, migrate::Migrator};
+
+static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// A handle to the stock; cloning shares it.
+#[derive(Debug, Clone)]
+pub struct Store(Database);
+
+/// What can be sold of one product.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub(crate) struct Available {
+    pub(crate) product_id: String,
+    pub(crate) available: i64,
+}
+
+impl Store {
+    /// Opens the store and, if it is empty, fills it with the seed.
+    pub async fn open(url: &DatabaseUrl, seed: u32) -> anyhow::Result<Self> {
+        let store = Self(Database::open(url, &MIGRATIONS).await?);
+        store.seed(seed).await.context("seed the stock")?;
+        Ok(store)
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.0
+    }
+
+    async fn seed(&self, count: u32) -> Result<(), Error> {
+        let mut transaction = self.0.write().await?;
+        let filled: i64 = sqlx::query_scalar("SELECT count(*) FROM stock")
+            .fetch_one(&mut *transaction)
+            .await?;
+        if filled == 0 {
+            for number in 1..=count {
+                sqlx::query("INSERT INTO stock (product_id, on_hand) VALUES ($1, $2)")
+                    .bind(api::product_id(number).as_str())
+                    .bind(api::seed::stock(number))
+                    .execute(&mut *transaction)
+                    .await?;
+            }
+        }
+        transaction.commit().await
+    }
+
+    /// What can be sold of each of these products; those never stocked are left out.
+    pub(crate) async fn available(&self, product_ids: &[String]) -> Result<Vec<Available>, Error> {
+        if product_ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "SELECT product_id, on_hand - reserved AS available FROM stock WHERE product_id IN (",
+        );
+        let mut ids = query.separated(", ");
+        for id in product_ids {
+            ids.push_bind(id);
+        }
+        query.push(")");
+        let read = query.build_query_as().fetch_all(self.0.readers());
+        Ok(telemetry::db("sqlite", "SELECT", "stock", read).await?)
+    }
+}
