@@ -17,7 +17,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Problem, layers};
+use crate::{Error, Problem};
 
 /// How many faults can stand at once.
 const MAX_FAULTS: usize = 64;
@@ -166,7 +166,7 @@ pub(crate) async fn inject(State(faults): State<Faults>, request: Request, next:
     if fastrand::f64() >= fault.error_ratio {
         return next.run(request).await;
     }
-    if layers::is_grpc(request.headers()) {
+    if telemetry::is_grpc(request.headers()) {
         return tonic::Status::internal("injected fault").into_http();
     }
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "injected fault".into()).into_response()

@@ -6,7 +6,7 @@ use axum::{
     Router,
     body::{Body, to_bytes},
     extract::{Request, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
@@ -65,13 +65,6 @@ pub(crate) fn wrap(
     telemetry::observe(app, caller)
 }
 
-/// Whether this is a gRPC call, which carries its status in other places than HTTP does.
-pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
-    headers
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|it| it.as_bytes().starts_with(b"application/grpc"))
-}
-
 /// An error in the caller's protocol.
 pub(crate) fn answer(error: Error, grpc: bool) -> Response {
     if grpc {
@@ -82,7 +75,7 @@ pub(crate) fn answer(error: Error, grpc: bool) -> Response {
 }
 
 async fn enforce_deadline(State(limit): State<Duration>, request: Request, next: Next) -> Response {
-    let grpc = is_grpc(request.headers());
+    let grpc = telemetry::is_grpc(request.headers());
     let allowed = deadline::allowed(request.headers()).map_or(limit, |it| it.min(limit));
     match deadline::within(Instant::now() + allowed, next.run(request)).await {
         Some(response) => response,
@@ -108,7 +101,7 @@ const MAX_DETAIL_BYTES: usize = 1024;
 
 /// Turns every error that is not yet problem+json into it: rejections of axum's extractors, the body limit, libraries.
 async fn render_problems(request: Request, next: Next) -> Response {
-    if is_grpc(request.headers()) {
+    if telemetry::is_grpc(request.headers()) {
         return next.run(request).await;
     }
     let response = next.run(request).await;

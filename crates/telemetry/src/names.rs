@@ -58,3 +58,6 @@ pub const SIGNAL: &str = "signal";
 pub const LATENCY_BUCKETS: [f64; 13] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
+
+/// Span attribute that holds the request id; the semantic conventions name captured headers so.
+pub const REQUEST_ID_ATTRIBUTE: &str = "http.request.header.x-request-id";

@@ -1,0 +1,57 @@
+//! The access line: one for every request, formatted once and handed to the writer without a detour through `tracing`.
+
+use std::time::{Duration, SystemTime};
+
+use crate::{
+    context::RequestContext,
+    logs::{line, write_number, write_plain, write_text},
+    loss::{self, Signal},
+};
+
+/// What was asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Asked<'a> {
+    /// A known method and a route template, which has been escaped already.
+    Http {
+        method: &'static str,
+        route: &'a str,
+    },
+    /// `package.Service/Method`.
+    Rpc {
+        method: &'a str,
+        status: &'static str,
+    },
+}
+
+/// Writes the line of one request that ended at `end`.
+pub(crate) fn write(
+    end: SystemTime,
+    context: &RequestContext,
+    asked: Asked<'_>,
+    http_status: u16,
+    duration: Duration,
+) {
+    if loss::strikes(Signal::Logs) {
+        return;
+    }
+    let failed = match asked {
+        Asked::Http { .. } => http_status >= 500,
+        Asked::Rpc { status, .. } => crate::rpc::is_server_error(status),
+    };
+    let level = if failed { "error" } else { "info" };
+    line(end, level, Some(context), |line| {
+        line.extend_from_slice(b",\"message\":\"request served\",\"event.dataset\":\"access\"");
+        match asked {
+            Asked::Http { method, route } => {
+                write_plain(line, "http.request.method", method);
+                write_plain(line, "http.route", route);
+            }
+            Asked::Rpc { method, status } => {
+                write_text(line, "rpc.method", method);
+                write_plain(line, "rpc.response.status_code", status);
+            }
+        }
+        write_number(line, "http.response.status_code", http_status);
+        write_number(line, "event.duration", duration.as_nanos());
+    });
+}

@@ -1,0 +1,237 @@
+//! Requests that go out: one attempt is one sample and at most one span.
+
+use std::{
+    net::SocketAddr,
+    sync::LazyLock,
+    time::{Instant, SystemTime},
+};
+
+use http::{HeaderMap, HeaderValue, Method, Response};
+use opentelemetry::{
+    KeyValue,
+    trace::{SpanContext, SpanKind, TraceState},
+};
+
+use crate::{
+    context::{CURRENT, inject, new_span_id, new_trace_id, set_request_id},
+    metrics::{Labels, Latencies, latencies},
+    names,
+    rpc::{self, Ended, ObservedBody},
+    sampler,
+    server::method_label,
+    spans::{self, Finished},
+};
+
+static HTTP_DURATION: LazyLock<Latencies<5>> = LazyLock::new(|| {
+    let help = "Duration of one outbound HTTP attempt, to the head of the answer";
+    latencies(names::HTTP_CLIENT_REQUEST_DURATION, help)
+});
+
+static RPC_DURATION: LazyLock<Latencies<4>> = LazyLock::new(|| {
+    let help = "Duration of one outbound gRPC attempt, to the end of the answer";
+    latencies(names::RPC_CLIENT_CALL_DURATION, help)
+});
+
+#[derive(Debug)]
+enum Asked {
+    Http {
+        method: &'static str,
+        template: &'static str,
+    },
+    Rpc {
+        method: String,
+    },
+}
+
+/// One attempt to call another service. Dropped without an end, it was cancelled.
+#[derive(Debug)]
+pub struct ClientCall {
+    service: &'static str,
+    asked: Asked,
+    replica: Option<SocketAddr>,
+    span: SpanContext,
+    parent: Option<SpanContext>,
+    request_id: Option<HeaderValue>,
+    start: SystemTime,
+    clock: Instant,
+    over: bool,
+}
+
+impl ClientCall {
+    /// Starts an HTTP attempt. `service` is the logical name of the callee, `url_template` the route it is for.
+    pub fn http(service: &'static str, method: &Method, url_template: &'static str) -> Self {
+        let method = method_label(method);
+        Self::start(
+            service,
+            Asked::Http {
+                method,
+                template: url_template,
+            },
+        )
+    }
+
+    /// Starts a gRPC attempt of `package.Service/Method`.
+    pub fn rpc(service: &'static str, method: &str) -> Self {
+        Self::start(
+            service,
+            Asked::Rpc {
+                method: method.to_owned(),
+            },
+        )
+    }
+
+    fn start(service: &'static str, asked: Asked) -> Self {
+        let context = CURRENT.try_with(Clone::clone).ok();
+        let (parent, request_id) = context.map(|it| (it.span, it.request_id)).unzip();
+        let (trace, flags, state) = if let Some(parent) = &parent {
+            let state = parent.trace_state().clone();
+            (parent.trace_id(), parent.trace_flags(), state)
+        } else {
+            let trace = new_trace_id();
+            let flags = sampler::sampler().decide(trace, None);
+            (trace, flags, TraceState::default())
+        };
+        Self {
+            service,
+            asked,
+            replica: None,
+            span: SpanContext::new(trace, new_span_id(), flags, false, state),
+            parent,
+            request_id,
+            start: SystemTime::now(),
+            clock: Instant::now(),
+            over: false,
+        }
+    }
+
+    /// Which replica is called.
+    pub fn replica(&mut self, address: SocketAddr) {
+        self.replica = Some(address);
+    }
+
+    /// Hands trace and request id to the callee.
+    pub fn inject(&self, headers: &mut HeaderMap) {
+        inject(&self.span, headers);
+        if let Some(id) = &self.request_id {
+            set_request_id(headers, id.clone());
+        }
+    }
+
+    /// An answer came. A gRPC call ends with the body, which tells its status.
+    pub fn finish<B>(mut self, response: Response<B>) -> Response<ObservedBody<B>> {
+        let rpc = matches!(self.asked, Asked::Rpc { .. });
+        if rpc && rpc::is_grpc(response.headers()) {
+            let status = rpc::status(response.headers());
+            return response.map(|body| ObservedBody::watched(body, status, self));
+        }
+        let status = response.status();
+        self.end(
+            if rpc { rpc::UNKNOWN } else { status.as_str() },
+            "",
+            status.is_client_error() || status.is_server_error(),
+        );
+        response.map(ObservedBody::plain)
+    }
+
+    /// No answer came: `error_type` says why in one word, such as `timeout` or `connect`.
+    pub fn fail(mut self, error_type: &'static str) {
+        self.end("", error_type, true);
+    }
+
+    fn end(&mut self, status: &str, error_type: &'static str, failed: bool) {
+        self.over = true;
+        let duration = self.clock.elapsed();
+        let seconds = duration.as_secs_f64();
+        let status_label = status.to_owned().into();
+        match &self.asked {
+            Asked::Http { method, template } => {
+                let labels = Labels([
+                    (names::HTTP_REQUEST_METHOD, (*method).into()),
+                    (names::SERVER_ADDRESS, self.service.into()),
+                    (names::URL_TEMPLATE, (*template).into()),
+                    (names::HTTP_RESPONSE_STATUS_CODE, status_label),
+                    (names::ERROR_TYPE, error_type.into()),
+                ]);
+                HTTP_DURATION
+                    .get_or_create_owned(&labels)
+                    .observe(seconds, &self.span);
+            }
+            Asked::Rpc { method } => {
+                let labels = Labels([
+                    (names::RPC_METHOD, method.clone().into()),
+                    (names::SERVER_ADDRESS, self.service.into()),
+                    (names::RPC_RESPONSE_STATUS_CODE, status_label),
+                    (names::ERROR_TYPE, error_type.into()),
+                ]);
+                RPC_DURATION
+                    .get_or_create_owned(&labels)
+                    .observe(seconds, &self.span);
+            }
+        }
+        if spans::wanted(&self.span) {
+            let end = self.start + duration;
+            let (name, attributes) = self.describe(status, error_type);
+            spans::export(Finished {
+                span: self.span.clone(),
+                parent: self.parent.take(),
+                kind: SpanKind::Client,
+                name: name.into(),
+                start: self.start,
+                end,
+                attributes,
+                failed,
+            });
+        }
+    }
+
+    fn describe(&self, status: &str, error_type: &'static str) -> (String, Vec<KeyValue>) {
+        let mut attributes = vec![KeyValue::new("server.address", self.service)];
+        let name = match &self.asked {
+            Asked::Http { method, template } => {
+                attributes.push(KeyValue::new("http.request.method", *method));
+                attributes.push(KeyValue::new("url.template", *template));
+                if let Ok(status) = status.parse::<i64>() {
+                    attributes.push(KeyValue::new("http.response.status_code", status));
+                }
+                format!("{method} {template}")
+            }
+            Asked::Rpc { method } => {
+                attributes.push(KeyValue::new("rpc.system.name", "grpc"));
+                attributes.push(KeyValue::new("rpc.method", method.clone()));
+                attributes.push(KeyValue::new("rpc.response.status_code", status.to_owned()));
+                method.clone()
+            }
+        };
+        if let Some(replica) = self.replica {
+            attributes.push(KeyValue::new(
+                "network.peer.address",
+                replica.ip().to_string(),
+            ));
+            attributes.push(KeyValue::new(
+                "network.peer.port",
+                i64::from(replica.port()),
+            ));
+        }
+        if let Some(id) = self.request_id.as_ref().and_then(|it| it.to_str().ok()) {
+            attributes.push(KeyValue::new(names::REQUEST_ID_ATTRIBUTE, id.to_owned()));
+        }
+        if !error_type.is_empty() {
+            attributes.push(KeyValue::new("error.type", error_type));
+        }
+        (name, attributes)
+    }
+}
+
+impl Ended for ClientCall {
+    fn ended(mut self, status: &'static str) {
+        self.end(status, "", status != "OK");
+    }
+}
+
+impl Drop for ClientCall {
+    fn drop(&mut self) {
+        if !self.over {
+            self.end("", "cancelled", true);
+        }
+    }
+}

@@ -1,0 +1,351 @@
+//! Requests that come in: their context, and one sample, one access line and at most one span for each, whatever becomes
+//! of it.
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    sync::{Arc, LazyLock, OnceLock, PoisonError, RwLock},
+    task::{Context, Poll, ready},
+    time::{Instant, SystemTime},
+};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{MatchedPath, Request},
+    response::Response,
+};
+use http::Method;
+use opentelemetry::{
+    KeyValue,
+    trace::{SpanContext, SpanKind},
+};
+use tokio::task::futures::TaskLocalFuture;
+use tower::{Layer, Service};
+
+use crate::{
+    access::{self, Asked},
+    context::{
+        CURRENT, RequestContext, extract, fresh_request_id, new_span_id, new_trace_id, request_id,
+        set_request_id,
+    },
+    metrics::{ACTIVE, Labels, Latencies, Latency, latencies},
+    names,
+    rpc::{self, Ended, ObservedBody},
+    sampler,
+    spans::{self, Finished},
+};
+
+/// Whether a caller's decision to sample a trace is followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Caller {
+    /// Another service of ours: follow it.
+    Trusted,
+    /// Anyone: keep the trace id, so that the caller finds its trace, but decide ourselves what is kept.
+    Untrusted,
+}
+
+/// Observes every route of `router`, its fallback included. Apply it last, so that it is outermost.
+pub fn observe(router: Router, caller: Caller) -> Router {
+    router.layer(ObserveLayer { caller })
+}
+
+#[derive(Debug, Clone, Copy)]
+struct ObserveLayer {
+    caller: Caller,
+}
+
+impl<S> Layer<S> for ObserveLayer {
+    type Service = Observe<S>;
+
+    /// axum calls this for each route, so each has its own handles.
+    fn layer(&self, inner: S) -> Observe<S> {
+        Observe {
+            inner,
+            caller: self.caller,
+            route: Arc::default(),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Observe<S> {
+    inner: S,
+    caller: Caller,
+    route: Arc<OnceLock<Arc<Route>>>,
+}
+
+impl<S> Service<Request> for Observe<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible>,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Observed<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let call = ServerCall::start(self.caller, self.route(&request), &request);
+        let context = call.context.clone();
+        Observed {
+            future: CURRENT.scope(context, self.inner.call(request)),
+            call: Some(call),
+        }
+    }
+}
+
+impl<S> Observe<S> {
+    fn route(&self, request: &Request) -> Arc<Route> {
+        let matched = request.extensions().get::<MatchedPath>();
+        let template = matched.map_or("unmatched", MatchedPath::as_str);
+        let route = self.route.get_or_init(|| Arc::new(Route::new(template)));
+        if route.template == template {
+            Arc::clone(route)
+        } else {
+            // A router that was observed before it was nested at several places.
+            Arc::new(Route::new(template))
+        }
+    }
+}
+
+/// What one route keeps between requests.
+#[derive(Debug)]
+struct Route {
+    template: String,
+    /// The handful of histograms of this route, found by comparing two numbers instead of hashing three texts.
+    latencies: RwLock<Vec<(&'static str, u16, Latency)>>,
+}
+
+static HTTP_DURATION: LazyLock<Latencies<3>> = LazyLock::new(|| {
+    let help = "Duration of HTTP requests, from their head to the head of the answer";
+    latencies(names::HTTP_SERVER_REQUEST_DURATION, help)
+});
+
+static RPC_DURATION: LazyLock<Latencies<2>> = LazyLock::new(|| {
+    let help = "Duration of gRPC calls, from their head to the end of the answer";
+    latencies(names::RPC_SERVER_CALL_DURATION, help)
+});
+
+impl Route {
+    fn new(template: &str) -> Self {
+        Self {
+            template: template.to_owned(),
+            latencies: RwLock::default(),
+        }
+    }
+
+    fn observe(&self, method: &'static str, status: u16, seconds: f64, span: &SpanContext) {
+        let known = self
+            .latencies
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let hit = known.iter().find(|it| it.1 == status && it.0 == method);
+        if let Some((.., latency)) = hit {
+            latency.observe(seconds, span);
+            return;
+        }
+        drop(known);
+        let latency = HTTP_DURATION.get_or_create_owned(&Labels([
+            (names::HTTP_REQUEST_METHOD, method.into()),
+            (names::HTTP_ROUTE, self.template.clone().into()),
+            (names::HTTP_RESPONSE_STATUS_CODE, status.to_string().into()),
+        ]));
+        latency.observe(seconds, span);
+        let mut known = self
+            .latencies
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        known.push((method, status, latency));
+    }
+}
+
+/// Methods are free text to a client, so only known ones become a label.
+pub(crate) fn method_label(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "HEAD" => "HEAD",
+        "OPTIONS" => "OPTIONS",
+        _ => "_OTHER",
+    }
+}
+
+/// One request, from its head on. Dropped without an end, its client has gone away, which counts as status 499.
+struct ServerCall {
+    route: Arc<Route>,
+    method: &'static str,
+    /// `package.Service/Method` as the caller wrote it, if this is gRPC.
+    rpc_method: Option<String>,
+    /// For the span, if there will be one.
+    path: Option<String>,
+    context: RequestContext,
+    parent: Option<SpanContext>,
+    start: SystemTime,
+    clock: Instant,
+    over: bool,
+}
+
+impl ServerCall {
+    fn start(caller: Caller, route: Arc<Route>, request: &Request) -> Self {
+        let (start, clock) = (SystemTime::now(), Instant::now());
+        let headers = request.headers();
+        let parent = extract(headers);
+        let trace = parent
+            .as_ref()
+            .map_or_else(new_trace_id, SpanContext::trace_id);
+        let decider = parent.as_ref().filter(|_| caller == Caller::Trusted);
+        let flags = sampler::sampler().decide(trace, decider);
+        let state = parent.as_ref().map(|it| it.trace_state().clone());
+        let span = SpanContext::new(
+            trace,
+            new_span_id(),
+            flags,
+            false,
+            state.unwrap_or_default(),
+        );
+        let request_id = request_id(headers).unwrap_or_else(|| fresh_request_id(span.span_id()));
+        let path = request.uri().path();
+        // tonic routes a service under `/package.Service/{*rest}`.
+        let grpc = rpc::is_grpc(headers) && route.template.ends_with("/{*rest}");
+        ACTIVE.inc();
+        Self {
+            rpc_method: grpc.then(|| path.trim_start_matches('/').to_owned()),
+            path: spans::wanted(&span).then(|| path.to_owned()),
+            method: method_label(request.method()),
+            context: RequestContext { span, request_id },
+            route,
+            parent,
+            start,
+            clock,
+            over: false,
+        }
+    }
+
+    fn end(&mut self, http_status: u16, rpc_status: &'static str) {
+        self.over = true;
+        ACTIVE.dec();
+        let duration = self.clock.elapsed();
+        let end = self.start + duration;
+        let span = &self.context.span;
+        let (name, mut attributes, failed);
+        if let Some(asked) = &self.rpc_method {
+            // Whoever calls a method that does not exist chooses its name.
+            let unknown = rpc_status == rpc::UNIMPLEMENTED || rpc_status == rpc::UNKNOWN;
+            let method = if unknown { "_OTHER" } else { asked.as_str() };
+            let labels = Labels([
+                (names::RPC_METHOD, method.to_owned().into()),
+                (names::RPC_RESPONSE_STATUS_CODE, rpc_status.into()),
+            ]);
+            RPC_DURATION
+                .get_or_create_owned(&labels)
+                .observe(duration.as_secs_f64(), span);
+            let asked = Asked::Rpc {
+                method,
+                status: rpc_status,
+            };
+            access::write(end, &self.context, asked, http_status, duration);
+            name = method.to_owned();
+            attributes = vec![
+                KeyValue::new("rpc.system.name", "grpc"),
+                KeyValue::new("rpc.method", method.to_owned()),
+                KeyValue::new("rpc.response.status_code", rpc_status),
+            ];
+            failed = rpc::is_server_error(rpc_status);
+        } else {
+            let (method, route) = (self.method, self.route.template.as_str());
+            self.route
+                .observe(method, http_status, duration.as_secs_f64(), span);
+            access::write(
+                end,
+                &self.context,
+                Asked::Http { method, route },
+                http_status,
+                duration,
+            );
+            if self.path.is_none() {
+                return;
+            }
+            name = format!("{method} {route}");
+            attributes = vec![
+                KeyValue::new("http.request.method", method),
+                KeyValue::new("http.route", route.to_owned()),
+                KeyValue::new("http.response.status_code", i64::from(http_status)),
+            ];
+            failed = http_status >= 500;
+        }
+        let Some(path) = self.path.take() else { return };
+        attributes.push(KeyValue::new("url.path", path));
+        attributes.push(KeyValue::new(
+            names::REQUEST_ID_ATTRIBUTE,
+            self.context.request_id().to_owned(),
+        ));
+        spans::export(Finished {
+            span: span.clone(),
+            parent: self.parent.take(),
+            kind: SpanKind::Server,
+            name: name.into(),
+            start: self.start,
+            end,
+            attributes,
+            failed,
+        });
+    }
+}
+
+impl Ended for ServerCall {
+    fn ended(mut self, status: &'static str) {
+        self.end(200, status);
+    }
+}
+
+impl Drop for ServerCall {
+    fn drop(&mut self) {
+        if self.over {
+            return;
+        }
+        if std::thread::panicking() {
+            self.end(500, "INTERNAL");
+        } else {
+            self.end(CLIENT_CLOSED_REQUEST, rpc::CANCELLED);
+        }
+    }
+}
+
+/// What nginx calls a request whose client went away before the answer.
+const CLIENT_CLOSED_REQUEST: u16 = 499;
+
+pin_project_lite::pin_project! {
+    struct Observed<F> {
+        #[pin]
+        future: TaskLocalFuture<RequestContext, F>,
+        call: Option<ServerCall>,
+    }
+}
+
+impl<F: Future<Output = Result<Response, Infallible>>> Future for Observed<F> {
+    type Output = Result<Response, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let Ok(mut response) = ready!(this.future.poll(cx));
+        let mut call = this
+            .call
+            .take()
+            .expect("a future is not polled after its end");
+        set_request_id(response.headers_mut(), call.context.request_id.clone());
+        if call.rpc_method.is_some() && rpc::is_grpc(response.headers()) {
+            let status = rpc::status(response.headers());
+            return Poll::Ready(Ok(
+                response.map(|it| Body::new(ObservedBody::watched(it, status, call)))
+            ));
+        }
+        call.end(response.status().as_u16(), rpc::UNKNOWN);
+        Poll::Ready(Ok(response))
+    }
+}
