@@ -128,8 +128,11 @@ async fn render_problems(request: Request, next: Next) -> Response {
 }
 
 async fn explain(status: StatusCode, body: Body) -> String {
-    if status == StatusCode::PAYLOAD_TOO_LARGE {
-        return Error::TooLarge.to_string();
+    match status {
+        StatusCode::PAYLOAD_TOO_LARGE => return Error::TooLarge.to_string(),
+        StatusCode::NOT_FOUND => return Error::NotFound("route").to_string(),
+        StatusCode::METHOD_NOT_ALLOWED => return "this route does not take that method".to_owned(),
+        _ => (),
     }
     let text = to_bytes(body, MAX_DETAIL_BYTES)
         .await

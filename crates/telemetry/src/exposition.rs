@@ -16,7 +16,7 @@ const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Serves `GET /metrics`: OpenMetrics, with exemplars, to who asks for it; text 0.0.4 to all others.
-pub fn router() -> Router {
+pub(crate) fn router() -> Router {
     Router::new().route("/metrics", get(metrics))
 }
 

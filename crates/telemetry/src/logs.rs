@@ -227,7 +227,7 @@ mod tests {
         let at = SystemTime::UNIX_EPOCH + Duration::new(1_795_464_719, 4_500);
         let mut line = Vec::new();
         write_timestamp(&mut line, at);
-        assert_eq!(line, b"2026-11-23T19:31:59.000004Z");
+        assert_eq!(line, b"2026-11-23T20:11:59.000004Z");
     }
 
     #[test]
