@@ -29,6 +29,11 @@ pub const TELEMETRY_QUEUED: &str = "telemetry_queued";
 /// Counter: cache look-ups. Labels `cache`, `result` (`hit`, `miss`, `coalesced`).
 pub const CACHE_REQUESTS: &str = "cache_requests_total";
 
+/// CPU time of the process, user and system.
+pub const PROCESS_CPU_SECONDS: &str = "process_cpu_seconds_total";
+/// Resident memory of the process.
+pub const PROCESS_RESIDENT_MEMORY_BYTES: &str = "process_resident_memory_bytes";
+
 /// Known method, or `_OTHER`.
 pub const HTTP_REQUEST_METHOD: &str = "http_request_method";
 /// Route template, or `unmatched`.

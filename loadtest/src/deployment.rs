@@ -1,0 +1,238 @@
+//! The shop as local processes: started, found, supervised and stopped.
+//!
+//! Every replica is a process of its own in its own process group, with its log in the run directory and a Unix socket
+//! as standard input. The socket closes when this process ends, however it ends, and the replica then drains and exits.
+
+mod discovery;
+mod log_tail;
+pub(crate) mod process;
+mod replica;
+mod service;
+
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+pub use service::{SERVICES, Service};
+use tokio::sync::oneshot;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::run_dir::RunDir;
+
+/// A service that is not ready by then will not be.
+const READY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How a deployment is started.
+pub struct Options {
+    /// Port of the gateway; 0 takes any free one.
+    pub gateway_port: u16,
+    /// Where spans go; `None` leaves that to the `OTEL_*` variables of the environment.
+    pub otlp: Option<SocketAddr>,
+    /// Whether a process that died is started again.
+    pub restart: bool,
+    /// Where a death is told as it happens.
+    pub tell: Box<dyn Fn(&str) + Send + Sync>,
+}
+
+/// A replica that takes requests.
+#[derive(Debug, Clone)]
+pub struct Replica {
+    /// Which service.
+    pub service: Service,
+    /// Counts the replicas of a service from 1.
+    pub number: u32,
+    /// Counts the starts of this replica from 1.
+    pub start: u32,
+    /// Process id.
+    pub pid: u32,
+    /// Where requests go.
+    pub public: SocketAddr,
+    /// Where probes, scrapes and faults go.
+    pub admin: SocketAddr,
+    /// What it writes to standard output and standard error.
+    pub log: PathBuf,
+}
+
+/// A process that died without being told to.
+#[derive(Debug, Clone)]
+pub struct Incident {
+    /// When.
+    pub at: Instant,
+    /// One sentence, with the last lines of its log.
+    pub text: String,
+}
+
+/// What the replicas' keepers share.
+struct Shared {
+    options: Options,
+    dir: PathBuf,
+    http: reqwest::Client,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    live: BTreeMap<(Service, u32), Replica>,
+    incidents: Vec<Incident>,
+    next: BTreeMap<Service, u32>,
+    stops: BTreeMap<(Service, u32), CancellationToken>,
+}
+
+/// A running shop. Dropping it closes every replica's socket; [`Deployment::stop`] waits for them as well.
+pub struct Deployment {
+    shared: Arc<Shared>,
+    keepers: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Deployment {
+    /// Starts one replica of every service and waits until all are ready.
+    ///
+    /// # Errors
+    /// A port that is taken, or a service that will not start, with the last lines of its log.
+    pub async fn start(run_dir: &RunDir, options: Options) -> anyhow::Result<Self> {
+        check_port(options.gateway_port)?;
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(Duration::from_secs(2))
+            .build()
+            .context("make an HTTP client")?;
+        let it = Self {
+            shared: Arc::new(Shared {
+                options,
+                dir: run_dir.path().to_owned(),
+                http,
+                state: Mutex::default(),
+            }),
+            keepers: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        };
+        it.shared.publish()?;
+        let starting: Vec<_> = SERVICES.iter().map(|&service| it.begin(service)).collect();
+        for ready in starting {
+            if let Err(error) = wait(ready).await {
+                it.stop().await;
+                return Err(error);
+            }
+        }
+        Ok(it)
+    }
+
+    /// Starts one more replica of `service` and waits until it is ready.
+    pub async fn add(&self, service: Service) -> anyhow::Result<()> {
+        wait(self.begin(service)).await
+    }
+
+    fn begin(&self, service: Service) -> oneshot::Receiver<anyhow::Result<()>> {
+        let (ready, wait) = oneshot::channel();
+        let stop = self.stop.child_token();
+        let number = {
+            let mut state = self.shared.state();
+            let next = state.next.entry(service).or_insert(1);
+            let number = *next;
+            *next += 1;
+            state.stops.insert((service, number), stop.clone());
+            number
+        };
+        let keeper = replica::keep(Arc::clone(&self.shared), service, number, stop, ready);
+        self.keepers.spawn(keeper);
+        wait
+    }
+
+    /// Takes the newest replica of `service` out of the discovery file and lets it drain. Returns before it has ended.
+    pub fn remove(&self, service: Service) {
+        let mut state = self.shared.state();
+        let newest = state.live.keys().rfind(|it| it.0 == service).copied();
+        if let Some(stop) = newest.and_then(|it| state.stops.remove(&it)) {
+            stop.cancel();
+        }
+    }
+
+    /// The replicas that take requests now.
+    pub fn replicas(&self) -> Vec<Replica> {
+        self.shared.state().live.values().cloned().collect()
+    }
+
+    /// Where the shop takes requests.
+    ///
+    /// # Errors
+    /// The gateway is not running.
+    pub fn gateway(&self) -> anyhow::Result<SocketAddr> {
+        let state = self.shared.state();
+        let gateway = state.live.values().find(|it| it.service.is_public());
+        Ok(gateway.context("the gateway is not running")?.public)
+    }
+
+    /// What died since the start.
+    pub fn incidents(&self) -> Vec<Incident> {
+        self.shared.state().incidents.clone()
+    }
+
+    /// The client of probes, scrapes and faults.
+    pub fn http(&self) -> &reqwest::Client {
+        &self.shared.http
+    }
+
+    /// Drains every replica and returns when the last has ended.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.keepers.close();
+        self.keepers.wait().await;
+    }
+}
+
+impl Drop for Deployment {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl Shared {
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn discovery_file(&self) -> PathBuf {
+        self.dir.join("services.json")
+    }
+
+    fn publish(&self) -> anyhow::Result<()> {
+        let live: Vec<_> = self.state().live.values().cloned().collect();
+        discovery::write(&self.discovery_file(), &live)
+    }
+
+    fn enter(&self, replica: &Replica) -> anyhow::Result<()> {
+        let key = (replica.service, replica.number);
+        self.state().live.insert(key, replica.clone());
+        self.publish()
+    }
+
+    fn leave(&self, replica: &Replica) -> anyhow::Result<()> {
+        let key = (replica.service, replica.number);
+        self.state().live.remove(&key);
+        self.publish()
+    }
+
+    fn report(&self, text: String) {
+        (self.options.tell)(&text);
+        let at = Instant::now();
+        self.state().incidents.push(Incident { at, text });
+    }
+}
+
+async fn wait(ready: oneshot::Receiver<anyhow::Result<()>>) -> anyhow::Result<()> {
+    ready.await.context("the supervisor of a service ended")?
+}
+
+fn check_port(port: u16) -> anyhow::Result<()> {
+    std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+        .map(drop)
+        .with_context(|| {
+            format!("port {port} on 127.0.0.1 cannot be had: stop what uses it or choose another with --port")
+        })
+}

@@ -1,0 +1,34 @@
+//! The discovery file: Prometheus' `file_sd` format, read by the services and by Prometheus alike.
+//!
+//! A target is an admin address, because that is what Prometheus scrapes; the label `__service_address` is where
+//! requests go. <https://prometheus.io/docs/prometheus/latest/configuration/configuration/#file_sd_config>
+
+use std::{fs, path::Path};
+
+use anyhow::Context as _;
+use serde_json::json;
+
+use super::Replica;
+
+/// Replaces the file in one step, so that no reader sees half of it.
+pub(super) fn write(path: &Path, live: &[Replica]) -> anyhow::Result<()> {
+    let groups: Vec<_> = live
+        .iter()
+        .map(|it| {
+            json!({
+                "targets": [it.admin.to_string()],
+                "labels": {
+                    "service": it.service.name(),
+                    "replica": it.number.to_string(),
+                    "__service_address": it.public.to_string(),
+                },
+            })
+        })
+        .collect();
+    let fresh = path.with_extension("json.new");
+    let replace = || {
+        fs::write(&fresh, serde_json::to_vec_pretty(&groups)?)?;
+        fs::rename(&fresh, path)
+    };
+    replace().with_context(|| format!("write {}", path.display()))
+}

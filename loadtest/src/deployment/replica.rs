@@ -1,0 +1,234 @@
+//! The life of one replica: started, announced, probed, watched, started again, stopped.
+
+use std::{process::ExitStatus, sync::Arc};
+
+use anyhow::Context as _;
+use chassis::Announcement;
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    process::Command,
+    sync::oneshot,
+    time::{Duration, Instant, sleep, timeout, timeout_at},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    READY_TIMEOUT, Replica, Service, Shared, log_tail,
+    process::{Process, ending},
+};
+
+/// A replica that has not drained by then is killed: its own limit is 10 s, and 3 s for its telemetry.
+const STOP_TIMEOUT: Duration = Duration::from_secs(15);
+/// How often readiness is asked for.
+const PROBE_INTERVAL: Duration = Duration::from_millis(10);
+/// The wait before the first restart; it doubles up to [`MAX_BACK_OFF`].
+const BACK_OFF: Duration = Duration::from_millis(200);
+const MAX_BACK_OFF: Duration = Duration::from_secs(10);
+/// A replica that lived this long has earned a fresh back-off.
+const STABLE: Duration = Duration::from_secs(30);
+/// How many log lines are shown of a replica that died.
+const SHOWN_LINES: usize = 3;
+
+/// Keeps replica `number` of `service` running until `stop`. The first start decides what `ready` hears.
+pub(super) async fn keep(
+    shared: Arc<Shared>,
+    service: Service,
+    number: u32,
+    stop: CancellationToken,
+    ready: oneshot::Sender<anyhow::Result<()>>,
+) {
+    let mut ready = Some(ready);
+    let mut back_off = BACK_OFF;
+    for start in 1.. {
+        let born = Instant::now();
+        let started = tokio::select! {
+            started = begin(&shared, service, number, start) => started,
+            () = stop.cancelled() => return,
+        };
+        let (mut process, replica) = match started {
+            Ok(started) => started,
+            Err(error) => {
+                if let Some(ready) = ready.take() {
+                    // Whoever no longer waits does not want to know.
+                    let _ = ready.send(Err(error));
+                    return;
+                }
+                shared.report(format!("{error:#}"));
+                if pause(&mut back_off, &stop).await.is_break() {
+                    return;
+                }
+                continue;
+            }
+        };
+        if let Some(ready) = ready.take() {
+            let _ = ready.send(Ok(()));
+        }
+        let status = tokio::select! {
+            status = process.child.wait() => status,
+            () = stop.cancelled() => {
+                drain(&shared, process, &replica).await;
+                return;
+            }
+        };
+        died(&shared, &replica, status);
+        if !shared.options.restart {
+            return;
+        }
+        if born.elapsed() > STABLE {
+            back_off = BACK_OFF;
+        }
+        if pause(&mut back_off, &stop).await.is_break() {
+            return;
+        }
+    }
+}
+
+async fn pause(back_off: &mut Duration, stop: &CancellationToken) -> std::ops::ControlFlow<()> {
+    let wait = *back_off;
+    *back_off = (wait * 2).min(MAX_BACK_OFF);
+    match timeout(wait, stop.cancelled()).await {
+        Ok(()) => std::ops::ControlFlow::Break(()),
+        Err(_) => std::ops::ControlFlow::Continue(()),
+    }
+}
+
+/// Starts the process and returns once it is ready and can be found.
+async fn begin(
+    shared: &Shared,
+    service: Service,
+    number: u32,
+    start: u32,
+) -> anyhow::Result<(Process, Replica)> {
+    let log = shared
+        .dir
+        .join("logs")
+        .join(format!("{service}-{number}.{start}.log"));
+    let mut process = spawn(shared, service, &log)?;
+    let deadline = Instant::now() + READY_TIMEOUT;
+    let came_up = async {
+        let mut line = String::new();
+        let mut reader = BufReader::new(&mut process.socket);
+        reader.read_line(&mut line).await?;
+        if line.is_empty() {
+            // It closed the socket, so it is ending; how it ends says more.
+            std::future::pending::<()>().await;
+        }
+        let announcement: Announcement = serde_json::from_str(&line)
+            .with_context(|| format!("read the announcement {line:?}"))?;
+        probe(shared, &announcement).await;
+        anyhow::Ok(announcement)
+    };
+    let announcement = tokio::select! {
+        up = timeout_at(deadline, came_up) => up.unwrap_or_else(|_| Err(anyhow::anyhow!("not ready within {READY_TIMEOUT:?}"))),
+        status = process.child.wait() => Err(anyhow::anyhow!("it ended with {}", ending(status?))),
+    };
+    let Announcement { public, admin } =
+        announcement.map_err(|error| explain(service, number, &log, &error))?;
+    let replica = Replica {
+        service,
+        number,
+        start,
+        pid: process.pid,
+        public,
+        admin,
+        log,
+    };
+    shared.enter(&replica)?;
+    Ok((process, replica))
+}
+
+fn explain(
+    service: Service,
+    number: u32,
+    log: &std::path::Path,
+    error: &anyhow::Error,
+) -> anyhow::Error {
+    let mut text = format!("{service}-{number} did not start: {error:#}");
+    for line in log_tail::tail(log, SHOWN_LINES) {
+        text.push_str("\n  | ");
+        text.push_str(&line);
+    }
+    anyhow::anyhow!("{text}\n  its log: {}", log.display())
+}
+
+fn spawn(shared: &Shared, service: Service, log: &std::path::Path) -> anyhow::Result<Process> {
+    let mut arguments = vec!["service".into(), service.name().into()];
+    arguments.extend(["--supervised".into(), "--faults=on".into()]);
+    arguments.extend(service.flags(&shared.dir, &shared.discovery_file(), &shared.options));
+    let otlp = shared.options.otlp;
+    Process::spawn(&arguments, log, |command| {
+        if let Some(receiver) = otlp {
+            export_everything_to(command, receiver);
+        }
+    })
+}
+
+/// Replaces whatever the environment says of telemetry, so that a verdict does not depend on it.
+fn export_everything_to(command: &mut Command, receiver: std::net::SocketAddr) {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("OTEL_") {
+            command.env_remove(name);
+        }
+    }
+    command
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{receiver}"))
+        .env("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+        .env("OTEL_TRACES_SAMPLER", "always_on")
+        .env("NO_PROXY", "127.0.0.1");
+}
+
+async fn probe(shared: &Shared, announcement: &Announcement) {
+    let url = format!("http://{}/readyz", announcement.admin);
+    loop {
+        let answer = shared.http.get(&url).send().await;
+        if answer.is_ok_and(|it| it.status().is_success()) {
+            return;
+        }
+        sleep(PROBE_INTERVAL).await;
+    }
+}
+
+/// Out of the discovery file first, so that nobody calls what is about to go.
+async fn drain(shared: &Shared, process: Process, replica: &Replica) {
+    if let Err(error) = shared.leave(replica) {
+        shared.report(format!("{error:#}"));
+    }
+    let Process {
+        mut child, socket, ..
+    } = process;
+    drop(socket);
+    if timeout(STOP_TIMEOUT, child.wait()).await.is_err() {
+        let Replica {
+            service, number, ..
+        } = replica;
+        shared.report(format!(
+            "{service}-{number} did not drain within {STOP_TIMEOUT:?} and was killed"
+        ));
+        if let Err(error) = child.kill().await {
+            shared.report(format!("kill {service}-{number}: {error}"));
+        }
+    }
+}
+
+fn died(shared: &Shared, replica: &Replica, status: std::io::Result<ExitStatus>) {
+    let how = match status {
+        Ok(status) => ending(status),
+        Err(error) => error.to_string(),
+    };
+    let Replica {
+        service,
+        number,
+        pid,
+        log,
+        ..
+    } = replica;
+    let mut text = format!("{service}-{number} (process {pid}) died: {how}");
+    for line in log_tail::tail(log, SHOWN_LINES) {
+        text.push_str("\n  | ");
+        text.push_str(&line);
+    }
+    shared.report(text);
+    if let Err(error) = shared.leave(replica) {
+        shared.report(format!("{error:#}"));
+    }
+}

@@ -1,0 +1,75 @@
+//! The load engine: goose users released by an arrival process that waits for nobody.
+//!
+//! In a closed loop a user sends its next request when the last was answered, so a stalled server is asked less and its
+//! stall is hardly seen ("coordinated omission", Gil Tene). Here arrivals come when they are due. Latency counts from
+//! the intended start; an arrival that finds no idle user is counted as dropped.
+//!
+//! The engine runs in a process of its own: goose prints to standard output, takes Ctrl-C and keeps state for the whole
+//! process, and the process boundary keeps the generator's clock apart from the work of collecting evidence.
+
+pub mod arrivals;
+pub(crate) mod child;
+pub(crate) mod parent;
+pub mod plan;
+pub(crate) mod recorder;
+pub(crate) mod visit;
+
+use serde::{Deserialize, Serialize};
+
+/// One request as the client saw it. Times are microseconds since the first arrival was due, or before it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// `x-request-id`, by which every signal can be found.
+    pub id: String,
+    /// Index of the phase its arrival belongs to.
+    pub phase: u16,
+    /// Method and route template.
+    pub route: String,
+    /// When it should have been sent.
+    pub intended_us: i64,
+    /// When it was sent.
+    pub sent_us: i64,
+    /// When the last byte of the answer was there, or the client gave up.
+    pub done_us: i64,
+    /// The answer's status; `None` when there was no answer.
+    pub status: Option<u16>,
+    /// Why it does not count as a success.
+    pub error: Option<String>,
+}
+
+impl Attempt {
+    /// What a shopper waited, in microseconds.
+    pub fn latency_us(&self) -> u64 {
+        u64::try_from(self.done_us - self.intended_us).unwrap_or(0)
+    }
+
+    /// How late the generator itself was, in microseconds.
+    pub fn lag_us(&self) -> u64 {
+        u64::try_from(self.sent_us - self.intended_us).unwrap_or(0)
+    }
+}
+
+/// What the engine says while it works: one JSON line each.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Event {
+    /// Once a second.
+    Progress(Counts),
+    /// At the end, after the last attempt was written.
+    Done(Counts),
+}
+
+/// What happened so far.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Arrivals that were due, by phase.
+    pub due: Vec<u64>,
+    /// Arrivals that found no idle user, by phase.
+    pub dropped: Vec<u64>,
+    /// Attempts that are over.
+    pub attempts: u64,
+    /// Attempts that were not successes.
+    pub errors: u64,
+    /// Attempts that could not be written down.
+    pub unrecorded: u64,
+}

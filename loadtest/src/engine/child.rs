@@ -1,0 +1,284 @@
+//! The engine's own process: it reads a plan from its parent, carries it out, and says how it goes.
+
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+    time::Instant,
+};
+
+use anyhow::Context as _;
+use goose::{
+    GooseAttack,
+    config::GooseConfiguration,
+    prelude::{GooseUser, Transaction, TransactionResult},
+};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+    net::unix::OwnedWriteHalf,
+    time::{Duration, MissedTickBehavior, interval, sleep, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Attempt, Counts, Event,
+    arrivals::{Arrival, schedule},
+    plan::Plan,
+    recorder::Recorder,
+    visit::Visit,
+};
+use crate::personas;
+
+/// goose starts so many users a second; they only wait, so this is no load.
+const USERS_PER_SECOND: usize = 1000;
+/// How long users that were started get to reach their wait for an arrival.
+const SETTLE: Duration = Duration::from_millis(200);
+/// How long a user rests when no arrival will come any more, so that it does not spin until goose stops it.
+const REST: Duration = Duration::from_millis(20);
+
+/// What users, the arrival process and the reporter share.
+pub(crate) struct Engine {
+    pub(super) plan: Plan,
+    client: reqwest::Client,
+    arrivals: flume::Receiver<(Arrival, Instant)>,
+    recorder: Recorder,
+    origin: OnceLock<Instant>,
+    waiting: AtomicUsize,
+    visiting: AtomicUsize,
+    attempts: AtomicU64,
+    errors: AtomicU64,
+    due: Vec<AtomicU64>,
+    dropped: Vec<AtomicU64>,
+}
+
+impl Engine {
+    /// Microseconds from the first arrival's time to `at`.
+    pub(super) fn micros(&self, at: Instant) -> i64 {
+        let origin = *self.origin.get().unwrap_or(&at);
+        let (span, sign) = match at.checked_duration_since(origin) {
+            Some(after) => (after, 1),
+            None => (origin - at, -1),
+        };
+        i64::try_from(span.as_micros()).map_or(i64::MAX, |it| it * sign)
+    }
+
+    pub(super) fn record(&self, attempt: Attempt) {
+        self.attempts.fetch_add(1, Relaxed);
+        self.errors
+            .fetch_add(attempt.error.is_some().into(), Relaxed);
+        self.recorder.record(attempt);
+    }
+
+    pub(super) fn entered(&self) {
+        self.visiting.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn left(&self) {
+        self.visiting.fetch_sub(1, Relaxed);
+    }
+
+    fn counts(&self) -> Counts {
+        let read = |it: &[AtomicU64]| it.iter().map(|it| it.load(Relaxed)).collect();
+        Counts {
+            due: read(&self.due),
+            dropped: read(&self.dropped),
+            attempts: self.attempts.load(Relaxed),
+            errors: self.errors.load(Relaxed),
+            unrecorded: self.recorder.unrecorded(),
+        }
+    }
+
+    /// The first transaction of every persona: waits for an arrival and leaves the visit for the next transaction.
+    async fn arrive(self: Arc<Self>, user: &mut GooseUser) -> TransactionResult {
+        if let Ok((arrival, intended)) = self.arrivals.recv_async().await {
+            user.set_session_data(Some(Visit::begin(self, arrival, intended)));
+        } else {
+            user.set_session_data(None::<Visit>);
+            sleep(REST).await;
+        }
+        Ok(())
+    }
+
+    /// The start of every user: all share one client, and so one pool of connections.
+    fn enter(&self, user: &mut GooseUser) -> TransactionResult {
+        user.client = self.client.clone();
+        self.waiting.fetch_add(1, Relaxed);
+        Ok(())
+    }
+
+    fn transaction<F>(self: &Arc<Self>, act: F) -> Transaction
+    where
+        F: for<'a> Fn(
+                Arc<Self>,
+                &'a mut GooseUser,
+            )
+                -> std::pin::Pin<Box<dyn Future<Output = TransactionResult> + Send + 'a>>
+            + Send
+            + Sync
+            + 'static,
+    {
+        let engine = Arc::clone(self);
+        Transaction::new(Arc::new(move |user| act(Arc::clone(&engine), user)))
+    }
+
+    pub(crate) fn on_start(self: &Arc<Self>) -> Transaction {
+        self.transaction(|it, user| Box::pin(std::future::ready(it.enter(user))))
+            .set_on_start()
+    }
+
+    pub(crate) fn arrival(self: &Arc<Self>) -> Transaction {
+        self.transaction(|it, user| Box::pin(it.arrive(user)))
+            .set_name("arrival")
+    }
+}
+
+/// Reads a plan from standard input, which is a Unix socket, and carries it out. Ends the process when the socket closes.
+pub(crate) async fn run() -> anyhow::Result<()> {
+    use std::os::fd::AsFd as _;
+    let stdin = std::io::stdin().as_fd().try_clone_to_owned()?;
+    let socket = std::os::unix::net::UnixStream::from(stdin);
+    socket.set_nonblocking(true)?;
+    let socket = tokio::net::UnixStream::from_std(socket)
+        .context("the engine wants a Unix socket as standard input")?;
+    let (read, write) = socket.into_split();
+    let mut lines = BufReader::new(read).lines();
+    let plan = lines.next_line().await?.context("no plan came")?;
+    let plan: Plan = serde_json::from_str(&plan).context("read the plan")?;
+    tokio::spawn(async move {
+        while let Ok(Some(_)) = lines.next_line().await {}
+        // The parent has gone: nobody wants this load any more.
+        std::process::exit(1);
+    });
+    // goose's futures are large.
+    Box::pin(attack(plan, write)).await
+}
+
+async fn attack(plan: Plan, write: OwnedWriteHalf) -> anyhow::Result<()> {
+    let (recorder, recording) = Recorder::start(&plan.output.join("attempts.jsonl"))?;
+    // An arrival is handed over or it is dropped; none waits in a queue.
+    let (release, arrivals) = flume::bounded(0);
+    let zeros = || plan.phases.iter().map(|_| AtomicU64::new(0)).collect();
+    let engine = Arc::new(Engine {
+        client: reqwest::Client::builder()
+            .no_proxy()
+            .timeout(Duration::from_millis(plan.timeout_ms))
+            .build()
+            .context("make an HTTP client")?,
+        arrivals,
+        recorder,
+        origin: OnceLock::new(),
+        waiting: AtomicUsize::new(0),
+        visiting: AtomicUsize::new(0),
+        attempts: AtomicU64::new(0),
+        errors: AtomicU64::new(0),
+        due: zeros(),
+        dropped: zeros(),
+        plan,
+    });
+    starve(engine.plan.starve_ms);
+    let goose = GooseAttack::initialize_with_config(configuration(&engine.plan))?
+        .register_scenario(personas::browser::scenario(&engine));
+    let over = CancellationToken::new();
+    let reporting = tokio::spawn(report(Arc::clone(&engine), write, over.clone()));
+    tokio::spawn(release_all(Arc::clone(&engine), release));
+    Box::pin(goose.execute()).await.context("run goose")?;
+
+    over.cancel();
+    let mut write = reporting.await.context("report to the parent")?;
+    let counts = engine.counts();
+    engine.recorder.close();
+    match recording.join() {
+        Ok(written) => written.context("write the attempts down")?,
+        Err(_) => anyhow::bail!("the recorder's thread died"),
+    }
+    tell(&mut write, &Event::Done(counts)).await
+}
+
+fn configuration(plan: &Plan) -> GooseConfiguration {
+    let mut it = GooseConfiguration::default();
+    it.host = Some(plan.target.clone());
+    it.users = Some(plan.users);
+    it.increase_rate = Some(USERS_PER_SECOND.to_string());
+    it.no_telnet = true;
+    it.quiet = 2;
+    it.no_print_metrics = true;
+    it.no_reset_metrics = true;
+    let report = |name| plan.output.join(name).display().to_string();
+    it.report_file = vec![report("goose.json"), report("goose.md")];
+    it
+}
+
+/// The arrival process.
+async fn release_all(engine: Arc<Engine>, release: flume::Sender<(Arrival, Instant)>) {
+    while engine.waiting.load(Relaxed) < engine.plan.users {
+        sleep(REST).await;
+    }
+    sleep(SETTLE).await;
+    let origin = *engine.origin.get_or_init(Instant::now);
+    for arrival in schedule(&engine.plan.phases, engine.plan.seed) {
+        let intended = origin + arrival.due;
+        sleep_until(intended.into()).await;
+        let phase = usize::from(arrival.phase);
+        engine.due[phase].fetch_add(1, Relaxed);
+        if release.try_send((arrival, intended)).is_err() {
+            engine.dropped[phase].fetch_add(1, Relaxed);
+        }
+    }
+    drop(release);
+    sleep_until((origin + engine.plan.length()).into()).await;
+    while engine.visiting.load(Relaxed) > 0 {
+        sleep(REST).await;
+    }
+    goose::trigger_killswitch("every visit is over");
+}
+
+/// Tells the parent once a second how it goes.
+async fn report(
+    engine: Arc<Engine>,
+    mut write: OwnedWriteHalf,
+    over: CancellationToken,
+) -> OwnedWriteHalf {
+    let mut ticks = interval(Duration::from_secs(1));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => (),
+            () = over.cancelled() => return write,
+        }
+        if tell(&mut write, &Event::Progress(engine.counts()))
+            .await
+            .is_err()
+        {
+            // The parent has gone, and so will this process.
+            return write;
+        }
+    }
+}
+
+async fn tell(write: &mut OwnedWriteHalf, event: &Event) -> anyhow::Result<()> {
+    let mut line = serde_json::to_vec(event)?;
+    line.push(b'\n');
+    write.write_all(&line).await.context("tell the parent")
+}
+
+/// Takes the runtime's threads away for `millis` in every hundred milliseconds, as a machine that is too small would.
+fn starve(millis: u64) {
+    if millis == 0 {
+        return;
+    }
+    let threads = tokio::runtime::Handle::current().metrics().num_workers();
+    for _ in 0..threads {
+        tokio::spawn(async move {
+            let mut ticks = interval(Duration::from_millis(100));
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+            loop {
+                ticks.tick().await;
+                let end = Instant::now() + Duration::from_millis(millis);
+                while Instant::now() < end {
+                    std::hint::spin_loop();
+                }
+            }
+        });
+    }
+}

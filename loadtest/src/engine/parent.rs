@@ -1,0 +1,96 @@
+//! Starts the engine's process, follows it and reads what it wrote.
+
+use std::{
+    fs::File,
+    io::{BufRead as _, BufReader as FileReader},
+    path::Path,
+};
+
+use anyhow::Context as _;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio_util::sync::CancellationToken;
+
+use super::{Attempt, Counts, Event, plan::Plan};
+use crate::{
+    cli::Interrupted,
+    deployment::process::{Process, ending},
+};
+
+/// What came of a plan.
+pub(crate) struct Load {
+    /// Every attempt that was written down.
+    pub(crate) attempts: Vec<Attempt>,
+    /// The engine's own counts, or how it ended before it could give them.
+    pub(crate) counts: Result<Counts, String>,
+}
+
+/// Carries `plan` out in a process of its own; `follow` hears how it goes.
+///
+/// # Errors
+/// [`Interrupted`], or a machine that cannot start the process or keep its files.
+pub(crate) async fn run(
+    plan: &Plan,
+    stop: &CancellationToken,
+    mut follow: impl FnMut(&Counts),
+) -> anyhow::Result<Load> {
+    std::fs::create_dir_all(&plan.output)
+        .with_context(|| format!("make {}", plan.output.display()))?;
+    let log = plan.output.join("engine.log");
+    let mut process = Process::spawn(&["engine".to_owned()], &log, |_| ())?;
+    let mut line = serde_json::to_vec(plan)?;
+    line.push(b'\n');
+    process
+        .socket
+        .write_all(&line)
+        .await
+        .context("hand the plan to the engine")?;
+    let mut last = None;
+    let mut lines = BufReader::new(&mut process.socket).lines();
+    loop {
+        let line = tokio::select! {
+            line = lines.next_line() => line,
+            () = stop.cancelled() => return Err(Interrupted.into()),
+        };
+        // Killed in the middle of a line, the engine leaves half of it, or resets the socket.
+        let Some(event) = line
+            .ok()
+            .flatten()
+            .and_then(|it| serde_json::from_str(&it).ok())
+        else {
+            break;
+        };
+        match event {
+            Event::Progress(counts) => follow(&counts),
+            Event::Done(counts) => last = Some(counts),
+        }
+    }
+    let status = process.child.wait().await.context("wait for the engine")?;
+    let attempts = read(&plan.output.join("attempts.jsonl"))?;
+    let counts = last.filter(|_| status.success()).ok_or_else(|| {
+        format!(
+            "the load engine ended early with {} after {} attempts; its log: {}",
+            ending(status),
+            attempts.len(),
+            log.display()
+        )
+    });
+    Ok(Load { attempts, counts })
+}
+
+/// Reads attempts up to the first half line, which an engine that was killed leaves.
+fn read(path: &Path) -> anyhow::Result<Vec<Attempt>> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error).with_context(|| format!("open {}", path.display())),
+    };
+    let mut attempts = Vec::new();
+    for line in FileReader::new(file).lines() {
+        let line = line.with_context(|| format!("read {}", path.display()))?;
+        match serde_json::from_str(&line) {
+            Ok(attempt) => attempts.push(attempt),
+            Err(_) => break,
+        }
+    }
+    Ok(attempts)
+}

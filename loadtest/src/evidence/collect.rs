@@ -1,0 +1,150 @@
+//! Collects what the shop's telemetry says of a stretch of load.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
+
+use anyhow::Context as _;
+use telemetry::names;
+use tokio::time::{Instant, sleep};
+
+use super::{
+    Evidence, Scrape, access_lines,
+    metrics::{Exposition, Labels},
+    otlp::Spans,
+};
+use crate::deployment::{Deployment, Replica, Service};
+
+/// The longest wait for requests in flight and telemetry under way.
+const QUIET_TIMEOUT: Duration = Duration::from_secs(15);
+/// How often it is asked whether all is quiet.
+const QUIET_INTERVAL: Duration = Duration::from_millis(100);
+
+/// One start of one replica.
+type Process = (Service, u32, u32);
+
+/// A stretch of time whose telemetry is collected.
+pub(crate) struct Window {
+    logs: BTreeMap<PathBuf, (Service, u64)>,
+    scrapes: BTreeMap<Process, Vec<Scrape>>,
+    incidents: usize,
+}
+
+impl Window {
+    /// Begins now: what was said before does not count.
+    pub(crate) async fn open(deployment: &Deployment, spans: &Spans) -> anyhow::Result<Self> {
+        quiet(deployment, spans).await?;
+        spans.take();
+        let mut it = Self {
+            logs: BTreeMap::new(),
+            scrapes: BTreeMap::new(),
+            incidents: deployment.incidents().len(),
+        };
+        for replica in deployment.replicas() {
+            let length = fs::metadata(&replica.log)
+                .with_context(|| format!("look at {}", replica.log.display()))?
+                .len();
+            it.logs
+                .insert(replica.log.clone(), (replica.service, length));
+            it.keep(&replica, scrape(deployment, &replica).await?);
+        }
+        Ok(it)
+    }
+
+    /// Scrapes every replica once. One that does not answer is left out: whether it died is asked in the end.
+    pub(crate) async fn scrape(&mut self, deployment: &Deployment) {
+        for replica in deployment.replicas() {
+            self.logs
+                .entry(replica.log.clone())
+                .or_insert((replica.service, 0));
+            if let Ok(it) = scrape(deployment, &replica).await {
+                self.keep(&replica, it);
+            }
+        }
+    }
+
+    fn keep(&mut self, replica: &Replica, scrape: Scrape) {
+        let process = (replica.service, replica.number, replica.start);
+        self.scrapes.entry(process).or_default().push(scrape);
+    }
+
+    /// Waits until all is quiet and returns what was said, and what died meanwhile.
+    pub(crate) async fn close(
+        mut self,
+        deployment: &Deployment,
+        spans: &Spans,
+    ) -> anyhow::Result<(Evidence, Vec<String>)> {
+        quiet(deployment, spans).await?;
+        self.scrape(deployment).await;
+        let mut evidence = Evidence::new();
+        for ((service, ..), scrapes) in self.scrapes {
+            evidence.entry(service).or_default().scrapes.push(scrapes);
+        }
+        for (log, (service, from)) in self.logs {
+            let lines = access_lines::read(&log, from)?;
+            evidence.entry(service).or_default().lines.extend(lines);
+        }
+        for span in spans.take() {
+            let service = evidence.iter_mut().find(|it| it.0.name() == span.service);
+            let (_, testimony) = service.with_context(|| {
+                format!("a span came from {:?}, no service of ours", span.service)
+            })?;
+            testimony.spans.push(span);
+        }
+        let incidents = deployment.incidents().split_off(self.incidents);
+        Ok((evidence, incidents.into_iter().map(|it| it.text).collect()))
+    }
+}
+
+async fn scrape(deployment: &Deployment, replica: &Replica) -> anyhow::Result<Scrape> {
+    let url = format!("http://{}/metrics", replica.admin);
+    let asked = SystemTime::now();
+    let read = async {
+        let answer = deployment.http().get(&url).send().await?;
+        answer.error_for_status()?.text().await
+    };
+    let text = read.await.with_context(|| format!("scrape {url}"))?;
+    Ok(Scrape {
+        asked,
+        answered: SystemTime::now(),
+        exposition: Exposition::parse(&text).with_context(|| format!("read {url}"))?,
+    })
+}
+
+/// Returns once no request is in flight, no telemetry waits in a queue and no span has come for a while.
+async fn quiet(deployment: &Deployment, spans: &Spans) -> anyhow::Result<()> {
+    let deadline = Instant::now() + QUIET_TIMEOUT;
+    let mut last = None;
+    loop {
+        let mut busy = Vec::new();
+        for replica in deployment.replicas() {
+            let Ok(it) = scrape(deployment, &replica).await else {
+                busy.push(format!("{} does not answer", replica.service));
+                continue;
+            };
+            let none = Labels::new();
+            let active = it
+                .exposition
+                .value(names::HTTP_SERVER_ACTIVE_REQUESTS, &none);
+            let queued = it.exposition.sum(names::TELEMETRY_QUEUED);
+            if active + queued > 0.0 {
+                let service = replica.service;
+                busy.push(format!("{service} has {active} requests in flight and {queued} items of telemetry queued"));
+            }
+        }
+        let count = spans.count();
+        if busy.is_empty() && last == Some(count) {
+            return Ok(());
+        }
+        anyhow::ensure!(
+            Instant::now() < deadline,
+            "the shop did not become quiet within {QUIET_TIMEOUT:?}: {}",
+            busy.join(", ")
+        );
+        last = busy.is_empty().then_some(count);
+        sleep(QUIET_INTERVAL).await;
+    }
+}

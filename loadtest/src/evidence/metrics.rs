@@ -1,0 +1,130 @@
+//! Reads the Prometheus text format 0.0.4, as far as our services write it.
+//!
+//! <https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format>
+
+use std::collections::BTreeMap;
+
+/// The labels of a series, sorted by name.
+pub type Labels = BTreeMap<String, String>;
+
+/// Every sample of one scrape.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Exposition {
+    samples: BTreeMap<(String, Labels), f64>,
+}
+
+/// A line that is not of the format.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this is no sample in Prometheus' text format: {0:?}")]
+pub struct ParseError(String);
+
+impl Exposition {
+    /// Reads a whole answer of `/metrics`.
+    ///
+    /// # Errors
+    /// A line that is neither comment nor sample.
+    pub fn parse(text: &str) -> Result<Self, ParseError> {
+        let mut samples = BTreeMap::new();
+        for line in text.lines() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let (name, labels, value) =
+                sample(line).ok_or_else(|| ParseError(line.chars().take(200).collect()))?;
+            samples.insert((name, labels), value);
+        }
+        Ok(Self { samples })
+    }
+
+    /// The series of one name.
+    pub fn series<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a Labels, f64)> + 'a {
+        let from = (name.to_owned(), Labels::new());
+        self.samples
+            .range(from..)
+            .take_while(move |((it, _), _)| it == name)
+            .map(|((_, labels), value)| (labels, *value))
+    }
+
+    /// The value of one series; 0 if it is not there, because a counter that was never touched is not.
+    pub fn value(&self, name: &str, labels: &Labels) -> f64 {
+        let key = (name.to_owned(), labels.clone());
+        self.samples.get(&key).copied().unwrap_or(0.0)
+    }
+
+    /// The sum of all series of one name.
+    pub fn sum(&self, name: &str) -> f64 {
+        self.series(name).map(|it| it.1).sum()
+    }
+}
+
+fn sample(line: &str) -> Option<(String, Labels, f64)> {
+    let end = line.find(['{', ' '])?;
+    let (name, rest) = line.split_at(end);
+    let (labels, rest) = match rest.strip_prefix('{') {
+        Some(rest) => labels(rest)?,
+        None => (Labels::new(), rest),
+    };
+    // A timestamp may follow the value.
+    let value = rest.split_whitespace().next()?.parse().ok()?;
+    Some((name.to_owned(), labels, value))
+}
+
+/// Reads `a="1",b="2"}` and returns what follows.
+fn labels(mut rest: &str) -> Option<(Labels, &str)> {
+    let mut labels = Labels::new();
+    loop {
+        rest = rest.trim_start_matches([',', ' ']);
+        if let Some(rest) = rest.strip_prefix('}') {
+            return Some((labels, rest));
+        }
+        let (name, after) = rest.split_once("=\"")?;
+        let mut value = String::new();
+        let mut characters = after.char_indices();
+        let end = loop {
+            match characters.next()? {
+                (at, '"') => break at,
+                (_, '\\') => match characters.next()?.1 {
+                    'n' => value.push('\n'),
+                    other => value.push(other),
+                },
+                (_, other) => value.push(other),
+            }
+        };
+        labels.insert(name.to_owned(), value);
+        rest = &after[end + 1..];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_of_the_documentation_is_understood() {
+        let text = r#"
+# HELP http_requests_total The total number of HTTP requests.
+# TYPE http_requests_total counter
+http_requests_total{method="post",code="200"} 1027 1395066363000
+http_requests_total{method="post",code="400"}    3 1395066363000
+msdos_file_access_time_seconds{path="C:\\DIR\\FILE.TXT",error="Cannot find file:\n\"FILE.TXT\""} 1.458255915e9
+metric_without_timestamp_and_labels 12.47
+something_weird{problem="division by zero"} +Inf -3982045
+"#;
+        let it = Exposition::parse(text).unwrap();
+        let count: f64 = it.sum("http_requests_total");
+        assert!((count - 1030.0).abs() < f64::EPSILON);
+        let (labels, _) = it.series("msdos_file_access_time_seconds").next().unwrap();
+        assert_eq!(labels["path"], r"C:\DIR\FILE.TXT");
+        assert_eq!(labels["error"], "Cannot find file:\n\"FILE.TXT\"");
+        assert!(it.sum("something_weird").is_infinite());
+        assert_eq!(it.series("http_requests").count(), 0);
+    }
+
+    #[test]
+    fn a_line_of_something_else_is_an_error() {
+        for text in ["<html>", "name{label=\"open 1", "name", "name value"] {
+            assert_eq!(Exposition::parse(text), Err(ParseError(text.into())));
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! What callers counted against what the callee counted.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use telemetry::names;
+
+use super::{
+    Mismatch, agreement, examples, grouped, growth, readings, served_counts, signals::counted,
+};
+use crate::{
+    deployment::Service,
+    evidence::{
+        Evidence, Operation, Testimony,
+        lost_samples::{self, Counted},
+        metrics::Labels,
+        otlp::{Kind, Span},
+    },
+    verdict::Check,
+};
+
+/// The calls of one kind from one service to another, counted on both sides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edge {
+    /// Who called; several if there are.
+    pub caller: String,
+    /// Who was called.
+    pub callee: String,
+    /// `GET /products/{id}`, or for gRPC `package.Service/Method`.
+    pub operation: String,
+    /// HTTP or gRPC status; `no answer` where the caller gave up.
+    pub status: String,
+    /// Samples of the caller's client histogram.
+    pub caller_count: u64,
+    /// Samples of the callee's server histogram.
+    pub callee_count: u64,
+}
+
+/// A service's client histograms.
+const CLIENT_HISTOGRAMS: [&str; 2] = [
+    names::HTTP_CLIENT_REQUEST_DURATION,
+    names::RPC_CLIENT_CALL_DURATION,
+];
+
+/// The status of a call that got none.
+const NO_ANSWER: &str = "no answer";
+
+/// All calls to `callee`, by operation and status.
+pub fn edges(callee: Service, evidence: &Evidence) -> Vec<Edge> {
+    let mut counts: BTreeMap<Operation, (Vec<&str>, u64, u64)> = BTreeMap::new();
+    for (caller, testimony) in evidence {
+        for (operation, count) in called(testimony, callee) {
+            let it = counts.entry(operation).or_default();
+            it.0.push(caller.name());
+            it.1 += count;
+        }
+    }
+    if let Some(testimony) = evidence.get(&callee) {
+        for (operation, count) in served_counts(testimony) {
+            counts.entry(operation).or_default().2 += count;
+        }
+    }
+    counts
+        .into_iter()
+        .map(|(operation, (callers, caller_count, callee_count))| Edge {
+            caller: callers.join(", "),
+            callee: callee.name().to_owned(),
+            operation: operation.name,
+            status: operation.status,
+            caller_count,
+            callee_count,
+        })
+        .collect()
+}
+
+pub(super) fn check(callee: Service, evidence: &Evidence) -> Check {
+    let edges = edges(callee, evidence);
+    let mut mismatches = Vec::new();
+    for (operation, statuses) in by_operation(&edges) {
+        let given_up: u64 = statuses
+            .iter()
+            .filter(|it| it.status == NO_ANSWER)
+            .map(|it| it.caller_count)
+            .sum();
+        let mut extra = 0;
+        for edge in statuses.iter().filter(|it| it.status != NO_ANSWER) {
+            if edge.caller_count > edge.callee_count {
+                let lost = edge.caller_count - edge.callee_count;
+                mismatches.push(Mismatch {
+                    text: format!(
+                        "{operation} {}: {callee} lacks {lost} metric samples of what was answered",
+                        edge.status
+                    ),
+                    request_ids: Vec::new(),
+                });
+            }
+            extra += edge.callee_count.saturating_sub(edge.caller_count);
+        }
+        if extra > given_up {
+            mismatches.push(uncounted(callee, operation, extra - given_up, evidence));
+        }
+    }
+    for (caller, testimony) in evidence {
+        mismatches.extend(client_spans(*caller, callee, testimony));
+    }
+    let callers: u64 = edges.iter().map(|it| it.caller_count).sum();
+    let callees: u64 = edges.iter().map(|it| it.callee_count).sum();
+    let observed = format!("{} calls, {} served", grouped(callers), grouped(callees));
+    agreement(format!("callers = {callee}"), observed, mismatches)
+}
+
+fn by_operation(edges: &[Edge]) -> BTreeMap<&str, Vec<&Edge>> {
+    let mut groups: BTreeMap<&str, Vec<&Edge>> = BTreeMap::new();
+    for edge in edges {
+        groups.entry(&edge.operation).or_default().push(edge);
+    }
+    groups
+}
+
+/// Calls that `callee` served and no caller counted: the callers' samples were lost, and which ones their spans tell.
+fn uncounted(callee: Service, operation: &str, count: u64, evidence: &Evidence) -> Mismatch {
+    let mut ids = Vec::new();
+    for testimony in evidence.values().filter(|it| it.scrapes.len() == 1) {
+        let calls: Vec<Counted<'_>> = client_calls(testimony, callee)
+            .filter(|it| called_operation(it).name == operation)
+            .map(counted)
+            .collect();
+        for histogram in CLIENT_HISTOGRAMS {
+            let readings = readings(testimony, 0, histogram, |labels| {
+                client_labels(labels, callee).is_some_and(|it| it.name == operation)
+            });
+            let found = lost_samples::find(&calls, &readings);
+            ids.extend(found.into_iter().map(str::to_owned));
+        }
+    }
+    Mismatch {
+        text: format!(
+            "{operation}: {count} calls were served and not counted by their caller: metric samples are missing{}",
+            examples(&ids)
+        ),
+        request_ids: ids,
+    }
+}
+
+/// A caller's client spans against its client histograms.
+fn client_spans(caller: Service, callee: Service, testimony: &Testimony) -> Option<Mismatch> {
+    let mut spans: BTreeMap<Operation, u64> = BTreeMap::new();
+    for span in client_calls(testimony, callee) {
+        *spans.entry(called_operation(span)).or_default() += 1;
+    }
+    let samples = called(testimony, callee);
+    if spans == samples {
+        return None;
+    }
+    let total = |it: &BTreeMap<Operation, u64>| it.values().sum::<u64>();
+    Some(Mismatch {
+        text: format!(
+            "{caller} has {} client spans and {} metric samples of its calls to {callee}",
+            total(&spans),
+            total(&samples)
+        ),
+        request_ids: Vec::new(),
+    })
+}
+
+fn client_calls(testimony: &Testimony, callee: Service) -> impl Iterator<Item = &Span> {
+    testimony.spans.iter().filter(move |it| {
+        it.kind == Kind::Client && it.attribute("server.address") == callee.name()
+    })
+}
+
+fn called_operation(span: &Span) -> Operation {
+    let status = |it: &str| {
+        if it.is_empty() {
+            NO_ANSWER.to_owned()
+        } else {
+            it.to_owned()
+        }
+    };
+    let method = span.attribute("rpc.method");
+    if method.is_empty() {
+        Operation {
+            name: format!(
+                "{} {}",
+                span.attribute("http.request.method"),
+                span.attribute("url.template")
+            ),
+            status: status(span.attribute("http.response.status_code")),
+        }
+    } else {
+        Operation {
+            name: method.to_owned(),
+            status: status(span.attribute("rpc.response.status_code")),
+        }
+    }
+}
+
+/// What `testimony`'s service counted of its calls to `callee`.
+fn called(testimony: &Testimony, callee: Service) -> BTreeMap<Operation, u64> {
+    CLIENT_HISTOGRAMS
+        .into_iter()
+        .flat_map(|it| growth(testimony, it, |labels| client_labels(labels, callee)))
+        .collect()
+}
+
+fn client_labels(labels: &Labels, callee: Service) -> Option<Operation> {
+    if labels.get(names::SERVER_ADDRESS)? != callee.name() {
+        return None;
+    }
+    let (name, status) = if let Some(method) = labels.get(names::RPC_METHOD) {
+        (method.clone(), labels.get(names::RPC_RESPONSE_STATUS_CODE)?)
+    } else {
+        let method = labels.get(names::HTTP_REQUEST_METHOD)?;
+        let template = labels.get(names::URL_TEMPLATE)?;
+        let status = labels.get(names::HTTP_RESPONSE_STATUS_CODE)?;
+        (format!("{method} {template}"), status)
+    };
+    let status = if status.is_empty() { NO_ANSWER } else { status };
+    Some(Operation {
+        name,
+        status: status.to_owned(),
+    })
+}

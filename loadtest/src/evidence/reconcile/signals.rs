@@ -1,0 +1,172 @@
+//! A service's samples, access lines and server spans against each other.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    Mismatch, SERVER_HISTOGRAMS, agreement, examples, grouped, missing, readings, served,
+    served_counts,
+};
+use crate::{
+    deployment::Service,
+    evidence::{
+        Operation, Testimony,
+        lost_samples::{self, Counted},
+        otlp::{Kind, Span},
+    },
+    verdict::Check,
+};
+
+pub(super) fn check(service: Service, testimony: &Testimony) -> Check {
+    let spans: BTreeMap<&str, &Span> = testimony
+        .spans
+        .iter()
+        .filter(|it| it.kind == Kind::Server)
+        .map(|it| (it.id.as_str(), it))
+        .collect();
+    let lines: BTreeSet<&str> = testimony
+        .lines
+        .iter()
+        .map(|it| it.span_id.as_str())
+        .collect();
+
+    let without_line: Vec<_> = spans
+        .values()
+        .filter(|it| !lines.contains(it.id.as_str()))
+        .collect();
+    let without_span: Vec<_> = testimony
+        .lines
+        .iter()
+        .filter(|it| !spans.contains_key(it.span_id.as_str()))
+        .map(|it| it.request_id.clone())
+        .collect();
+    let mut mismatches = Vec::new();
+    if !without_line.is_empty() {
+        let ids = without_line
+            .iter()
+            .map(|it| it.request_id().to_owned())
+            .collect();
+        mismatches.push(missing("access line", ids));
+    }
+    if !without_span.is_empty() {
+        mismatches.push(missing("span", without_span));
+    }
+    mismatches.extend(missing_samples(testimony, &without_line));
+    let samples: u64 = served_counts(testimony).values().sum();
+    let observed = format!(
+        "{} samples, {} access lines, {} spans",
+        grouped(samples),
+        grouped(testimony.lines.len() as u64),
+        grouped(spans.len() as u64)
+    );
+    agreement(
+        format!("{service}: samples = access lines = spans"),
+        observed,
+        mismatches,
+    )
+}
+
+/// For each operation, what its histogram counted against the requests that lines and spans know of.
+fn missing_samples(testimony: &Testimony, without_line: &[&&Span]) -> Vec<Mismatch> {
+    let mut known: BTreeMap<Operation, Vec<Counted<'_>>> = BTreeMap::new();
+    for line in &testimony.lines {
+        known
+            .entry(line.operation.clone())
+            .or_default()
+            .push(Counted {
+                request_id: &line.request_id,
+                ended: line.ended,
+                duration_ns: line.duration_ns,
+            });
+    }
+    for span in without_line {
+        known
+            .entry(operation(span))
+            .or_default()
+            .push(counted(span));
+    }
+    let mut samples = served_counts(testimony);
+    let mut mismatches = Vec::new();
+    for (operation, requests) in known {
+        let count = samples.remove(&operation).unwrap_or(0);
+        let known = requests.len() as u64;
+        if count == known {
+            continue;
+        }
+        let Operation { name, status } = &operation;
+        if count > known {
+            mismatches.push(Mismatch {
+                text: format!(
+                    "{name} {status}: {} requests have a sample and neither access line nor span",
+                    count - known
+                ),
+                request_ids: Vec::new(),
+            });
+            continue;
+        }
+        let ids = lost(testimony, &operation, &requests);
+        let lost = known - count;
+        mismatches.push(Mismatch {
+            text: format!(
+                "{name} {status}: {lost} metric sample{} missing{}",
+                if lost == 1 { " is" } else { "s are" },
+                examples(&ids)
+            ),
+            request_ids: ids,
+        });
+    }
+    for (Operation { name, status }, count) in samples {
+        mismatches.push(Mismatch {
+            text: format!(
+                "{name} {status}: {count} requests have a sample and neither access line nor span"
+            ),
+            request_ids: Vec::new(),
+        });
+    }
+    mismatches
+}
+
+/// Which requests the histogram missed. With several replicas it cannot be said whose a request was, so none is named.
+fn lost(testimony: &Testimony, operation: &Operation, requests: &[Counted<'_>]) -> Vec<String> {
+    if testimony.scrapes.len() != 1 {
+        return Vec::new();
+    }
+    let series = SERVER_HISTOGRAMS.into_iter().map(|histogram| {
+        readings(testimony, 0, histogram, |labels| {
+            served(labels).is_some_and(|it| it == *operation)
+        })
+    });
+    let mut found: Vec<_> = series
+        .filter(|it| it.last().is_some_and(|it| it.count > 0.0))
+        .flat_map(|it| lost_samples::find(requests, &it))
+        .map(str::to_owned)
+        .collect();
+    found.sort_unstable();
+    found
+}
+
+pub(super) fn counted(span: &Span) -> Counted<'_> {
+    Counted {
+        request_id: span.request_id(),
+        ended: std::time::UNIX_EPOCH + std::time::Duration::from_nanos(span.end_ns),
+        duration_ns: span.end_ns.saturating_sub(span.start_ns),
+    }
+}
+
+/// What a server span says was asked for.
+fn operation(span: &Span) -> Operation {
+    let method = span.attribute("rpc.method");
+    if !method.is_empty() {
+        return Operation {
+            name: method.to_owned(),
+            status: span.attribute("rpc.response.status_code").to_owned(),
+        };
+    }
+    Operation {
+        name: format!(
+            "{} {}",
+            span.attribute("http.request.method"),
+            span.attribute("http.route")
+        ),
+        status: span.attribute("http.response.status_code").to_owned(),
+    }
+}

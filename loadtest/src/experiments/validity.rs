@@ -1,0 +1,129 @@
+//! Whether a measurement can be trusted at all.
+
+use telemetry::names;
+
+use crate::{
+    engine::Counts,
+    lab::Measurement,
+    statistics::to_f64,
+    verdict::{Check, Group, Outcome},
+};
+
+/// A generator later than this at its 99th percentile measures itself; in milliseconds.
+const MAX_LAG_MS: f64 = 10.0;
+/// The largest share of arrivals that may find no idle user.
+const MAX_DROPPED: f64 = 0.001;
+
+pub(super) fn checks(it: &Measurement) -> Vec<Check> {
+    let mut checks = Vec::new();
+    match &it.load.counts {
+        Err(how) => checks.push(
+            Check::new(
+                Group::Validity,
+                "the load engine finished",
+                Outcome::Invalid,
+            )
+            .saw("it did not", "it finishes")
+            .because(vec![how.clone()]),
+        ),
+        Ok(counts) => {
+            checks.push(lag(it));
+            checks.push(dropped(counts));
+        }
+    }
+    checks.push(telemetry_drops(it));
+    if !it.incidents.is_empty() {
+        let count = it.incidents.len();
+        checks.push(
+            Check::new(Group::Validity, "every process lived", Outcome::Fail)
+                .saw(format!("{count} died"), "none died")
+                .because(it.incidents.clone()),
+        );
+    }
+    checks
+}
+
+/// Why the signals of this measurement cannot be compared, if they cannot.
+pub(super) fn cannot_reconcile(it: &Measurement) -> Option<Check> {
+    let reason = if it.load.counts.is_err() {
+        "what the clients saw is not known: the engine ended early"
+    } else if it.incidents.is_empty() {
+        return None;
+    } else {
+        "a process died, and what it had counted died with it"
+    };
+    Some(
+        Check::new(Group::Reconciliation, "signals agree", Outcome::Invalid)
+            .saw("not compared", "the same everywhere")
+            .because(vec![reason.to_owned()]),
+    )
+}
+
+fn lag(it: &Measurement) -> Check {
+    let lag = it.recording.lag();
+    let p99 = to_f64(lag.value_at_quantile(0.99)) / 1000.0;
+    let outcome = match lag.len() {
+        0 => Outcome::Invalid,
+        _ if p99 > MAX_LAG_MS => Outcome::Invalid,
+        _ => Outcome::Pass,
+    };
+    Check::new(Group::Validity, "requests were sent on time", outcome).saw(
+        format!(
+            "p99 of the send lag {p99:.1} ms, at most {:.1} ms",
+            to_f64(lag.max()) / 1000.0
+        ),
+        format!("p99 within {MAX_LAG_MS} ms"),
+    )
+}
+
+fn dropped(counts: &Counts) -> Check {
+    let due: u64 = counts.due.iter().sum();
+    let dropped: u64 = counts.dropped.iter().sum();
+    let fine = to_f64(dropped) <= MAX_DROPPED * to_f64(due) && counts.unrecorded == 0;
+    let outcome = if fine && due > 0 {
+        Outcome::Pass
+    } else {
+        Outcome::Invalid
+    };
+    let mut observed = format!("{dropped} of {due} found no idle user");
+    if counts.unrecorded > 0 {
+        observed = format!(
+            "{observed}, {} attempts were not recorded",
+            counts.unrecorded
+        );
+    }
+    Check::new(Group::Validity, "arrivals were taken", outcome).saw(observed, "at most 0.1 %")
+}
+
+fn telemetry_drops(it: &Measurement) -> Check {
+    let mut details = Vec::new();
+    for (service, testimony) in &it.evidence {
+        for scrapes in &testimony.scrapes {
+            let (Some(first), Some(last)) = (scrapes.first(), scrapes.last()) else {
+                continue;
+            };
+            for name in [names::TELEMETRY_DROPPED, names::TELEMETRY_EXPORT_FAILURES] {
+                for (labels, value) in last.exposition.series(name) {
+                    let grown = value - first.exposition.value(name, labels);
+                    if grown > 0.0 {
+                        let signal = labels.get(names::SIGNAL).map_or("", String::as_str);
+                        details.push(format!("{service}: {name} of {signal} grew by {grown}"));
+                    }
+                }
+            }
+        }
+    }
+    let outcome = if details.is_empty() {
+        Outcome::Pass
+    } else {
+        Outcome::Invalid
+    };
+    let observed = if details.is_empty() {
+        "nothing dropped, no export failed"
+    } else {
+        "telemetry was dropped"
+    };
+    Check::new(Group::Validity, "telemetry was kept", outcome)
+        .saw(observed, "nothing dropped")
+        .because(details)
+}

@@ -1,0 +1,200 @@
+//! Where experiments are carried out: a running shop, a receiver for its spans, and the engine.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use chassis::Fault;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    cli::{Interrupted, RunArgs},
+    deployment::{Deployment, Options, Service},
+    engine::{
+        parent::{self, Load},
+        plan::{Phase, Plan},
+    },
+    evidence::{Evidence, collect::Window, otlp::Receiver},
+    progress::Progress,
+    recording::Recording,
+    run_dir::RunDir,
+};
+
+/// What the shop is seeded with, which is the services' default.
+const PRODUCTS: u32 = 1000;
+/// The longest a client waits.
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How often the shop is scraped under load.
+const SCRAPE_INTERVAL: Duration = Duration::from_secs(1);
+/// Goose users for each arrival a second: a visit takes about half a second, so most of them are idle.
+const USERS_PER_RATE: f64 = 3.0;
+/// Goose users there are in any case.
+const MIN_USERS: f64 = 50.0;
+
+/// What a stretch of load showed.
+pub(crate) struct Measurement {
+    pub(crate) plan: Plan,
+    pub(crate) load: Load,
+    pub(crate) recording: Recording,
+    pub(crate) evidence: Evidence,
+    /// Processes that died meanwhile.
+    pub(crate) incidents: Vec<String>,
+}
+
+/// A running shop and all that is needed to put it to the test.
+pub(crate) struct Lab<'a> {
+    deployment: Deployment,
+    receiver: Receiver,
+    run_dir: &'a RunDir,
+    pub(crate) args: &'a RunArgs,
+    pub(crate) seed: u64,
+    progress: &'a Progress,
+    stop: &'a CancellationToken,
+}
+
+impl<'a> Lab<'a> {
+    pub(crate) async fn open(
+        run_dir: &'a RunDir,
+        args: &'a RunArgs,
+        seed: u64,
+        progress: &'a Progress,
+        stop: &'a CancellationToken,
+    ) -> anyhow::Result<Self> {
+        progress.step("starting the shop");
+        let receiver = Receiver::start().await?;
+        let said = progress.clone();
+        let options = Options {
+            gateway_port: 0,
+            otlp: Some(receiver.address),
+            restart: true,
+            tell: Box::new(move |text| said.say(text)),
+        };
+        let deployment = tokio::select! {
+            started = Deployment::start(run_dir, options) => started?,
+            () = stop.cancelled() => return Err(Interrupted.into()),
+        };
+        let lab = Self {
+            deployment,
+            receiver,
+            run_dir,
+            args,
+            seed,
+            progress,
+            stop,
+        };
+        if let Some(signal) = args.lose {
+            let loss = Fault {
+                telemetry_loss: Some(chassis::TelemetryLoss {
+                    signal,
+                    one_in: 1000,
+                }),
+                ..Fault::default()
+            };
+            lab.set_fault(Service::Gateway, &loss).await?;
+        }
+        Ok(lab)
+    }
+
+    /// Loads the shop with `phases` and collects what everyone said about it. `arm` names files and request ids.
+    pub(crate) async fn measure(
+        &self,
+        arm: &str,
+        phases: Vec<Phase>,
+    ) -> anyhow::Result<Measurement> {
+        let plan = self.plan(arm, phases)?;
+        self.progress.step(format!("{arm}: waiting for quiet"));
+        let mut window = Window::open(&self.deployment, &self.receiver.spans).await?;
+        let load = self.drive(&plan, &mut window).await?;
+        self.progress.step(format!("{arm}: comparing the signals"));
+        let (evidence, incidents) = window.close(&self.deployment, &self.receiver.spans).await?;
+        Ok(Measurement {
+            recording: Recording::of(&load.attempts),
+            plan,
+            load,
+            evidence,
+            incidents,
+        })
+    }
+
+    /// Runs the engine and scrapes the shop meanwhile.
+    async fn drive(&self, plan: &Plan, window: &mut Window) -> anyhow::Result<Load> {
+        self.progress.load(&plan.name, plan.length());
+        let mut began = None;
+        let follow = |counts: &_| {
+            let began = *began.get_or_insert_with(Instant::now);
+            self.progress.follow(began.elapsed(), counts);
+        };
+        let load = parent::run(plan, self.stop, follow);
+        tokio::pin!(load);
+        let mut ticks = interval(SCRAPE_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                load = &mut load => return load,
+                _ = ticks.tick() => window.scrape(&self.deployment).await,
+            }
+        }
+    }
+
+    fn plan(&self, arm: &str, phases: Vec<Phase>) -> anyhow::Result<Plan> {
+        let peak = phases
+            .iter()
+            .map(|it| it.arrivals.peak())
+            .fold(0.0, f64::max);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "rates are limited by the command line"
+        )]
+        let users = (peak * USERS_PER_RATE).max(MIN_USERS) as usize;
+        Ok(Plan {
+            name: arm.to_owned(),
+            target: format!("http://{}", self.deployment.gateway()?),
+            seed: self.seed,
+            users,
+            products: PRODUCTS,
+            timeout_ms: u64::try_from(CLIENT_TIMEOUT.as_millis())?,
+            phases,
+            output: self.run_dir.path().join(arm),
+            starve_ms: self.args.starve_ms,
+        })
+    }
+
+    /// Sets a fault on every replica of `service`.
+    pub(crate) async fn set_fault(&self, service: Service, fault: &Fault) -> anyhow::Result<()> {
+        let http = self.deployment.http();
+        self.faults(service, "set a fault at", |url| http.put(url).json(fault))
+            .await
+    }
+
+    /// Clears the faults of one route of `service`; the empty route is the fault without one.
+    pub(crate) async fn clear_fault(&self, service: Service, route: &str) -> anyhow::Result<()> {
+        let http = self.deployment.http();
+        self.faults(service, "clear a fault at", |url| {
+            http.delete(url).query(&[("route", route)])
+        })
+        .await
+    }
+
+    async fn faults(
+        &self,
+        service: Service,
+        what: &str,
+        request: impl Fn(String) -> reqwest::RequestBuilder,
+    ) -> anyhow::Result<()> {
+        let replicas = self.deployment.replicas();
+        for replica in replicas.iter().filter(|it| it.service == service) {
+            let url = format!("http://{}/faults", replica.admin);
+            let answer = request(url).send().await;
+            answer
+                .and_then(reqwest::Response::error_for_status)
+                .with_context(|| format!("{what} {service}"))?;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn close(self) {
+        self.progress.step("stopping the shop");
+        self.deployment.stop().await;
+    }
+}

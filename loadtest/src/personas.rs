@@ -1,0 +1,3 @@
+//! Who comes to the shop: one ordinary goose scenario each.
+
+pub(crate) mod browser;

@@ -1,0 +1,55 @@
+//! What a run leaves behind: a page to look at, a verdict for programs, and a table for the terminal.
+
+pub(crate) mod arm;
+pub(crate) mod document;
+mod html;
+mod junit;
+pub(crate) mod table;
+
+use std::{
+    io::{self, Write as _},
+    path::Path,
+};
+
+use anyhow::Context as _;
+use document::Document;
+
+use crate::run_dir::RunDir;
+
+/// Writes `report.html`, `verdict.json` and `junit.xml` into the run directory.
+pub(crate) fn write(run_dir: &RunDir, document: &Document) -> anyhow::Result<()> {
+    run_dir.write("report.html", html::page(document)?)?;
+    let verdict = serde_json::to_string_pretty(&document.without_details())?;
+    run_dir.write("verdict.json", verdict)?;
+    run_dir.write("junit.xml", junit::document(document))?;
+    Ok(())
+}
+
+/// Says where the newest report is, or has the desktop open it.
+pub(crate) fn show_newest(runs: &Path, open: bool) -> anyhow::Result<()> {
+    let latest = runs.join("latest").join("report.html");
+    let report = latest.canonicalize().with_context(|| {
+        format!(
+            "find a report at {}: run an experiment first",
+            latest.display()
+        )
+    })?;
+    if !open {
+        writeln!(io::stdout(), "{}", report.display())?;
+        return Ok(());
+    }
+    let opener = if cfg!(target_os = "macos") {
+        "open"
+    } else {
+        "xdg-open"
+    };
+    let status = std::process::Command::new(opener).arg(&report).status();
+    let opened =
+        status.with_context(|| format!("run {opener}: open {} yourself", report.display()))?;
+    anyhow::ensure!(
+        opened.success(),
+        "{opener} could not open {}",
+        report.display()
+    );
+    Ok(())
+}

@@ -1,0 +1,177 @@
+//! The verdict as data. `verdict.json` is this without [`Details`]; its version grows when a field changes its meaning
+//! or goes away.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use time::format_description::well_known::Rfc3339;
+
+use crate::{
+    engine::Counts,
+    evidence::{reconcile::Edge, traces::Waterfall},
+    run_dir::RunDir,
+    statistics::Estimate,
+    verdict::{Check, Expectation, Outcome},
+};
+
+/// Version of `verdict.json`.
+const SCHEMA_VERSION: u32 = 1;
+
+/// A whole run.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Document {
+    pub(crate) schema_version: u32,
+    pub(crate) outcome: Outcome,
+    pub(crate) exit_code: u8,
+    /// RFC 3339, UTC.
+    pub(crate) started: String,
+    pub(crate) duration_s: f64,
+    pub(crate) seed: u64,
+    /// What was typed.
+    pub(crate) command: Vec<String>,
+    pub(crate) machine: Machine,
+    pub(crate) run_dir: String,
+    pub(crate) experiments: Vec<ExperimentReport>,
+}
+
+/// Where it ran.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Machine {
+    pub(crate) os: &'static str,
+    pub(crate) architecture: &'static str,
+    pub(crate) cores: usize,
+    /// `debug` or `release`, which matters for every figure.
+    pub(crate) profile: &'static str,
+}
+
+/// One experiment.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct ExperimentReport {
+    pub(crate) name: &'static str,
+    pub(crate) question: &'static str,
+    pub(crate) outcome: Outcome,
+    pub(crate) duration_s: f64,
+    pub(crate) arms: Vec<ArmReport>,
+}
+
+/// One arm of an experiment.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct ArmReport {
+    pub(crate) name: String,
+    pub(crate) description: String,
+    pub(crate) expectation: Expectation,
+    pub(crate) outcome: Outcome,
+    pub(crate) checks: Vec<Check>,
+    pub(crate) load: LoadFigures,
+    /// Of the measured phase.
+    pub(crate) routes: Vec<RouteFigures>,
+    pub(crate) edges: Vec<Edge>,
+    pub(crate) resources: Vec<Resources>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) details: Option<Details>,
+}
+
+/// What the engine did.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct LoadFigures {
+    pub(crate) users: usize,
+    pub(crate) attempts: usize,
+    /// `None` when the engine ended early.
+    pub(crate) counts: Option<Counts>,
+    pub(crate) lag_p50_ms: f64,
+    pub(crate) lag_p99_ms: f64,
+    pub(crate) lag_max_ms: f64,
+}
+
+/// One route as the clients saw it; latencies in milliseconds from the intended start.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct RouteFigures {
+    pub(crate) route: String,
+    pub(crate) requests: u64,
+    pub(crate) errors: u64,
+    /// `None` where the samples are too few for a percentile.
+    pub(crate) p50_ms: Option<Estimate>,
+    pub(crate) p95_ms: Option<Estimate>,
+    pub(crate) p99_ms: Option<Estimate>,
+    pub(crate) max_ms: f64,
+}
+
+/// What the processes of one service used under load.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Resources {
+    pub(crate) service: String,
+    pub(crate) replicas: usize,
+    pub(crate) cpu_s: f64,
+    /// Resident, highest over all scrapes, all replicas together.
+    pub(crate) peak_memory_mb: f64,
+}
+
+/// What only the page needs.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Details {
+    pub(crate) phases: Vec<PhaseSpan>,
+    pub(crate) seconds: Vec<Second>,
+    pub(crate) traces: Vec<Waterfall>,
+}
+
+/// When a phase was; seconds since the first arrival was due.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct PhaseSpan {
+    pub(crate) name: String,
+    pub(crate) from: f64,
+    pub(crate) to: f64,
+}
+
+/// One second of one route.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Second {
+    pub(crate) at: u32,
+    pub(crate) route: String,
+    pub(crate) requests: u64,
+    pub(crate) errors: u64,
+    pub(crate) p50_ms: f64,
+    pub(crate) p95_ms: f64,
+    pub(crate) p99_ms: f64,
+    pub(crate) max_ms: f64,
+}
+
+impl Document {
+    pub(crate) fn new(
+        run_dir: &RunDir,
+        seed: u64,
+        duration: Duration,
+        experiments: Vec<ExperimentReport>,
+    ) -> Self {
+        let outcome = Outcome::worst(experiments.iter().map(|it| it.outcome));
+        Self {
+            schema_version: SCHEMA_VERSION,
+            outcome,
+            exit_code: outcome.exit_code(),
+            started: run_dir.started().format(&Rfc3339).unwrap_or_default(),
+            duration_s: duration.as_secs_f64(),
+            seed,
+            command: std::env::args().collect(),
+            machine: Machine {
+                os: std::env::consts::OS,
+                architecture: std::env::consts::ARCH,
+                cores: std::thread::available_parallelism().map_or(1, usize::from),
+                profile: if cfg!(debug_assertions) {
+                    "debug"
+                } else {
+                    "release"
+                },
+            },
+            run_dir: run_dir.path().display().to_string(),
+            experiments,
+        }
+    }
+
+    /// The verdict for programs.
+    pub(crate) fn without_details(&self) -> Self {
+        let mut it = self.clone();
+        for arm in it.experiments.iter_mut().flat_map(|it| &mut it.arms) {
+            arm.details = None;
+        }
+        it
+    }
+}

@@ -1,0 +1,233 @@
+//! How sure a figure is.
+//!
+//! Requests of one run are not independent: a queue makes neighbours slow together. So every interval is the wider of
+//! two: the one for independent samples, and a bootstrap over blocks of one second. All intervals are of 95 %.
+
+use hdrhistogram::Histogram;
+use rand::{Rng as _, SeedableRng as _, rngs::SmallRng};
+use serde::{Deserialize, Serialize};
+
+/// The 97.5th percentile of the standard normal distribution.
+const Z: f64 = 1.959_963_985;
+/// Resamples of a bootstrap.
+const RESAMPLES: usize = 400;
+/// A bootstrap of fewer blocks says little; then the independent interval stands alone.
+const MIN_BLOCKS: usize = 8;
+/// A percentile is told only when so many samples are expected beyond it.
+const MIN_BEYOND: f64 = 10.0;
+
+/// A figure and its 95 % interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// What was observed.
+    pub value: f64,
+    /// The interval's lower end.
+    pub low: f64,
+    /// The interval's upper end.
+    pub high: f64,
+}
+
+/// The share of `bad` among `total`, each pair a second of the run. `None` without samples.
+///
+/// Wilson's score interval (J. Am. Stat. Assoc. 22, 1927), widened by a block bootstrap.
+pub fn share(seconds: &[(u64, u64)]) -> Option<Estimate> {
+    let (bad, total) = sum(seconds.iter().copied());
+    if total == 0 {
+        return None;
+    }
+    let value = ratio(bad, total);
+    let n = to_f64(total);
+    let centre = (value + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);
+    let half = Z / (1.0 + Z * Z / n) * (value * (1.0 - value) / n + Z * Z / (4.0 * n * n)).sqrt();
+    let resample = |blocks: &mut dyn Iterator<Item = usize>| {
+        let (bad, total) = sum(blocks.map(|it| seconds[it]));
+        ratio(bad, total)
+    };
+    let (low, high) = bootstrap(seconds.len(), resample).unwrap_or((value, value));
+    Some(Estimate {
+        value,
+        low: (centre - half).min(low).max(0.0),
+        high: (centre + half).max(high).min(1.0),
+    })
+}
+
+/// The `p`-quantiles of all values of `seconds`, in their unit. `None` when fewer than ten samples lie beyond one.
+///
+/// The interval is of order statistics, whose ranks follow the binomial distribution (here by its normal approximation),
+/// widened by a block bootstrap.
+pub fn percentiles<const N: usize>(
+    seconds: &[&Histogram<u64>],
+    ps: [f64; N],
+) -> [Option<Estimate>; N] {
+    let samples = Samples::of(seconds);
+    let mut counts = vec![0; samples.values.len()];
+    let total = samples.merge(&mut counts, 0..seconds.len());
+    ps.map(|p| {
+        let n = to_f64(total);
+        if n * (1.0 - p) < MIN_BEYOND {
+            return None;
+        }
+        let half = Z * (p * (1.0 - p) / n).sqrt();
+        let at = |p: f64| samples.quantile(&counts, total, p);
+        let (value, low, high) = (at(p), at(p - half), at(p + half));
+        let resample = |blocks: &mut dyn Iterator<Item = usize>| {
+            let mut counts = vec![0; samples.values.len()];
+            let total = samples.merge(&mut counts, blocks);
+            samples.quantile(&counts, total, p)
+        };
+        let (least, most) = bootstrap(seconds.len(), resample).unwrap_or((low, high));
+        Some(Estimate {
+            value,
+            low: low.min(least),
+            high: high.max(most),
+        })
+    })
+}
+
+/// The distinct values of several histograms, and for each histogram how often it has which.
+struct Samples {
+    values: Vec<u64>,
+    blocks: Vec<Vec<(usize, u64)>>,
+}
+
+impl Samples {
+    fn of(seconds: &[&Histogram<u64>]) -> Self {
+        let recorded = |it: &Histogram<u64>| {
+            it.iter_recorded()
+                .map(|it| (it.value_iterated_to(), it.count_at_value()))
+                .collect::<Vec<_>>()
+        };
+        let blocks: Vec<_> = seconds.iter().map(|it| recorded(it)).collect();
+        let mut values: Vec<_> = blocks.iter().flatten().map(|it| it.0).collect();
+        values.sort_unstable();
+        values.dedup();
+        let index = |value| values.partition_point(|&it| it < value);
+        let blocks = blocks
+            .iter()
+            .map(|it| it.iter().map(|&(value, n)| (index(value), n)).collect())
+            .collect();
+        Self { values, blocks }
+    }
+
+    /// Adds `blocks` to `counts` and returns the sum of what it added.
+    fn merge(&self, counts: &mut [u64], blocks: impl Iterator<Item = usize>) -> u64 {
+        let mut total = 0;
+        for &(index, n) in blocks.flat_map(|it| &self.blocks[it]) {
+            counts[index] += n;
+            total += n;
+        }
+        total
+    }
+
+    fn quantile(&self, counts: &[u64], total: u64, p: f64) -> f64 {
+        let rank = (p.clamp(0.0, 1.0) * to_f64(total)).ceil().max(1.0);
+        let mut below = 0;
+        for (&value, n) in self.values.iter().zip(counts) {
+            below += n;
+            if to_f64(below) >= rank {
+                return to_f64(value);
+            }
+        }
+        self.values.last().copied().map_or(0.0, to_f64)
+    }
+}
+
+/// The 2.5th and 97.5th percentile of a statistic over resampled blocks. Deterministic: the same blocks, the same answer.
+fn bootstrap(
+    blocks: usize,
+    mut statistic: impl FnMut(&mut dyn Iterator<Item = usize>) -> f64,
+) -> Option<(f64, f64)> {
+    if blocks < MIN_BLOCKS {
+        return None;
+    }
+    let mut random = SmallRng::seed_from_u64(0);
+    let mut values: Vec<f64> = (0..RESAMPLES)
+        .map(|_| statistic(&mut (0..blocks).map(|_| random.random_range(0..blocks))))
+        .collect();
+    values.sort_by(f64::total_cmp);
+    let tail = RESAMPLES / 40;
+    Some((values[tail], values[RESAMPLES - 1 - tail]))
+}
+
+fn sum(pairs: impl Iterator<Item = (u64, u64)>) -> (u64, u64) {
+    pairs.fold((0, 0), |sum, it| (sum.0 + it.0, sum.1 + it.1))
+}
+
+fn ratio(part: u64, whole: u64) -> f64 {
+    if whole == 0 {
+        return 0.0;
+    }
+    to_f64(part) / to_f64(whole)
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts and microseconds are far below 2^53"
+)]
+pub(crate) fn to_f64(count: u64) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::histogram;
+
+    fn close(value: f64, expected: f64) {
+        assert!((value - expected).abs() < 5e-5, "{value}, not {expected}");
+    }
+
+    #[test]
+    fn wilsons_interval_is_that_of_the_textbook() {
+        // Newcombe, Statistics in Medicine 17 (1998), table I: 81 of 263, 15 of 148, 0 of 20, 1 of 29.
+        for (bad, total, low, high) in [
+            (81, 263, 0.2553, 0.3662),
+            (15, 148, 0.0624, 0.1605),
+            (0, 20, 0.0, 0.1611),
+            (1, 29, 0.0061, 0.1718),
+        ] {
+            let it = share(&[(bad, total)]).unwrap();
+            close(it.low, low);
+            close(it.high, high);
+        }
+        assert_eq!(share(&[]), None);
+    }
+
+    #[test]
+    fn errors_that_come_together_widen_the_interval() {
+        let spread = vec![(1, 100); 40];
+        let mut together = vec![(0, 100); 40];
+        together[7] = (40, 100);
+        let (spread, together) = (share(&spread).unwrap(), share(&together).unwrap());
+        close(spread.value, together.value);
+        assert!(together.high > 1.5 * spread.high, "{together:?} {spread:?}");
+    }
+
+    #[test]
+    fn a_percentile_needs_ten_samples_beyond_it() {
+        let mut second = histogram();
+        for value in 1..=999 {
+            second.record(value).unwrap();
+        }
+        assert_eq!(percentiles(&[&second], [0.99]), [None]);
+        second.record(1000).unwrap();
+        let it = percentiles(&[&second], [0.99])[0].unwrap();
+        // Of 1,000 samples the 95 % interval of p99 is about rank 984 to 996 (normal approximation).
+        assert!((it.value - 990.0).abs() < 2.0, "{it:?}");
+        assert!((982.0..=986.0).contains(&it.low), "{it:?}");
+        assert!((994.0..=998.0).contains(&it.high), "{it:?}");
+    }
+
+    #[test]
+    fn one_slow_second_widens_the_interval_of_a_percentile() {
+        let mut calm = histogram();
+        calm.record_n(1000, 200).unwrap();
+        let mut slow = histogram();
+        slow.record_n(500_000, 200).unwrap();
+        let seconds: Vec<_> = (0..30)
+            .map(|it| if it == 3 { &slow } else { &calm })
+            .collect();
+        let it = percentiles(&seconds, [0.95])[0].unwrap();
+        assert!(it.low < 2000.0 && it.high > 400_000.0, "{it:?}");
+    }
+}
