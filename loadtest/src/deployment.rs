@@ -112,7 +112,7 @@ impl Deployment {
             keepers: TaskTracker::new(),
             stop: CancellationToken::new(),
         };
-        it.shared.publish()?;
+        it.shared.change(|_| ())?;
         let starting: Vec<_> = SERVICES.iter().map(|&service| it.begin(service)).collect();
         for ready in starting {
             if let Err(error) = wait(ready).await {
@@ -201,21 +201,24 @@ impl Shared {
         self.dir.join("services.json")
     }
 
-    fn publish(&self) -> anyhow::Result<()> {
-        let live: Vec<_> = self.state().live.values().cloned().collect();
-        discovery::write(&self.discovery_file(), &live)
-    }
-
     fn enter(&self, replica: &Replica) -> anyhow::Result<()> {
         let key = (replica.service, replica.number);
-        self.state().live.insert(key, replica.clone());
-        self.publish()
+        self.change(|live| live.insert(key, replica.clone()))
     }
 
     fn leave(&self, replica: &Replica) -> anyhow::Result<()> {
         let key = (replica.service, replica.number);
-        self.state().live.remove(&key);
-        self.publish()
+        self.change(|live| live.remove(&key))
+    }
+
+    /// Changes who can be found. The lock is held until the file is written, so that files follow each other as changes do.
+    fn change<T>(
+        &self,
+        change: impl FnOnce(&mut BTreeMap<(Service, u32), Replica>) -> T,
+    ) -> anyhow::Result<()> {
+        let mut state = self.state();
+        change(&mut state.live);
+        discovery::write(&self.discovery_file(), state.live.values())
     }
 
     fn report(&self, text: String) {

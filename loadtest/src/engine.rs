@@ -11,7 +11,8 @@ pub mod arrivals;
 pub(crate) mod child;
 pub(crate) mod parent;
 pub mod plan;
-pub(crate) mod recorder;
+mod recorder;
+mod turnstile;
 pub(crate) mod visit;
 
 use serde::{Deserialize, Serialize};

@@ -27,6 +27,13 @@ impl Cell {
             errors: 0,
         }
     }
+
+    fn add(&mut self, other: &Self) {
+        self.errors += other.errors;
+        self.latency
+            .add(&other.latency)
+            .expect("all histograms have the same bounds");
+    }
 }
 
 /// An empty histogram of microseconds.
@@ -89,12 +96,20 @@ impl Recording {
     pub fn seconds(&self, phase: u16, route: Option<&str>) -> BTreeMap<u32, Cell> {
         let mut seconds: BTreeMap<u32, Cell> = BTreeMap::new();
         for (key, cell) in self.cells(phase, route) {
-            let sum = seconds.entry(key.2).or_insert_with(Cell::new);
-            sum.errors += cell.errors;
-            sum.latency
-                .add(&cell.latency)
-                .expect("all histograms have the same bounds");
+            seconds.entry(key.2).or_insert_with(Cell::new).add(cell);
         }
         seconds
+    }
+
+    /// Every route and second, whatever phase its arrivals belong to: two phases share the second between them.
+    pub fn timeline(&self) -> BTreeMap<(&str, u32), Cell> {
+        let mut timeline: BTreeMap<(&str, u32), Cell> = BTreeMap::new();
+        for ((_, route, second), cell) in &self.cells {
+            timeline
+                .entry((route, *second))
+                .or_insert_with(Cell::new)
+                .add(cell);
+        }
+        timeline
     }
 }

@@ -11,9 +11,11 @@ use serde_json::json;
 use super::Replica;
 
 /// Replaces the file in one step, so that no reader sees half of it.
-pub(super) fn write(path: &Path, live: &[Replica]) -> anyhow::Result<()> {
+pub(super) fn write<'a>(
+    path: &Path,
+    live: impl Iterator<Item = &'a Replica>,
+) -> anyhow::Result<()> {
     let groups: Vec<_> = live
-        .iter()
         .map(|it| {
             json!({
                 "targets": [it.admin.to_string()],

@@ -22,29 +22,24 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Attempt, Counts, Event,
-    arrivals::{Arrival, schedule},
-    plan::Plan,
-    recorder::Recorder,
-    visit::Visit,
+    Attempt, Counts, Event, arrivals::schedule, plan::Plan, recorder::Recorder,
+    turnstile::Turnstile, visit::Visit,
 };
 use crate::personas;
 
 /// goose starts so many users a second; they only wait, so this is no load.
 const USERS_PER_SECOND: usize = 1000;
-/// How long users that were started get to reach their wait for an arrival.
-const SETTLE: Duration = Duration::from_millis(200);
-/// How long a user rests when no arrival will come any more, so that it does not spin until goose stops it.
+/// How long a user rests when no arrival will come any more, so that it does not spin until goose stops it, and how long
+/// the arrival process waits before it looks again whether all users are there.
 const REST: Duration = Duration::from_millis(20);
 
 /// What users, the arrival process and the reporter share.
 pub(crate) struct Engine {
     pub(super) plan: Plan,
     client: reqwest::Client,
-    arrivals: flume::Receiver<(Arrival, Instant)>,
+    turnstile: Turnstile,
     recorder: Recorder,
     origin: OnceLock<Instant>,
-    waiting: AtomicUsize,
     visiting: AtomicUsize,
     attempts: AtomicU64,
     errors: AtomicU64,
@@ -91,19 +86,12 @@ impl Engine {
 
     /// The first transaction of every persona: waits for an arrival and leaves the visit for the next transaction.
     async fn arrive(self: Arc<Self>, user: &mut GooseUser) -> TransactionResult {
-        if let Ok((arrival, intended)) = self.arrivals.recv_async().await {
+        if let Some((arrival, intended)) = self.turnstile.wait().await {
             user.set_session_data(Some(Visit::begin(self, arrival, intended)));
         } else {
             user.set_session_data(None::<Visit>);
             sleep(REST).await;
         }
-        Ok(())
-    }
-
-    /// The start of every user: all share one client, and so one pool of connections.
-    fn enter(&self, user: &mut GooseUser) -> TransactionResult {
-        user.client = self.client.clone();
-        self.waiting.fetch_add(1, Relaxed);
         Ok(())
     }
 
@@ -122,9 +110,13 @@ impl Engine {
         Transaction::new(Arc::new(move |user| act(Arc::clone(&engine), user)))
     }
 
+    /// The start of every user: all share one client, and so one pool of connections.
     pub(crate) fn on_start(self: &Arc<Self>) -> Transaction {
-        self.transaction(|it, user| Box::pin(std::future::ready(it.enter(user))))
-            .set_on_start()
+        self.transaction(|it, user| {
+            user.client = it.client.clone();
+            Box::pin(std::future::ready(Ok(())))
+        })
+        .set_on_start()
     }
 
     pub(crate) fn arrival(self: &Arc<Self>) -> Transaction {
@@ -156,8 +148,6 @@ pub(crate) async fn run() -> anyhow::Result<()> {
 
 async fn attack(plan: Plan, write: OwnedWriteHalf) -> anyhow::Result<()> {
     let (recorder, recording) = Recorder::start(&plan.output.join("attempts.jsonl"))?;
-    // An arrival is handed over or it is dropped; none waits in a queue.
-    let (release, arrivals) = flume::bounded(0);
     let zeros = || plan.phases.iter().map(|_| AtomicU64::new(0)).collect();
     let engine = Arc::new(Engine {
         client: reqwest::Client::builder()
@@ -165,10 +155,9 @@ async fn attack(plan: Plan, write: OwnedWriteHalf) -> anyhow::Result<()> {
             .timeout(Duration::from_millis(plan.timeout_ms))
             .build()
             .context("make an HTTP client")?,
-        arrivals,
+        turnstile: Turnstile::new(),
         recorder,
         origin: OnceLock::new(),
-        waiting: AtomicUsize::new(0),
         visiting: AtomicUsize::new(0),
         attempts: AtomicU64::new(0),
         errors: AtomicU64::new(0),
@@ -181,7 +170,7 @@ async fn attack(plan: Plan, write: OwnedWriteHalf) -> anyhow::Result<()> {
         .register_scenario(personas::browser::scenario(&engine));
     let over = CancellationToken::new();
     let reporting = tokio::spawn(report(Arc::clone(&engine), write, over.clone()));
-    tokio::spawn(release_all(Arc::clone(&engine), release));
+    tokio::spawn(release_all(Arc::clone(&engine)));
     Box::pin(goose.execute()).await.context("run goose")?;
 
     over.cancel();
@@ -210,22 +199,21 @@ fn configuration(plan: &Plan) -> GooseConfiguration {
 }
 
 /// The arrival process.
-async fn release_all(engine: Arc<Engine>, release: flume::Sender<(Arrival, Instant)>) {
-    while engine.waiting.load(Relaxed) < engine.plan.users {
+async fn release_all(engine: Arc<Engine>) {
+    while engine.turnstile.idle() < engine.plan.users {
         sleep(REST).await;
     }
-    sleep(SETTLE).await;
     let origin = *engine.origin.get_or_init(Instant::now);
     for arrival in schedule(&engine.plan.phases, engine.plan.seed) {
         let intended = origin + arrival.due;
         sleep_until(intended.into()).await;
         let phase = usize::from(arrival.phase);
         engine.due[phase].fetch_add(1, Relaxed);
-        if release.try_send((arrival, intended)).is_err() {
+        if !engine.turnstile.admit((arrival, intended)) {
             engine.dropped[phase].fetch_add(1, Relaxed);
         }
     }
-    drop(release);
+    engine.turnstile.close();
     sleep_until((origin + engine.plan.length()).into()).await;
     while engine.visiting.load(Relaxed) > 0 {
         sleep(REST).await;

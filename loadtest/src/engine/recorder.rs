@@ -4,7 +4,10 @@ use std::{
     fs::File,
     io::{BufWriter, Write as _},
     path::Path,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        atomic::{AtomicU64, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    },
     thread::JoinHandle,
     time::Duration,
 };
@@ -20,7 +23,7 @@ const FLUSH: Duration = Duration::from_millis(200);
 
 /// The writing thread and the way to it.
 pub(super) struct Recorder {
-    queue: flume::Sender<Option<Attempt>>,
+    queue: SyncSender<Option<Attempt>>,
     unrecorded: AtomicU64,
 }
 
@@ -28,7 +31,7 @@ impl Recorder {
     /// Starts writing to `path`. The thread ends when the recorder is closed.
     pub(super) fn start(path: &Path) -> anyhow::Result<(Self, JoinHandle<std::io::Result<()>>)> {
         let file = File::create(path).with_context(|| format!("create {}", path.display()))?;
-        let (queue, attempts) = flume::bounded(QUEUE);
+        let (queue, attempts) = sync_channel(QUEUE);
         let writing = std::thread::Builder::new()
             .name("recorder".into())
             .spawn(move || write(BufWriter::new(file), &attempts))
@@ -57,18 +60,15 @@ impl Recorder {
     }
 }
 
-fn write(
-    mut file: BufWriter<File>,
-    attempts: &flume::Receiver<Option<Attempt>>,
-) -> std::io::Result<()> {
+fn write(mut file: BufWriter<File>, attempts: &Receiver<Option<Attempt>>) -> std::io::Result<()> {
     loop {
         match attempts.recv_timeout(FLUSH) {
             Ok(Some(attempt)) => {
                 serde_json::to_writer(&mut file, &attempt)?;
                 file.write_all(b"\n")?;
             }
-            Err(flume::RecvTimeoutError::Timeout) => file.flush()?,
-            Ok(None) | Err(flume::RecvTimeoutError::Disconnected) => return file.flush(),
+            Err(RecvTimeoutError::Timeout) => file.flush()?,
+            Ok(None) | Err(RecvTimeoutError::Disconnected) => return file.flush(),
         }
     }
 }

@@ -107,38 +107,36 @@ fn peak_memory(testimony: &Testimony) -> f64 {
 fn details(it: &Measurement) -> Details {
     let mut from = 0.0;
     let mut phases = Vec::new();
-    let mut seconds = Vec::new();
-    for (index, phase) in (0_u16..).zip(&it.plan.phases) {
+    for phase in &it.plan.phases {
+        let to = from + phase.seconds;
         phases.push(PhaseSpan {
             name: phase.name.clone(),
             from,
-            to: from + phase.seconds,
+            to,
         });
-        from += phase.seconds;
-        let cells = it.recording.cells(index, None);
-        seconds.extend(
-            cells
-                .into_iter()
-                .map(|(key, cell)| second(&key.1, key.2, cell)),
-        );
+        from = to;
     }
+    let cells = it.recording.timeline();
     Details {
         phases,
-        seconds,
+        seconds: cells
+            .iter()
+            .map(|((route, at), cell)| second(route, *at, cell))
+            .collect(),
         traces: traces::slowest(&it.load.attempts, &it.evidence, SLOWEST),
     }
 }
 
-fn second(route: &str, second: u32, cell: &Cell) -> Second {
-    let at = |p| millis(cell.latency.value_at_quantile(p));
+fn second(route: &str, at: u32, cell: &Cell) -> Second {
+    let quantile = |p| millis(cell.latency.value_at_quantile(p));
     Second {
-        at: second,
+        at,
         route: route.to_owned(),
         requests: cell.latency.len(),
         errors: cell.errors,
-        p50_ms: at(0.5),
-        p95_ms: at(0.95),
-        p99_ms: at(0.99),
+        p50_ms: quantile(0.5),
+        p95_ms: quantile(0.95),
+        p99_ms: quantile(0.99),
         max_ms: millis(cell.latency.max()),
     }
 }
