@@ -239,6 +239,11 @@ fn stop_on_signals() -> anyhow::Result<CancellationToken> {
 /// Says what went wrong and what can be done about it.
 fn complain(error: &anyhow::Error) -> ExitCode {
     if error.is::<Interrupted>() {
+        // With standard error gone there is nobody left to tell.
+        let _ = writeln!(
+            io::stderr(),
+            "interrupted: everything was stopped, there is no verdict"
+        );
         return ExitCode::from(INTERRUPTED);
     }
     let full = error.chain().any(|cause| {
@@ -250,7 +255,6 @@ fn complain(error: &anyhow::Error) -> ExitCode {
     if full {
         text.push_str("\nFree some space, or keep runs elsewhere with --runs DIRECTORY.");
     }
-    // With standard error gone there is nobody left to tell.
     let _ = writeln!(io::stderr(), "{text}");
     ExitCode::from(ENVIRONMENT)
 }

@@ -16,9 +16,18 @@ pub(super) fn tail(path: &Path, count: usize) -> Vec<String> {
     let read = || -> std::io::Result<Vec<u8>> {
         let mut file = File::open(path)?;
         let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(WINDOW)))?;
+        let from = length.saturating_sub(WINDOW);
+        file.seek(SeekFrom::Start(from))?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
+        if from > 0 {
+            // The window begins in the middle of a line.
+            let whole = bytes
+                .iter()
+                .position(|it| *it == b'\n')
+                .map_or(0, |it| it + 1);
+            bytes.drain(..whole);
+        }
         Ok(bytes)
     };
     let Ok(bytes) = read() else { return Vec::new() };

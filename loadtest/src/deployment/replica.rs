@@ -60,8 +60,12 @@ pub(super) async fn keep(
                 continue;
             }
         };
-        if let Some(ready) = ready.take() {
-            let _ = ready.send(Ok(()));
+        match ready.take() {
+            Some(ready) => drop(ready.send(Ok(()))),
+            None => (shared.options.tell)(&format!(
+                "{service}-{number} runs again as process {}",
+                replica.pid
+            )),
         }
         let status = tokio::select! {
             status = process.child.wait() => status,

@@ -1,0 +1,99 @@
+//! The shop as processes: found, watched, started again, and never left behind.
+
+use rustix::process::Signal;
+
+use crate::{Place, eventually, runs, send};
+
+fn get(url: &str) -> Option<(u16, String)> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let client = reqwest::Client::builder().no_proxy().build().ok()?;
+        let answer = client.get(url).send().await.ok()?;
+        let status = answer.status().as_u16();
+        Some((status, answer.text().await.ok()?))
+    })
+}
+
+#[test]
+fn a_service_that_was_killed_runs_again_and_is_found_again() {
+    let place = Place::new();
+    let up = place.up();
+    let before = up.target("inventory").expect("it is found");
+    let victim = up
+        .services()
+        .into_iter()
+        .find(|it| {
+            let command = std::fs::read_to_string(format!("/proc/{it}/cmdline"));
+            command.is_ok_and(|it| it.contains("\0inventory\0"))
+        })
+        .expect("it runs");
+    send(victim, Signal::KILL);
+    eventually("another inventory is found", || {
+        up.target("inventory").is_some_and(|it| it != before)
+    });
+    let page = format!("{}/products/p-000001", up.gateway());
+    eventually("the page knows the stock again", || {
+        get(&page).is_some_and(|(status, body)| status == 200 && !body.contains("unknown"))
+    });
+}
+
+#[test]
+fn without_the_inventory_the_page_still_comes() {
+    let place = Place::new();
+    let up = place.up();
+    let inventory = up.target("inventory").expect("it is found");
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .build()
+        .expect("a client");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let faults = format!("http://{}/faults", inventory.admin);
+        let hang = serde_json::json!({ "hang": true });
+        let set = client
+            .put(&faults)
+            .json(&hang)
+            .send()
+            .await
+            .expect("an answer");
+        assert!(set.status().is_success());
+    });
+    let page = get(&format!("{}/products/p-000001", up.gateway())).expect("an answer");
+    assert_eq!(page.0, 200);
+    assert!(
+        page.1.contains("\"availability\":\"unknown\""),
+        "{}",
+        page.1
+    );
+}
+
+#[test]
+fn ctrl_c_drains_everything() {
+    let place = Place::new();
+    let mut up = place.up();
+    let services = up.services();
+    assert_eq!(services.len(), 3);
+    up.signal(Signal::INT);
+    let status = up.child.wait().expect("it ends");
+    assert_eq!(status.code(), Some(0));
+    assert!(!services.iter().any(|it| runs(*it)));
+    for service in ["catalog", "gateway", "inventory"] {
+        let log = up.run_dir().join(format!("logs/{service}-1.1.log"));
+        let log = std::fs::read_to_string(log).expect("its log");
+        assert!(log.contains("\"message\":\"stopped\""), "{service}: {log}");
+    }
+}
+
+#[test]
+fn a_parent_that_was_killed_leaves_nothing_behind() {
+    let place = Place::new();
+    let mut up = place.up();
+    let services = up.services();
+    assert_eq!(services.len(), 3);
+    up.signal(Signal::KILL);
+    up.child.wait().expect("it ends");
+    eventually("no service runs", || !services.iter().any(|it| runs(*it)));
+}

@@ -1,0 +1,150 @@
+//! The binary as people run it: on free ports of this machine, with real processes.
+
+mod commands;
+mod deployment;
+mod engine;
+mod verdicts;
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+/// Anything that takes longer is broken, even on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A place for runs that goes away with the test.
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a temporary directory"))
+    }
+
+    fn runs(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// The binary, told to keep its runs here.
+    fn loadtest(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_loadtest"));
+        command
+            .args(arguments)
+            .env("LOADTEST_RUNS", self.runs())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// `up` on free ports, ready.
+    fn up(&self) -> Up<'_> {
+        let child = self
+            .loadtest(&["up", "--port", "0"])
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("start loadtest");
+        let up = Up { place: self, child };
+        eventually("three services are found", || up.targets().len() == 3);
+        up
+    }
+}
+
+/// A running `up`. It is stopped with the test, or its processes end with it.
+struct Up<'a> {
+    place: &'a Place,
+    child: Child,
+}
+
+/// A replica as the discovery file has it.
+#[derive(Debug, Clone, PartialEq)]
+struct Target {
+    service: String,
+    admin: String,
+    public: String,
+}
+
+impl Up<'_> {
+    fn run_dir(&self) -> PathBuf {
+        self.place.runs().join("latest")
+    }
+
+    fn targets(&self) -> Vec<Target> {
+        let Ok(text) = std::fs::read(self.run_dir().join("services.json")) else {
+            return Vec::new();
+        };
+        let groups: Vec<serde_json::Value> = serde_json::from_slice(&text).expect("file_sd JSON");
+        let text = |it: &serde_json::Value| it.as_str().expect("a text").to_owned();
+        groups
+            .iter()
+            .map(|it| Target {
+                service: text(&it["labels"]["service"]),
+                admin: text(&it["targets"][0]),
+                public: text(&it["labels"]["__service_address"]),
+            })
+            .collect()
+    }
+
+    fn target(&self, service: &str) -> Option<Target> {
+        self.targets().into_iter().find(|it| it.service == service)
+    }
+
+    fn gateway(&self) -> String {
+        let gateway = self.target("gateway").expect("the gateway runs");
+        format!("http://{}", gateway.public)
+    }
+
+    /// The processes of its services.
+    fn services(&self) -> Vec<u32> {
+        children(self.child.id())
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
+        send(self.child.id(), signal);
+    }
+}
+
+impl Drop for Up<'_> {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn send(process: u32, signal: rustix::process::Signal) {
+    let id = i32::try_from(process).expect("a process id");
+    let id = rustix::process::Pid::from_raw(id).expect("a process id");
+    rustix::process::kill_process(id, signal).expect("send a signal");
+}
+
+/// The child processes of a process, by what `/proc` says of parents.
+fn children(parent: u32) -> Vec<u32> {
+    let processes = std::fs::read_dir("/proc").expect("/proc");
+    let ids = processes.filter_map(|it| it.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    ids.filter(|id| parent_of(*id) == Some(parent)).collect()
+}
+
+fn parent_of(process: u32) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The name in parentheses may hold anything; state and parent follow it.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    if fields.next()? == "Z" {
+        return None;
+    }
+    fields.next()?.parse().ok()
+}
+
+fn runs(process: u32) -> bool {
+    parent_of(process).is_some()
+}
+
+#[track_caller]
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "within {PATIENCE:?}: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

@@ -1,0 +1,99 @@
+//! Runs of the baseline. What depends on how busy this machine is (latency, send lag) is not asserted here.
+
+use serde_json::Value;
+
+use crate::Place;
+
+/// Runs the baseline and returns its exit code and `verdict.json`.
+fn baseline(place: &Place, more: &[&str]) -> (Option<i32>, Value) {
+    let mut arguments = vec![
+        "run",
+        "baseline",
+        "--json",
+        "--seed",
+        "7",
+        "--duration",
+        "2",
+    ];
+    arguments.extend(more);
+    let output = place.loadtest(&arguments).output().expect("run loadtest");
+    let verdict = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+        let told = String::from_utf8_lossy(&output.stderr);
+        panic!("standard output is one JSON document: {error}; {told}")
+    });
+    (output.status.code(), verdict)
+}
+
+fn checks<'a>(verdict: &'a Value, arm: &str, group: &str) -> Vec<&'a Value> {
+    let arms = verdict["experiments"][0]["arms"].as_array().expect("arms");
+    let arm = arms.iter().find(|it| it["name"] == arm).expect("the arm");
+    let checks = arm["checks"].as_array().expect("checks");
+    checks.iter().filter(|it| it["group"] == group).collect()
+}
+
+#[test]
+fn a_healthy_shop_reconciles_and_an_injected_fault_is_seen() {
+    let place = Place::new();
+    let (_, verdict) = baseline(&place, &["--rate", "40"]);
+    for arm in ["nominal", "errors"] {
+        let compared = checks(&verdict, arm, "reconciliation");
+        assert_eq!(compared.len(), 7, "{compared:?}");
+        for check in compared {
+            assert_eq!(check["outcome"], "PASS", "{arm}: {check}");
+        }
+    }
+    let available = checks(&verdict, "errors", "objective")[0];
+    assert_eq!(available["outcome"], "FAIL", "{available}");
+
+    let run = place.runs().join("latest");
+    let read = |name: &str| std::fs::read_to_string(run.join(name)).expect(name);
+    let kept: Value = serde_json::from_str(&read("verdict.json")).expect("JSON");
+    assert_eq!(kept, verdict);
+    assert_eq!(verdict["schema_version"], 1);
+    let page = read("report.html");
+    assert!(!page.contains("{{"), "every placeholder is filled");
+    assert!(
+        !page.contains("http://") || !page.contains("src="),
+        "nothing is loaded"
+    );
+    assert!(read("junit.xml").contains("<testsuite name=\"baseline.nominal\""));
+}
+
+#[track_caller]
+fn loss_is_noticed(signal: &str, words: &str) {
+    let (code, verdict) = baseline(&Place::new(), &["--lose", signal]);
+    assert_eq!((code, &verdict["outcome"]), (Some(1), &"FAIL".into()));
+    let compared = checks(&verdict, "nominal", "reconciliation");
+    let named = compared.iter().any(|check| {
+        let details = check["details"].to_string();
+        let ids = check["request_ids"].as_array();
+        check["outcome"] == "FAIL"
+            && details.contains(words)
+            && ids.is_some_and(|it| !it.is_empty())
+    });
+    assert!(named, "no check names a request: {compared:?}");
+}
+
+#[test]
+fn one_access_line_lost_in_a_thousand_is_noticed() {
+    loss_is_noticed("logs", "access line");
+}
+
+#[test]
+fn one_span_lost_in_a_thousand_is_noticed() {
+    loss_is_noticed("traces", "span");
+}
+
+#[test]
+fn one_sample_lost_in_a_thousand_is_noticed() {
+    loss_is_noticed("metrics", "metric sample");
+}
+
+#[test]
+fn a_generator_that_was_late_makes_the_run_invalid() {
+    let arguments = ["--rate", "20", "--starve-ms", "60"];
+    let (code, verdict) = baseline(&Place::new(), &arguments);
+    assert_eq!((code, &verdict["outcome"]), (Some(3), &"INVALID".into()));
+    let late = checks(&verdict, "nominal", "validity")[0];
+    assert_eq!(late["outcome"], "INVALID", "{late}");
+}
