@@ -12,9 +12,11 @@ use tonic::{Request, Response, Status};
 
 use crate::Store;
 
-/// The service as axum routes.
+/// The service as axum routes. Without tonic's fallback, which answers 200 to whatever is not gRPC.
 pub(crate) fn router(store: Store) -> axum::Router {
-    tonic::service::Routes::new(CatalogServer::new(store)).into_axum_router()
+    tonic::service::Routes::new(CatalogServer::new(store))
+        .into_axum_router()
+        .reset_fallback()
 }
 
 #[tonic::async_trait]

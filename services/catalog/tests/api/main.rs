@@ -1,0 +1,211 @@
+//! The catalogue as its callers see it, over HTTP and gRPC, with its own database and cache.
+
+use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
+
+use api::catalog::{GetProductsRequest, catalog_client::CatalogClient};
+use catalog::{Config, Store, app};
+use chassis::{Limits, Upstream, UpstreamOptions, public};
+use clap::Parser as _;
+use reqwest::{Client, Response, StatusCode, header};
+use serde_json::{Value, json};
+use telemetry::Caller;
+use tempfile::TempDir;
+
+const SEEDED: u32 = 250;
+
+struct Catalog {
+    address: SocketAddr,
+    client: Client,
+    _data: TempDir,
+}
+
+impl Catalog {
+    async fn serve() -> Self {
+        let data = tempfile::tempdir().expect("a directory");
+        let database = format!("--database-url=sqlite:{}/catalog.db", data.path().display());
+        let seeded = format!("--seed-products={SEEDED}");
+        let config = Config::parse_from(["catalog", &database, &seeded]);
+        let store = Store::open(&config).await.expect("a store");
+        let app = public(app(store), Limits::from(&config.chassis), Caller::Trusted);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a port");
+        let address = listener.local_addr().expect("its address");
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        Self {
+            address,
+            client: Client::builder().no_proxy().build().expect("a client"),
+            _data: data,
+        }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    async fn get(&self, path: &str) -> Response {
+        let request = self.client.get(self.url(path));
+        request.send().await.expect("an answer")
+    }
+
+    async fn post(&self, body: impl Into<reqwest::Body>) -> Response {
+        let request = self.client.post(self.url("/products"));
+        let request = request.header(header::CONTENT_TYPE, "application/json");
+        request.body(body).send().await.expect("an answer")
+    }
+
+    async fn patch(&self, path: &str, body: Value) -> Response {
+        let request = self.client.patch(self.url(path)).json(&body);
+        request.send().await.expect("an answer")
+    }
+}
+
+async fn body(response: Response) -> Value {
+    assert_eq!(response.status(), StatusCode::OK);
+    response.json().await.expect("JSON")
+}
+
+/// Checks that an answer is a problem of this status and returns its detail.
+async fn problem(response: Response, status: u16) -> String {
+    assert_eq!(response.status().as_u16(), status);
+    let kind = &response.headers()[header::CONTENT_TYPE];
+    assert_eq!(kind, "application/problem+json");
+    let problem: Value = response.json().await.expect("JSON");
+    assert_eq!(problem["status"], status);
+    problem["detail"].as_str().expect("a detail").to_owned()
+}
+
+fn lamp() -> Value {
+    json!({ "name": "Lamp", "description": "It shines.", "category": "lighting", "price_cents": 1999 })
+}
+
+#[tokio::test]
+async fn pages_follow_each_other_without_a_gap_or_a_repeat() {
+    let catalog = Catalog::serve().await;
+    let mut seen = BTreeSet::new();
+    let mut path = "/products?limit=100".to_owned();
+    let mut pages = 0;
+    loop {
+        let page = body(catalog.get(&path).await).await;
+        pages += 1;
+        for item in page["items"].as_array().expect("items") {
+            let id = item["id"].as_str().expect("an id").to_owned();
+            assert!(seen.insert(id), "{item} came twice");
+        }
+        match page["next_cursor"].as_str() {
+            Some(cursor) => path = format!("/products?limit=100&cursor={cursor}"),
+            None => break,
+        }
+    }
+    assert_eq!((pages, seen.len()), (3, SEEDED as usize));
+}
+
+#[tokio::test]
+async fn a_category_lists_only_its_own() {
+    let catalog = Catalog::serve().await;
+    let page = body(catalog.get("/products?category=toys&limit=100").await).await;
+    let items = page["items"].as_array().expect("items");
+    assert!(!items.is_empty());
+    assert!(items.iter().all(|it| it["category"] == "toys"));
+}
+
+#[tokio::test]
+async fn a_product_is_created_found_and_changed_and_no_old_copy_is_shown() {
+    let catalog = Catalog::serve().await;
+    let created = catalog.post(lamp().to_string()).await;
+    assert_eq!(created.status(), StatusCode::CREATED);
+    let location = created.headers()[header::LOCATION]
+        .to_str()
+        .expect("text")
+        .to_owned();
+    let created: Value = created.json().await.expect("JSON");
+    assert_eq!(created["version"], 1);
+    assert_eq!(body(catalog.get(&location).await).await, created);
+
+    let changed = catalog
+        .patch(&location, json!({ "price_cents": 1499 }))
+        .await;
+    let changed = body(changed).await;
+    assert_eq!(
+        (&changed["version"], &changed["price_cents"]),
+        (&json!(2), &json!(1499))
+    );
+    assert_eq!(changed["name"], "Lamp", "what was not named stays");
+    assert_eq!(body(catalog.get(&location).await).await, changed);
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_is_refused_with_a_problem() {
+    let catalog = Catalog::serve().await;
+    for path in [
+        "/products?limit=0",
+        "/products?limit=101",
+        "/products?limit=x",
+        "/products?cursor=zzz",
+        "/products?colour=red",
+    ] {
+        problem(catalog.get(path).await, 400).await;
+    }
+    assert_eq!(
+        problem(catalog.get("/products/p-999999").await, 404).await,
+        "product not found"
+    );
+    assert_eq!(
+        problem(catalog.get("/nowhere").await, 404).await,
+        "route not found"
+    );
+    problem(catalog.post("{").await, 400).await;
+    problem(catalog.post("{}").await, 422).await;
+    let mut free = lamp();
+    free["price_cents"] = json!(-1);
+    problem(catalog.post(free.to_string()).await, 422).await;
+    problem(catalog.post(vec![b' '; 100_000]).await, 413).await;
+    problem(
+        catalog
+            .patch("/products/p-999999", json!({ "name": "x" }))
+            .await,
+        404,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn grpc_returns_the_products_it_knows() {
+    let catalog = Catalog::serve().await;
+    let address = format!("http://{}", catalog.address)
+        .parse()
+        .expect("an address");
+    let options = UpstreamOptions {
+        timeout: Duration::from_secs(10),
+        ..UpstreamOptions::default()
+    };
+    let upstream = Upstream::new("catalog", &address, options);
+    let mut client = CatalogClient::new(upstream.grpc());
+    let ids = ["p-000001", "p-999999", "p-000250"]
+        .map(str::to_owned)
+        .to_vec();
+    let answer = client.get_products(GetProductsRequest { ids }).await;
+    let products = answer.expect("an answer").into_inner().products;
+    let mut found: Vec<_> = products.iter().map(|it| it.id.as_str()).collect();
+    found.sort_unstable();
+    assert_eq!(found, ["p-000001", "p-000250"]);
+
+    let ids = vec!["p-000001".to_owned(); api::MAX_IDS + 1];
+    let refused = client.get_products(GetProductsRequest { ids }).await;
+    assert_eq!(
+        refused.expect_err("too many").code(),
+        tonic::Code::InvalidArgument
+    );
+}
+
+#[tokio::test]
+async fn the_description_names_every_route() {
+    let catalog = Catalog::serve().await;
+    let document = body(catalog.get("/openapi.json").await).await;
+    let paths: Vec<_> = document["paths"]
+        .as_object()
+        .expect("paths")
+        .keys()
+        .collect();
+    assert_eq!(paths, ["/products", "/products/{id}"]);
+}

@@ -1,0 +1,117 @@
+//! The inventory as its callers see it, over gRPC and HTTP, with its own database.
+
+use std::{net::SocketAddr, time::Duration};
+
+use api::inventory::{GetAvailabilityRequest, inventory_client::InventoryClient};
+use chassis::{GrpcUpstream, Limits, Upstream, UpstreamOptions, public};
+use inventory::{Store, app};
+use serde_json::Value;
+use telemetry::Caller;
+use tempfile::TempDir;
+use tonic::Code;
+
+const SEEDED: u32 = 150;
+
+async fn serve(data: &TempDir) -> SocketAddr {
+    let url = format!("sqlite:{}/inventory.db", data.path().display());
+    let url = url.parse().expect("a URL");
+    let store = Store::open(&url, SEEDED).await.expect("a store");
+    let limits = Limits {
+        timeout: Duration::from_secs(10),
+        body: 65536,
+    };
+    let app = public(app(store), limits, Caller::Trusted);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let address = listener.local_addr().expect("its address");
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    address
+}
+
+fn client(address: SocketAddr) -> InventoryClient<GrpcUpstream> {
+    let address = format!("http://{address}").parse().expect("an address");
+    let options = UpstreamOptions {
+        timeout: Duration::from_secs(10),
+        ..UpstreamOptions::default()
+    };
+    InventoryClient::new(Upstream::new("inventory", &address, options).grpc())
+}
+
+fn request(ids: &[&str]) -> GetAvailabilityRequest {
+    GetAvailabilityRequest {
+        product_ids: ids.iter().map(|it| (*it).to_owned()).collect(),
+    }
+}
+
+#[tokio::test]
+async fn stock_is_what_the_seed_says_and_unknown_products_are_left_out() {
+    let data = tempfile::tempdir().expect("a directory");
+    let mut client = client(serve(&data).await);
+    let ids = ["p-000001", "p-000150", "p-999999"];
+    let answer = client.get_availability(request(&ids)).await;
+    let mut items = answer.expect("an answer").into_inner().items;
+    items.sort_by(|a, b| a.product_id.cmp(&b.product_id));
+    let items: Vec<_> = items
+        .iter()
+        .map(|it| (it.product_id.as_str(), it.available))
+        .collect();
+    let expected = [
+        ("p-000001", api::seed::stock(1)),
+        ("p-000150", api::seed::stock(150)),
+    ];
+    assert_eq!(items, expected);
+}
+
+#[tokio::test]
+async fn more_than_a_hundred_ids_are_refused() {
+    let data = tempfile::tempdir().expect("a directory");
+    let mut client = client(serve(&data).await);
+    let refused = client
+        .get_availability(request(&vec!["p-000001"; api::MAX_IDS + 1]))
+        .await;
+    let status = refused.expect_err("too many");
+    assert_eq!(
+        (status.code(), status.message()),
+        (Code::InvalidArgument, "at most 100 ids at once")
+    );
+}
+
+#[tokio::test]
+async fn http_shows_the_same_stock() {
+    let data = tempfile::tempdir().expect("a directory");
+    let address = serve(&data).await;
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .build()
+        .expect("a client");
+    let get = async |id: &str| {
+        let url = format!("http://{address}/stock/{id}");
+        let answer = client.get(url).send().await.expect("an answer");
+        let status = answer.status().as_u16();
+        (status, answer.json::<Value>().await.expect("JSON"))
+    };
+    let (status, stock) = get("p-000007").await;
+    assert_eq!(status, 200);
+    assert_eq!(stock["available"], api::seed::stock(7));
+    for unknown in ["p-999999", "nonsense"] {
+        let (status, problem) = get(unknown).await;
+        assert_eq!(
+            (status, &problem["detail"]),
+            (404, &"product not found".into())
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_is_opened_again_is_not_seeded_again() {
+    let data = tempfile::tempdir().expect("a directory");
+    let first = client(serve(&data).await)
+        .get_availability(request(&["p-000001"]))
+        .await;
+    let second = client(serve(&data).await)
+        .get_availability(request(&["p-000001"]))
+        .await;
+    let (first, second) = (first.expect("an answer"), second.expect("an answer"));
+    assert_eq!(first.into_inner(), second.into_inner());
+}
