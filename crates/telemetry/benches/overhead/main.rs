@@ -142,7 +142,7 @@ fn balance(variant: Variant, rounds: &[Round]) -> anyhow::Result<()> {
         let percent = variant.sampled_percent();
         let expected = it.requests * percent / 100;
         // A tenth of random trace ids: six standard deviations.
-        let slack = if percent % 100 == 0 {
+        let slack = if percent.is_multiple_of(100) {
             0
         } else {
             6 * expected.isqrt()
@@ -184,7 +184,7 @@ async fn measure(variant: Variant, length: Duration, spans: &load::Spans) -> any
     let cpu = cpu_seconds(child.id())? - cpu;
     drop(clients);
 
-    let dropped = stop(&mut child, &mut told).await?;
+    let dropped = stop(&mut child, &mut told)?;
     let requests = warm_up + measured;
     #[expect(clippy::cast_precision_loss, reason = "counts of a few seconds")]
     let measured = measured as f64;
@@ -199,7 +199,7 @@ async fn measure(variant: Variant, length: Duration, spans: &load::Spans) -> any
 }
 
 /// Lets the server flush; it says how much telemetry was dropped.
-async fn stop(child: &mut Child, told: &mut impl io::Read) -> anyhow::Result<u64> {
+fn stop(child: &mut Child, told: &mut impl io::Read) -> anyhow::Result<u64> {
     drop(child.stdin.take());
     let text = tokio::task::block_in_place(|| {
         let mut text = String::new();

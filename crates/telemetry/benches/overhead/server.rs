@@ -102,7 +102,9 @@ impl Variant {
             ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{receiver}")),
             ("OTEL_TRACES_SAMPLER", "parentbased_traceidratio".into()),
             ("OTEL_TRACES_SAMPLER_ARG", ratio.into()),
-            ("OTEL_BSP_MAX_QUEUE_SIZE", "65536".into()),
+            // The receiver shares its core with the clients and is slow to answer: few large batches.
+            ("OTEL_BSP_MAX_QUEUE_SIZE", "262144".into()),
+            ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "8192".into()),
             ("OTEL_BSP_SCHEDULE_DELAY", "200".into()),
         ]
     }
