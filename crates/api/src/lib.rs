@@ -1,13 +1,28 @@
-//! The wire contract of the shop: HTTP bodies, protobuf messages and the seed data. No logic.
+//! The wire contract of the shop: HTTP bodies, events, protobuf messages and the seed data. No logic.
 
+mod audit;
+mod event;
+mod order;
 mod product;
+mod search;
 pub mod seed;
+mod user;
 
+pub use audit::{AuditRow, PaymentEffect, StockEffect};
+pub use event::{Event, Fact, PlacedOrder, QUEUES, Queue};
+pub use order::{
+    CancelReason, CardNumber, DECLINED_CARD, GOOD_CARD, MAX_ORDER_ITEMS, MAX_QUANTITY, NewItem,
+    NewOrder, Order, OrderItem, OrderPage, OrderStatus,
+};
 pub use product::{
     Availability, Category, NewProduct, Product, ProductChange, ProductId, ProductIdError,
     ProductPage, ProductWithAvailability,
 };
+pub use search::{CategoryCount, Correction, Hit, SearchQuery, SearchResults};
 pub use seed::{CATEGORIES, product_id, seed};
+pub use user::{
+    Claims, Credentials, Registered, Role, Session, TOKEN_AUDIENCE, TOKEN_ISSUER, User,
+};
 
 /// gRPC of the catalogue.
 #[expect(

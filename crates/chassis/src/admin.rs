@@ -1,30 +1,39 @@
-//! The admin listener: probes, metrics and, when asked for, faults.
+//! The admin listener: probes, metrics, what the service adds, and, when asked for, faults.
 
-use axum::{Router, extract::State, routing::get};
+use axum::{
+    Router,
+    extract::{Request, State},
+    middleware::{self, Next},
+    response::Response,
+    routing::get,
+};
 
 use crate::{
-    Config, Readiness,
+    Config, Host,
     config::Switch,
     faults::{self, Faults},
     readiness::Report,
 };
 
-pub(crate) fn router(
-    config: &Config,
-    metrics: Router,
-    readiness: Readiness,
-    faults: Faults,
-) -> Router {
+pub(crate) fn router(config: &Config, metrics: Router, host: &Host, faults: Faults) -> Router {
+    let metrics = metrics.layer(middleware::from_fn_with_state(host.clone(), refresh));
+    let added = host.clone();
     let admin = Router::new()
         .route("/livez", get(async || "ok"))
-        .route("/readyz", get(readyz).with_state(readiness))
-        .merge(metrics);
+        .route("/readyz", get(readyz).with_state(host.clone()))
+        .merge(metrics)
+        .fallback(move |request: Request| added.serve_admin(request));
     match config.faults {
         Switch::On => admin.merge(faults::router(faults)),
         Switch::Off => admin,
     }
 }
 
-async fn readyz(State(readiness): State<Readiness>) -> Report {
-    readiness.report().await
+async fn readyz(State(host): State<Host>) -> Report {
+    host.readiness().report().await
+}
+
+async fn refresh(State(host): State<Host>, request: Request, next: Next) -> Response {
+    host.refresh_gauges().await;
+    next.run(request).await
 }

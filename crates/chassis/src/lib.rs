@@ -1,6 +1,6 @@
 //! How a service runs and fails: the "microservice chassis" pattern.
 //!
-//! A service calls [`run`] with its [`Config`] and a function that builds its router. The chassis serves it on a public
+//! A service calls [`run`] with its [`Config`] and a function that builds its router with the help of its [`Host`]. The chassis serves it on a public
 //! listener, answers probes on an admin listener, limits what comes in, turns errors into problem+json, and drains when
 //! told to stop. [`Upstream`], [`Cache`] and [`Database`] are the ways out, each chosen by a URL.
 
@@ -12,6 +12,7 @@ mod deadline;
 mod discovery;
 mod error;
 mod faults;
+mod host;
 mod layers;
 mod readiness;
 mod replicas;
@@ -26,8 +27,8 @@ pub use database::{Database, DatabaseUrl, Transaction};
 pub use discovery::Address;
 pub use error::{Error, Problem};
 pub use faults::{Fault, TelemetryLoss};
+pub use host::Host;
 pub use layers::{Limits, public};
-pub use readiness::Readiness;
 pub use run::run;
 pub use supervisor::Announcement;
 pub use upstream::{GrpcUpstream, Upstream, UpstreamBody, UpstreamOptions};

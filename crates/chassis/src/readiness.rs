@@ -37,7 +37,7 @@ struct State {
 
 /// What must work before a service says it is ready; cloning shares it.
 #[derive(Clone, Default)]
-pub struct Readiness(Arc<RwLock<State>>);
+pub(crate) struct Readiness(Arc<RwLock<State>>);
 
 impl fmt::Debug for Readiness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -47,7 +47,7 @@ impl fmt::Debug for Readiness {
 
 impl Readiness {
     /// Asks `check` whenever `/readyz` is asked; its error text is shown under `name`.
-    pub fn check<F, R>(&self, name: &'static str, check: F)
+    pub(crate) fn check<F, R>(&self, name: &'static str, check: F)
     where
         F: Fn() -> R + Send + Sync + 'static,
         R: Future<Output = Result<(), String>> + Send + 'static,

@@ -12,7 +12,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Announcement, Config, Limits, Readiness, admin, faults::Faults, layers, readiness::Stage,
+    Announcement, Config, Host, Limits, admin, faults::Faults, layers, readiness::Stage,
     serve::serve, supervisor::Supervisor,
 };
 
@@ -24,10 +24,11 @@ const MAX_ADMIN_CONNECTIONS: usize = 64;
 /// Runs the service called `name` until SIGTERM, SIGINT or the end of its supervisor.
 ///
 /// Probes answer from the start; `build` opens what the service needs and returns its routes, and then requests are
-/// taken. On the way out, requests in flight finish first, then telemetry is flushed.
+/// taken. On the way out, requests in flight finish first, then background work, then telemetry is flushed.
 ///
 /// # Errors
-/// An address that cannot be bound, telemetry that cannot be set up, or whatever `build` could not open.
+/// An address that cannot be bound, telemetry that cannot be set up, whatever `build` could not open, or background work
+/// that ended before the service.
 pub async fn run<B, F>(
     name: &'static str,
     config: &Config,
@@ -35,7 +36,7 @@ pub async fn run<B, F>(
     build: B,
 ) -> anyhow::Result<()>
 where
-    B: FnOnce(Readiness) -> F,
+    B: FnOnce(Host) -> F,
     F: Future<Output = anyhow::Result<Router>>,
 {
     let telemetry = telemetry::init(name)?;
@@ -54,23 +55,18 @@ async fn run_observed<B, F>(
     build: B,
 ) -> anyhow::Result<()>
 where
-    B: FnOnce(Readiness) -> F,
+    B: FnOnce(Host) -> F,
     F: Future<Output = anyhow::Result<Router>>,
 {
-    let stop = CancellationToken::new();
-    let (readiness, faults) = (Readiness::default(), Faults::default());
+    let (host, faults) = (Host::default(), Faults::default());
+    let stop = host.stop().clone();
     let public = bind(config.listen, "--listen").await?;
     let admin = bind(config.admin_listen, "--admin-listen").await?;
     let addresses = Announcement {
         public: public.local_addr()?,
         admin: admin.local_addr()?,
     };
-    let admin_app = admin::router(
-        config,
-        telemetry.router(),
-        readiness.clone(),
-        faults.clone(),
-    );
+    let admin_app = admin::router(config, telemetry.router(), &host, faults.clone());
     // The admin listener outlives the drain, so that the last scrape sees it.
     tokio::spawn(serve(
         admin,
@@ -81,9 +77,9 @@ where
     ));
     watch_for_stop(config.supervised, addresses, stop.clone()).await?;
 
-    let app = build(readiness.clone()).await?;
+    let app = build(host.clone()).await?;
     let app = layers::wrap(app, Limits::from(config), caller, &faults);
-    readiness.enter(Stage::Ready);
+    host.enter(Stage::Ready);
     let Announcement {
         public: listen,
         admin,
@@ -98,12 +94,16 @@ where
     );
     let announce_draining = async {
         stop.cancelled().await;
-        readiness.enter(Stage::Draining);
+        host.enter(Stage::Draining);
         tracing::info!("draining");
     };
     tokio::join!(serving, announce_draining);
+    host.finish_work(config.drain_timeout).await;
     tracing::info!("stopped");
-    Ok(())
+    match host.failure() {
+        Some(name) => anyhow::bail!("background work ended before the service: {name}"),
+        None => Ok(()),
+    }
 }
 
 async fn bind(address: std::net::SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {

@@ -13,10 +13,10 @@ pub use store::Store;
 /// Serves the catalogue until told to stop.
 pub async fn run(config: Config) -> anyhow::Result<()> {
     let caller = telemetry::Caller::Trusted;
-    chassis::run("catalog", &config.chassis, caller, async |readiness| {
+    chassis::run("catalog", &config.chassis, caller, async |host| {
         let store = Store::open(&config).await?;
         let database = store.database().clone();
-        readiness.check("database", move || database.clone().ping());
+        host.check("database", move || database.clone().ping());
         Ok(app(store))
     })
     .await

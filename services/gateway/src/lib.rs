@@ -52,11 +52,11 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     } else {
         telemetry::Caller::Untrusted
     };
-    chassis::run("gateway", &config.chassis, caller, async |readiness| {
+    chassis::run("gateway", &config.chassis, caller, async |host| {
         let upstreams = Upstreams::new(&config);
         // Without the catalogue there is no shop; without the inventory pages still come.
         let catalog = upstreams.catalog.clone();
-        readiness.check("catalog", move || std::future::ready(catalog.discovered()));
+        host.check("catalog", move || std::future::ready(catalog.discovered()));
         app(&config, upstreams)
     })
     .await

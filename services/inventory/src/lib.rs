@@ -12,10 +12,10 @@ pub use store::Store;
 /// Serves the inventory until told to stop.
 pub async fn run(config: Config) -> anyhow::Result<()> {
     let caller = telemetry::Caller::Trusted;
-    chassis::run("inventory", &config.chassis, caller, async |readiness| {
+    chassis::run("inventory", &config.chassis, caller, async |host| {
         let store = Store::open(&config.database_url, config.seed_products).await?;
         let database = store.database().clone();
-        readiness.check("database", move || database.clone().ping());
+        host.check("database", move || database.clone().ping());
         Ok(app(store))
     })
     .await

@@ -1,0 +1,87 @@
+//! What `GET /audit` on the admin ports of orders, inventory and payments answers: one JSON object a line.
+//!
+//! Ledgers only grow. A final balance alone would hide a double capture that was refunded.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{CancelReason, OrderStatus, ProductId};
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum AuditRow {
+    /// orders: an order as it stands.
+    Order {
+        /// Which.
+        order_id: String,
+        /// Where it stands.
+        status: OrderStatus,
+        /// Why it was cancelled, if it was.
+        reason: Option<CancelReason>,
+        /// EUR cents.
+        total_cents: i64,
+        /// The key it was placed with.
+        idempotency_key: String,
+        /// Product and units.
+        items: Vec<(ProductId, i64)>,
+    },
+    /// inventory: something was put aside, given back or sold.
+    Stock {
+        /// For which order.
+        order_id: String,
+        /// The event that caused it.
+        event_id: String,
+        /// Which product.
+        product_id: ProductId,
+        /// What was done.
+        effect: StockEffect,
+        /// Units, always positive.
+        quantity: i64,
+    },
+    /// inventory: a product as it stands, once for each product that the ledger names.
+    Level {
+        /// Which product.
+        product_id: ProductId,
+        /// Units at the start.
+        initial: i64,
+        /// Units now.
+        on_hand: i64,
+        /// Of which so many are put aside.
+        reserved: i64,
+    },
+    /// payments: money was taken, given back, or could not be taken.
+    Payment {
+        /// For which order.
+        order_id: String,
+        /// The event that caused it.
+        event_id: String,
+        /// What was done.
+        effect: PaymentEffect,
+        /// EUR cents, always positive.
+        amount_cents: i64,
+    },
+}
+
+/// What inventory did for an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StockEffect {
+    /// Put aside.
+    Reserved,
+    /// Given back.
+    Released,
+    /// Gone.
+    Sold,
+}
+
+/// What payments did for an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PaymentEffect {
+    /// Taken.
+    Captured,
+    /// Given back.
+    Refunded,
+    /// Not taken.
+    Declined,
+}

@@ -1,0 +1,106 @@
+//! Who is asking: accounts, sessions, and what a token says.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// What an account may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Buys.
+    Shopper,
+    /// Changes the catalogue too.
+    Admin,
+}
+
+/// An e-mail address and a password: to register, and to log in.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Credentials {
+    /// At most 254 characters with one `@`; compared without regard to case.
+    #[schema(max_length = 254, example = "ada@shop.example")]
+    pub email: String,
+    /// 12 to 128 characters.
+    #[schema(min_length = 12, max_length = 128, example = "correct horse battery")]
+    pub password: String,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credentials(…)")
+    }
+}
+
+/// That a registration was taken; it says the same whether or not the address had an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Registered {
+    /// What to do next.
+    #[schema(example = "log in with POST /sessions")]
+    pub next: String,
+}
+
+/// A successful log-in.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Session {
+    /// Send it as `Authorization: Bearer …` (RFC 6750).
+    pub token: String,
+    /// Always `Bearer`.
+    #[schema(example = "Bearer")]
+    pub token_type: String,
+    /// Seconds until the token expires.
+    #[schema(example = 900)]
+    pub expires_in: u64,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("expires_in", &self.expires_in)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An account, as its owner sees it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct User {
+    /// Names it for ever; the `sub` of its tokens.
+    #[schema(example = "u-0006421f3c5a1d2e9b8c7d6e")]
+    pub id: String,
+    /// As it was registered.
+    pub email: String,
+    /// What it may do.
+    pub role: Role,
+}
+
+impl fmt::Debug for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("User")
+            .field("id", &self.id)
+            .field("role", &self.role)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a token of the shop says (RFC 7519): signed with Ed25519 (`alg` is `EdDSA`, RFC 8037), named by `kid`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims {
+    /// [`TOKEN_ISSUER`].
+    pub iss: String,
+    /// [`TOKEN_AUDIENCE`].
+    pub aud: String,
+    /// The account's id.
+    pub sub: String,
+    /// What it may do.
+    pub role: Role,
+    /// Seconds since 1970.
+    pub iat: u64,
+    /// Seconds since 1970.
+    pub exp: u64,
+}
+
+/// Who issues tokens.
+pub const TOKEN_ISSUER: &str = "windtunnel/users";
+/// Whom tokens are for.
+pub const TOKEN_AUDIENCE: &str = "windtunnel/shop";
