@@ -11,8 +11,8 @@ mod user;
 pub use audit::{AuditRow, PaymentEffect, StockEffect};
 pub use event::{Event, Fact, PlacedOrder, QUEUES, Queue};
 pub use order::{
-    CancelReason, CardNumber, DECLINED_CARD, GOOD_CARD, MAX_ORDER_ITEMS, MAX_QUANTITY, NewItem,
-    NewOrder, Order, OrderItem, OrderPage, OrderStatus,
+    BROKEN_CARD, CancelReason, CardNumber, DECLINED_CARD, GOOD_CARD, MAX_ORDER_ITEMS, MAX_QUANTITY,
+    NewItem, NewOrder, Order, OrderItem, OrderPage, OrderStatus,
 };
 pub use product::{
     Availability, Category, NewProduct, Product, ProductChange, ProductId, ProductIdError,

@@ -14,6 +14,8 @@ pub const MAX_QUANTITY: i64 = 100;
 
 /// A card that the payment provider always declines.
 pub const DECLINED_CARD: &str = "4000000000000002";
+/// A card whose provider breaks down over it, every time.
+pub const BROKEN_CARD: &str = "4000000000000119";
 /// A card that pays.
 pub const GOOD_CARD: &str = "4242424242424242";
 
@@ -36,7 +38,8 @@ pub struct NewOrder {
     /// 1 to 20 lines, each of another product.
     #[schema(min_items = 1, max_items = 20)]
     pub items: Vec<NewItem>,
-    /// 12 to 19 digits. Test cards: 4242424242424242 pays, 4000000000000002 is declined.
+    /// 12 to 19 digits. Test cards: 4242424242424242 pays, 4000000000000002 is declined,
+    /// 4000000000000119 breaks the provider.
     pub card_number: CardNumber,
 }
 

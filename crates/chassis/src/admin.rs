@@ -8,14 +8,9 @@ use axum::{
     routing::get,
 };
 
-use crate::{
-    Config, Host,
-    config::Switch,
-    faults::{self, Faults},
-    readiness::Report,
-};
+use crate::{Config, Host, config::Switch, faults, readiness::Report};
 
-pub(crate) fn router(config: &Config, metrics: Router, host: &Host, faults: Faults) -> Router {
+pub(crate) fn router(config: &Config, metrics: Router, host: &Host) -> Router {
     let metrics = metrics.layer(middleware::from_fn_with_state(host.clone(), refresh));
     let added = host.clone();
     let admin = Router::new()
@@ -24,7 +19,7 @@ pub(crate) fn router(config: &Config, metrics: Router, host: &Host, faults: Faul
         .merge(metrics)
         .fallback(move |request: Request| added.serve_admin(request));
     match config.faults {
-        Switch::On => admin.merge(faults::router(faults)),
+        Switch::On => admin.merge(faults::router(host.faults().clone())),
         Switch::Off => admin,
     }
 }

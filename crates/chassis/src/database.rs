@@ -108,6 +108,16 @@ impl Database {
         })
     }
 
+    /// Makes further tables, those of another migration directory.
+    pub(crate) async fn migrate(&self, migrations: &Migrator) -> anyhow::Result<()> {
+        let connection = self.writer.acquire().await?;
+        let guard = LockGuard::take(Arc::clone(&self.lock)).await?;
+        drop(connection);
+        migrations.run(&self.writer).await?;
+        drop(guard);
+        Ok(())
+    }
+
     /// Where to read. What a reader sees is at least as new as the last commit before it began.
     pub fn readers(&self) -> &SqlitePool {
         &self.readers

@@ -29,7 +29,8 @@ const MAX_MILLIS: u64 = 60_000;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Fault {
-    /// Route template such as `/products/{id}`, for gRPC `/package.Service/Method`; empty for every route.
+    /// Route template such as `/products/{id}`, for gRPC `/package.Service/Method`, for events their type such as
+    /// `order.placed`; empty for every route.
     pub route: String,
     /// Milliseconds of busy work before the handler runs.
     pub cpu_ms: u64,
@@ -156,20 +157,39 @@ pub(crate) async fn inject(State(faults): State<Faults>, request: Request, next:
     let Some(fault) = fault else {
         return next.run(request).await;
     };
-    burn(fault.cpu_ms).await;
-    if fault.latency_ms > 0 {
-        tokio::time::sleep(Duration::from_millis(fault.latency_ms)).await;
-    }
-    if fault.hang {
-        std::future::pending::<()>().await;
-    }
-    if fastrand::f64() >= fault.error_ratio {
+    if !fault.happens().await {
         return next.run(request).await;
     }
     if telemetry::is_grpc(request.headers()) {
         return tonic::Status::internal("injected fault").into_http();
     }
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "injected fault".into()).into_response()
+}
+
+impl Fault {
+    /// Lets time pass as the fault says, and says whether an error comes of it.
+    async fn happens(&self) -> bool {
+        burn(self.cpu_ms).await;
+        if self.latency_ms > 0 {
+            tokio::time::sleep(Duration::from_millis(self.latency_ms)).await;
+        }
+        if self.hang {
+            std::future::pending::<()>().await;
+        }
+        fastrand::f64() < self.error_ratio
+    }
+}
+
+impl Faults {
+    /// Lets the faults of this type of event happen to one delivery.
+    pub(crate) async fn strike(&self, kind: &str) -> Result<(), Error> {
+        match self.find(None, kind) {
+            Some(fault) if fault.happens().await => {
+                Err(Error::Internal(anyhow::anyhow!("injected fault")))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Keeps one core busy.

@@ -6,17 +6,15 @@ use std::{
     time::Duration,
 };
 
-use axum::{
-    Router,
-    extract::Request,
-    http::StatusCode,
-    response::{IntoResponse as _, Response},
-};
+use axum::{Router, extract::Request, response::Response};
 use futures_util::future::{BoxFuture, join_all};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
-use crate::readiness::{Readiness, Stage};
+use crate::{
+    faults::Faults,
+    readiness::{Readiness, Stage},
+};
 
 /// A gauge that takes longer is scraped as it was.
 const GAUGE_TIMEOUT: Duration = Duration::from_millis(500);
@@ -26,7 +24,8 @@ type Gauge = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
 #[derive(Default)]
 struct Shared {
     readiness: Readiness,
-    admin: OnceLock<Router>,
+    faults: Faults,
+    admin: Mutex<Router>,
     gauges: Mutex<Vec<Gauge>>,
     tasks: TaskTracker,
     /// Background work ends when requests in flight have been answered.
@@ -67,11 +66,10 @@ impl Host {
         gauges.push(gauge);
     }
 
-    /// Serves `routes` on the admin port too. Call it once at most.
+    /// Serves `routes` on the admin port too.
     pub fn admin(&self, routes: Router) {
-        if self.0.admin.set(routes).is_err() {
-            tracing::error!("the service has admin routes already; the second ones are left out");
-        }
+        let mut admin = self.0.admin.lock().unwrap_or_else(PoisonError::into_inner);
+        *admin = std::mem::take(&mut *admin).merge(routes);
     }
 
     /// Runs `work` beside the requests. Its token is cancelled once the last request has been answered, and it is waited for.
@@ -93,6 +91,10 @@ impl Host {
                 host.0.stop.cancel();
             }
         });
+    }
+
+    pub(crate) fn faults(&self) -> &Faults {
+        &self.0.faults
     }
 
     /// Cancelled when the service is to end.
@@ -143,10 +145,11 @@ impl Host {
 
     /// Hands a request to the service's own admin routes.
     pub(crate) async fn serve_admin(self, request: Request) -> Response {
-        let Some(routes) = self.0.admin.get() else {
-            return StatusCode::NOT_FOUND.into_response();
+        let routes = {
+            let admin = self.0.admin.lock().unwrap_or_else(PoisonError::into_inner);
+            admin.clone()
         };
-        let Ok(response) = routes.clone().oneshot(request).await;
+        let Ok(response) = routes.oneshot(request).await;
         response
     }
 }

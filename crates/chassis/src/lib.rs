@@ -2,10 +2,12 @@
 //!
 //! A service calls [`run`] with its [`Config`] and a function that builds its router with the help of its [`Host`]. The chassis serves it on a public
 //! listener, answers probes on an admin listener, limits what comes in, turns errors into problem+json, and drains when
-//! told to stop. [`Upstream`], [`Cache`] and [`Database`] are the ways out, each chosen by a URL.
+//! told to stop. [`Upstream`], [`Cache`], [`Database`] and [`Messaging`] are the ways out, each chosen by a URL.
 
 mod admin;
+mod broker;
 mod cache;
+mod clock;
 mod config;
 mod database;
 mod deadline;
@@ -14,6 +16,8 @@ mod error;
 mod faults;
 mod host;
 mod layers;
+mod messaging;
+mod ndjson;
 mod readiness;
 mod replicas;
 mod run;
@@ -21,7 +25,9 @@ mod serve;
 mod supervisor;
 mod upstream;
 
+pub use broker::{Broker, BrokerUrl, DeadLetter, Depth};
 pub use cache::{Cache, CacheUrl};
+pub use clock::{new_id, now_ms, rfc3339};
 pub use config::{Config, Switch};
 pub use database::{Database, DatabaseUrl, Transaction};
 pub use discovery::Address;
@@ -29,6 +35,8 @@ pub use error::{Error, Problem};
 pub use faults::{Fault, TelemetryLoss};
 pub use host::Host;
 pub use layers::{Limits, public};
+pub use messaging::Messaging;
+pub use ndjson::ndjson;
 pub use run::run;
 pub use supervisor::Announcement;
 pub use upstream::{GrpcUpstream, Upstream, UpstreamBody, UpstreamOptions};

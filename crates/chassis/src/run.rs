@@ -12,8 +12,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Announcement, Config, Host, Limits, admin, faults::Faults, layers, readiness::Stage,
-    serve::serve, supervisor::Supervisor,
+    Announcement, Config, Host, Limits, admin, layers, readiness::Stage, serve::serve,
+    supervisor::Supervisor,
 };
 
 /// Telemetry that has not been flushed after this is lost, and the log says so.
@@ -58,7 +58,7 @@ where
     B: FnOnce(Host) -> F,
     F: Future<Output = anyhow::Result<Router>>,
 {
-    let (host, faults) = (Host::default(), Faults::default());
+    let host = Host::default();
     let stop = host.stop().clone();
     let public = bind(config.listen, "--listen").await?;
     let admin = bind(config.admin_listen, "--admin-listen").await?;
@@ -66,7 +66,7 @@ where
         public: public.local_addr()?,
         admin: admin.local_addr()?,
     };
-    let admin_app = admin::router(config, telemetry.router(), &host, faults.clone());
+    let admin_app = admin::router(config, telemetry.router(), &host);
     // The admin listener outlives the drain, so that the last scrape sees it.
     tokio::spawn(serve(
         admin,
@@ -78,7 +78,7 @@ where
     watch_for_stop(config.supervised, addresses, stop.clone()).await?;
 
     let app = build(host.clone()).await?;
-    let app = layers::wrap(app, Limits::from(config), caller, &faults);
+    let app = layers::wrap(app, Limits::from(config), caller, host.faults());
     host.enter(Stage::Ready);
     let Announcement {
         public: listen,

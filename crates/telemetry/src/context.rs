@@ -48,9 +48,13 @@ impl RequestContext {
 
 /// The caller's valid request id.
 pub(crate) fn request_id(headers: &HeaderMap) -> Option<HeaderValue> {
-    let known = |it: &u8| it.is_ascii_alphanumeric() || matches!(it, b'.' | b'-' | b'_');
     let id = headers.get(&REQUEST_ID_HEADER)?;
-    ((1..=128).contains(&id.len()) && id.as_bytes().iter().all(known)).then(|| id.clone())
+    is_request_id(id.as_bytes()).then(|| id.clone())
+}
+
+pub(crate) fn is_request_id(id: &[u8]) -> bool {
+    let known = |it: &u8| it.is_ascii_alphanumeric() || matches!(it, b'.' | b'-' | b'_');
+    (1..=128).contains(&id.len()) && id.iter().all(known)
 }
 
 /// A request id for a request without one: the id of the span that first served it.
@@ -67,24 +71,26 @@ pub(crate) fn set_request_id(headers: &mut HeaderMap, id: HeaderValue) {
 
 /// The caller's trace (W3C Trace Context, level 2); anything invalid counts as none.
 pub(crate) fn extract(headers: &HeaderMap) -> Option<SpanContext> {
-    let (trace, span, flags) = parse_traceparent(headers.get(TRACEPARENT)?.as_bytes())?;
-    let state = headers
-        .get(TRACESTATE)
-        .and_then(|it| TraceState::from_str(it.to_str().ok()?).ok())
-        .unwrap_or_default();
-    Some(SpanContext::new(trace, span, flags, true, state))
+    let state = headers.get(TRACESTATE).and_then(|it| it.to_str().ok());
+    parse(headers.get(TRACEPARENT)?.as_bytes(), state)
+}
+
+/// The span that these two texts name; an invalid state is left out.
+pub(crate) fn parse(traceparent: &[u8], tracestate: Option<&str>) -> Option<SpanContext> {
+    let (trace, span, flags) = parse_traceparent(traceparent)?;
+    let state = tracestate.and_then(|it| TraceState::from_str(it).ok());
+    Some(SpanContext::new(
+        trace,
+        span,
+        flags,
+        true,
+        state.unwrap_or_default(),
+    ))
 }
 
 /// Hands the trace of `span` to a callee.
 pub(crate) fn inject(span: &SpanContext, headers: &mut HeaderMap) {
-    let mut text = Vec::with_capacity(55);
-    text.extend_from_slice(b"00-");
-    write_hex(&mut text, &span.trace_id().to_bytes());
-    text.push(b'-');
-    write_hex(&mut text, &span.span_id().to_bytes());
-    text.push(b'-');
-    write_hex(&mut text, &[span.trace_flags().to_u8()]);
-    let value = HeaderValue::from_maybe_shared(bytes::Bytes::from(text));
+    let value = HeaderValue::from_maybe_shared(bytes::Bytes::from(traceparent(span)));
     headers.insert(TRACEPARENT, value.expect("hexadecimal digits and dashes"));
     let state = span.trace_state().header();
     if let Ok(state) = HeaderValue::try_from(state)
@@ -92,6 +98,18 @@ pub(crate) fn inject(span: &SpanContext, headers: &mut HeaderMap) {
     {
         headers.insert(TRACESTATE, state);
     }
+}
+
+/// `span` as a `traceparent`.
+pub(crate) fn traceparent(span: &SpanContext) -> String {
+    let mut text = Vec::with_capacity(55);
+    text.extend_from_slice(b"00-");
+    write_hex(&mut text, &span.trace_id().to_bytes());
+    text.push(b'-');
+    write_hex(&mut text, &span.span_id().to_bytes());
+    text.push(b'-');
+    write_hex(&mut text, &[span.trace_flags().to_u8()]);
+    String::from_utf8(text).expect("hexadecimal digits and dashes")
 }
 
 /// `version-traceid-parentid-flags`; a version we do not know may have more behind it.

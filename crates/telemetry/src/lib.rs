@@ -1,9 +1,10 @@
 //! How every service is observed.
 //!
-//! Call [`init`] once, wrap the public router in [`observe`], start a [`ClientCall`] for every outbound attempt and run
-//! database work in [`db`]. That is the whole contract: handlers only ever write `tracing` events.
+//! Call [`init`] once, wrap the public router in [`observe`], start a [`ClientCall`] for every outbound attempt, a
+//! [`Sending`] for every event that goes out, [`process`] those that come in, and run database work in [`db`]. That is the
+//! whole contract: handlers only ever write `tracing` events.
 //!
-//! One request costs one histogram sample, one access line and, if its trace is sampled, one span. Whether it is sampled
+//! One request, and one delivery of an event, costs one histogram sample, one access line and, if its trace is sampled, one span. Whether it is sampled
 //! is decided before anything of a span exists; the span is built once, complete, when the request is over. Nothing here
 //! blocks or fails a request: lines and spans go to bounded queues, and what does not fit is counted.
 
@@ -17,6 +18,7 @@ mod db;
 mod exposition;
 mod init;
 mod logs;
+mod messaging;
 mod metrics;
 mod process;
 mod rpc;
@@ -30,6 +32,7 @@ pub use client::ClientCall;
 pub use context::{REQUEST_ID, RequestContext, current, in_context};
 pub use db::db;
 pub use init::{Telemetry, init};
+pub use messaging::{Delivered, Origin, Sending, process};
 pub use metrics::register;
 pub use rpc::{ObservedBody, is_grpc};
 pub use server::{Caller, observe};

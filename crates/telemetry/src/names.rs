@@ -19,6 +19,20 @@ pub const RPC_CLIENT_CALL_DURATION: &str = "rpc_client_call_duration_seconds";
 /// Histogram: seconds of one database operation. Labels [`DB_SYSTEM_NAME`], [`DB_OPERATION_NAME`],
 /// [`DB_COLLECTION_NAME`], [`ERROR_TYPE`].
 pub const DB_CLIENT_OPERATION_DURATION: &str = "db_client_operation_duration_seconds";
+/// Histogram: seconds of handing one event to the broker. Labels [`MESSAGING_SYSTEM`], [`MESSAGING_OPERATION_NAME`],
+/// [`MESSAGING_DESTINATION_NAME`], [`ERROR_TYPE`].
+pub const MESSAGING_CLIENT_OPERATION_DURATION: &str = "messaging_client_operation_duration_seconds";
+/// Histogram: seconds of processing one delivery of an event. Labels [`MESSAGING_SYSTEM`],
+/// [`MESSAGING_DESTINATION_NAME`], [`MESSAGING_CONSUMER_GROUP_NAME`], [`ERROR_TYPE`].
+pub const MESSAGING_PROCESS_DURATION: &str = "messaging_process_duration_seconds";
+/// Gauge: events that wait in a queue or are being processed. Label [`MESSAGING_CONSUMER_GROUP_NAME`].
+pub const MESSAGING_QUEUE_MESSAGES: &str = "messaging_queue_messages";
+/// Gauge: events that were given up after the last try. Label [`MESSAGING_CONSUMER_GROUP_NAME`].
+pub const MESSAGING_DEAD_LETTERS: &str = "messaging_dead_letters";
+/// Gauge: events that are committed and not yet handed to the broker.
+pub const MESSAGING_OUTBOX_MESSAGES: &str = "messaging_outbox_messages";
+/// Gauge: orders that are not final.
+pub const ORDERS_PENDING: &str = "orders_pending";
 /// Counter: telemetry given up because a bounded queue was full or an export failed. Label [`SIGNAL`].
 pub const TELEMETRY_DROPPED: &str = "telemetry_dropped_total";
 /// Counter: batches of spans the collector did not take. Label [`SIGNAL`].
@@ -56,6 +70,14 @@ pub const DB_SYSTEM_NAME: &str = "db_system_name";
 pub const DB_OPERATION_NAME: &str = "db_operation_name";
 /// Table.
 pub const DB_COLLECTION_NAME: &str = "db_collection_name";
+/// `sqlite` for the embedded queue, or `rabbitmq`, `kafka`.
+pub const MESSAGING_SYSTEM: &str = "messaging_system";
+/// `send`.
+pub const MESSAGING_OPERATION_NAME: &str = "messaging_operation_name";
+/// Type of event, such as `order.placed`.
+pub const MESSAGING_DESTINATION_NAME: &str = "messaging_destination_name";
+/// The queue, which is named after the service that consumes it.
+pub const MESSAGING_CONSUMER_GROUP_NAME: &str = "messaging_consumer_group_name";
 /// `logs` or `traces`.
 pub const SIGNAL: &str = "signal";
 

@@ -37,8 +37,15 @@ impl Service {
     pub(super) fn flags(self, dir: &Path, discovery: &Path, options: &Options) -> Vec<String> {
         let database = || format!("sqlite:{}", dir.join("data").join(self.name()).display());
         let found = || format!("file:{}", discovery.display());
+        let broker = || {
+            format!(
+                "--broker-url=sqlite:{}",
+                dir.join("data/broker.db").display()
+            )
+        };
         match self {
-            Self::Catalog | Self::Inventory => vec![format!("--database-url={}.db", database())],
+            Self::Catalog => vec![format!("--database-url={}.db", database())],
+            Self::Inventory => vec![format!("--database-url={}.db", database()), broker()],
             Self::Gateway => vec![
                 format!("--listen=127.0.0.1:{}", options.gateway_port),
                 format!("--catalog-addr={}", found()),

@@ -1,6 +1,6 @@
 //! What the command line and the environment decide.
 
-use chassis::DatabaseUrl;
+use chassis::{BrokerUrl, DatabaseUrl};
 
 /// The stock of the shop
 #[derive(Debug, Clone, clap::Parser)]
@@ -12,6 +12,9 @@ pub struct Config {
     /// Where stock is kept: sqlite:PATH
     #[arg(long, env, default_value = "sqlite:inventory.db", value_name = "URL")]
     pub database_url: DatabaseUrl,
+    /// Where events come from and go to: sqlite:PATH
+    #[arg(long, env, default_value = "sqlite:broker.db", value_name = "URL")]
+    pub broker_url: BrokerUrl,
     /// How many products an empty database starts with
     #[arg(long, env, default_value_t = 1_000, value_name = "COUNT")]
     pub seed_products: u32,

@@ -4,6 +4,7 @@ use api::ProductId;
 use axum::{
     Json, Router,
     extract::{Path, State},
+    response::Response,
     routing::get,
 };
 use chassis::{Error, Problem};
@@ -22,6 +23,15 @@ pub fn app(store: Store) -> Router {
         )
         .with_state(store.clone())
         .merge(grpc::router(store))
+}
+
+/// What the admin port shows beside what every service shows.
+pub(crate) fn admin(store: Store) -> Router {
+    Router::new().route("/audit", get(audit)).with_state(store)
+}
+
+async fn audit(State(store): State<Store>) -> Result<Response, Error> {
+    chassis::ndjson(store.audit().await?)
 }
 
 #[derive(utoipa::OpenApi)]

@@ -1,4 +1,4 @@
-//! Where stock is kept.
+//! Where stock is kept, and what of it can be sold.
 
 use anyhow::Context as _;
 use chassis::{Database, DatabaseUrl, Error};
@@ -36,7 +36,7 @@ impl Store {
             .await?;
         if filled == 0 {
             for number in 1..=count {
-                sqlx::query("INSERT INTO stock (product_id, on_hand) VALUES ($1, $2)")
+                sqlx::query("INSERT INTO stock (product_id, initial, on_hand) VALUES ($1, $2, $2)")
                     .bind(api::product_id(number).as_str())
                     .bind(api::seed::stock(number))
                     .execute(&mut *transaction)

@@ -1,0 +1,198 @@
+//! Events told and heard exactly once in effect, whatever dies meanwhile.
+//!
+//! A service writes an event into its outbox in the transaction that makes it true; a relay hands it to the broker, at
+//! least once. A consumer writes the event's id into its inbox in the transaction of its effect, so that a second delivery
+//! finds it there and does nothing ("transactional outbox" and "idempotent consumer", <https://microservices.io/patterns>).
+
+mod consumer;
+mod relay;
+
+use std::sync::{Arc, LazyLock};
+
+use anyhow::Context as _;
+use api::{Event, Fact};
+use axum::{
+    Json, Router,
+    extract::State,
+    routing::{get, post},
+};
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{family::Family, gauge::Gauge},
+};
+use sqlx::migrate::Migrator;
+use telemetry::{Origin, names};
+use tokio::sync::Notify;
+
+use crate::{
+    Broker, BrokerUrl, Database, Error, Host, Transaction,
+    broker::DeadLetter,
+    clock::{new_id, now_ms, rfc3339},
+};
+
+static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
+    let mut migrations = sqlx::migrate!("migrations/messaging");
+    // The service's own migrations have the usual table.
+    migrations.dangerous_set_table_name("_messaging_migrations");
+    migrations
+});
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct QueueLabel {
+    messaging_consumer_group_name: &'static str,
+}
+
+static QUEUED: LazyLock<Family<QueueLabel, Gauge>> = LazyLock::new(|| {
+    let help = "Events that wait in a queue or are being processed";
+    telemetry::register(names::MESSAGING_QUEUE_MESSAGES, help, Family::default())
+});
+
+static DEAD: LazyLock<Family<QueueLabel, Gauge>> = LazyLock::new(|| {
+    let help = "Events that were given up after the last try";
+    telemetry::register(names::MESSAGING_DEAD_LETTERS, help, Family::default())
+});
+
+static OUTBOX: LazyLock<Gauge> = LazyLock::new(|| {
+    let help = "Events that are committed and not yet handed to the broker";
+    telemetry::register(names::MESSAGING_OUTBOX_MESSAGES, help, Gauge::default())
+});
+
+/// A service's way to tell and hear events; cloning shares it.
+#[derive(Debug, Clone)]
+pub struct Messaging {
+    service: &'static str,
+    broker: Broker,
+    database: Database,
+    /// Something was just told.
+    told: Arc<Notify>,
+}
+
+impl Messaging {
+    /// Connects `service` to the broker at `url`, makes outbox and inbox in its `database`, and begins to hand over what is
+    /// in the outbox.
+    ///
+    /// # Errors
+    /// A broker or a database that cannot be opened.
+    pub async fn open(
+        host: &Host,
+        service: &'static str,
+        url: &BrokerUrl,
+        database: &Database,
+    ) -> anyhow::Result<Self> {
+        database
+            .migrate(&MIGRATIONS)
+            .await
+            .context("make the outbox and the inbox")?;
+        let broker = Broker::open(url)
+            .await
+            .with_context(|| format!("open the broker {url}"))?;
+        let it = Self {
+            service,
+            broker: broker.clone(),
+            database: database.clone(),
+            told: Arc::default(),
+        };
+        host.check("broker", move || broker.clone().ping());
+        let gauge = it.clone();
+        host.gauge(move || gauge.clone().refresh_outbox());
+        let relay = it.clone();
+        host.spawn("outbox relay", move |stop| relay.relay(stop));
+        Ok(it)
+    }
+
+    /// Tells `fact` about `subject` to whoever listens, once `transaction` is committed and not before. It follows from the
+    /// request or event that the current task works for.
+    pub async fn tell(
+        &self,
+        transaction: &mut Transaction,
+        subject: &str,
+        fact: Fact,
+    ) -> Result<(), Error> {
+        let origin = Origin::current();
+        self.tell_from(origin, transaction, subject, fact).await
+    }
+
+    /// The same for a fact that follows from what `origin` says.
+    pub async fn tell_from(
+        &self,
+        origin: Origin,
+        transaction: &mut Transaction,
+        subject: &str,
+        fact: Fact,
+    ) -> Result<(), Error> {
+        let event = Event {
+            specversion: "1.0".to_owned(),
+            id: new_id("e"),
+            source: format!("/{}", self.service),
+            subject: subject.to_owned(),
+            time: rfc3339(now_ms()),
+            traceparent: origin.traceparent,
+            tracestate: origin.tracestate,
+            requestid: origin.request_id,
+            fact,
+        };
+        let body = serde_json::to_string(&event).context("write an event as JSON")?;
+        let insert = sqlx::query("INSERT INTO outbox (body) VALUES ($1)")
+            .bind(body)
+            .execute(&mut **transaction);
+        telemetry::db("sqlite", "INSERT", "outbox", insert).await?;
+        self.told.notify_one();
+        Ok(())
+    }
+
+    /// Whether `event` is new to this service, which it is not any more once `transaction` is committed.
+    pub async fn is_new(
+        &self,
+        transaction: &mut Transaction,
+        event: &Event,
+    ) -> Result<bool, Error> {
+        let insert = sqlx::query(
+            "INSERT INTO inbox (event_id, processed_at) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        )
+        .bind(&event.id)
+        .bind(now_ms())
+        .execute(&mut **transaction);
+        let inserted = telemetry::db("sqlite", "INSERT", "inbox", insert).await?;
+        Ok(inserted.rows_affected() == 1)
+    }
+
+    async fn refresh_outbox(self) {
+        let count =
+            sqlx::query_scalar("SELECT count(*) FROM outbox").fetch_one(self.database.readers());
+        match count.await {
+            Ok(count) => _ = OUTBOX.set(count),
+            Err(error) => tracing::warn!(%error, "the outbox was not counted"),
+        }
+    }
+
+    async fn refresh_queue(self) {
+        let label = QueueLabel {
+            messaging_consumer_group_name: self.service,
+        };
+        match self.broker.depth(self.service).await {
+            Ok(depth) => {
+                QUEUED.get_or_create(&label).set(depth.messages);
+                DEAD.get_or_create(&label).set(depth.dead_letters);
+            }
+            Err(error) => tracing::warn!(%error, "the queue was not counted"),
+        }
+    }
+
+    /// `GET /dead-letters` and `POST /dead-letters/replay` for the admin port.
+    fn dead_letter_routes(&self) -> Router {
+        Router::new()
+            .route("/dead-letters", get(dead_letters))
+            .route("/dead-letters/replay", post(replay))
+            .with_state(self.clone())
+    }
+}
+
+async fn dead_letters(State(it): State<Messaging>) -> Result<Json<Vec<DeadLetter>>, Error> {
+    Ok(Json(it.broker.dead_letters(it.service).await?))
+}
+
+async fn replay(State(it): State<Messaging>) -> Result<Json<serde_json::Value>, Error> {
+    let replayed = it.broker.replay_dead_letters(it.service).await?;
+    tracing::warn!(replayed, "dead letters were put back into their queue");
+    Ok(Json(serde_json::json!({ "replayed": replayed })))
+}

@@ -1,0 +1,187 @@
+//! From a queue to the service's handler.
+
+use std::{sync::Arc, time::Duration};
+
+use api::Event;
+use telemetry::{Delivered, Origin};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::Messaging;
+use crate::{
+    Error, Host,
+    broker::{Delivery, LEASE, Settlement},
+    deadline,
+    faults::Faults,
+};
+
+/// Deliveries that are processed at once.
+const PREFETCH: usize = 16;
+/// A delivery that has failed this often becomes a dead letter.
+const MAX_ATTEMPTS: i64 = 5;
+/// The wait after the first failure; each further one is three times as long.
+const BACK_OFF: Duration = Duration::from_millis(100);
+/// The wait for something that is away.
+const PAUSE: Duration = Duration::from_millis(500);
+/// The longest a handler may take: its lease must not run out while it works.
+const HANDLER_TIMEOUT: Duration = LEASE.saturating_sub(Duration::from_secs(1));
+/// How often the queue is looked at while events come, and how far that slows down when none do.
+const ACTIVE: Duration = Duration::from_millis(10);
+const IDLE: Duration = Duration::from_millis(50);
+
+impl Messaging {
+    /// Gives every event in this service's queue to `handle`, several at once and each at least once. `handle` asks
+    /// [`Messaging::is_new`] in the transaction of its effect.
+    ///
+    /// [`Error::Unavailable`] means that something is away and the event comes again; after any other error five times it
+    /// becomes a dead letter, so that it blocks nobody.
+    pub fn consume<F, R>(&self, host: &Host, handle: F)
+    where
+        F: Fn(Event) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<(), Error>> + Send + 'static,
+    {
+        let gauge = self.clone();
+        host.gauge(move || gauge.clone().refresh_queue());
+        host.admin(self.dead_letter_routes());
+        let consumer = Consumer {
+            messaging: self.clone(),
+            faults: host.faults().clone(),
+            handle,
+        };
+        host.spawn("event consumer", move |stop| Arc::new(consumer).run(stop));
+    }
+}
+
+struct Consumer<F> {
+    messaging: Messaging,
+    faults: Faults,
+    handle: F,
+}
+
+impl<F, R> Consumer<F>
+where
+    F: Fn(Event) -> R + Send + Sync + 'static,
+    R: Future<Output = Result<(), Error>> + Send + 'static,
+{
+    /// Claims and processes until `stop`, then finishes what it holds.
+    async fn run(self: Arc<Self>, stop: CancellationToken) {
+        let mut working = JoinSet::new();
+        let mut wait = ACTIVE;
+        loop {
+            let free = PREFETCH - working.len();
+            if free > 0 && !stop.is_cancelled() {
+                wait = match self.claim(free).await {
+                    Ok(claimed) if claimed.is_empty() => (wait + wait / 4).clamp(ACTIVE, IDLE),
+                    Ok(claimed) => {
+                        for delivery in claimed {
+                            working.spawn(Arc::clone(&self).process(delivery));
+                        }
+                        ACTIVE
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "the queue cannot be read for now");
+                        PAUSE
+                    }
+                };
+            }
+            if stop.is_cancelled() && working.is_empty() {
+                return;
+            }
+            let full = working.len() == PREFETCH;
+            tokio::select! {
+                Some(_) = working.join_next() => (),
+                () = sleep(wait), if !full => (),
+                () = stop.cancelled(), if !stop.is_cancelled() => (),
+            }
+        }
+    }
+
+    async fn claim(&self, limit: usize) -> Result<Vec<Delivery>, Error> {
+        let Messaging {
+            broker, service, ..
+        } = &self.messaging;
+        broker.claim(service, limit).await
+    }
+
+    async fn process(self: Arc<Self>, delivery: Delivery) {
+        let settlement = match serde_json::from_str::<Event>(&delivery.body) {
+            // Whoever tried it before did not live to tell.
+            _ if delivery.attempt > MAX_ATTEMPTS => Settlement::Dead("crash"),
+            Ok(event) => self.handle(event, delivery.attempt).await,
+            Err(error) => {
+                tracing::error!(event_id = delivery.event_id, %error, "an event cannot be read");
+                failed(delivery.attempt, "unreadable")
+            }
+        };
+        if let Settlement::Dead(reason) = settlement {
+            tracing::error!(
+                event_id = delivery.event_id,
+                reason,
+                "an event became a dead letter"
+            );
+        }
+        // Unsettled, it comes again when its lease has run out, and the inbox knows it.
+        if let Err(error) = self.messaging.broker.settle(&delivery, settlement).await {
+            tracing::warn!(event_id = delivery.event_id, %error, "a delivery was not settled");
+        }
+    }
+
+    async fn handle(self: &Arc<Self>, event: Event, attempt: i64) -> Settlement {
+        let delivered = Delivered {
+            system: self.messaging.broker.system(),
+            queue: self.messaging.service,
+            kind: event.fact.kind().to_owned(),
+            id: event.id.clone(),
+            origin: Origin {
+                traceparent: event.traceparent.clone(),
+                tracestate: event.tracestate.clone(),
+                request_id: event.requestid.clone(),
+            },
+        };
+        let work = async {
+            self.faults.strike(event.fact.kind()).await?;
+            (self.handle)(event).await
+        };
+        let bounded = async {
+            let until = Instant::now() + HANDLER_TIMEOUT;
+            let ended = deadline::within(until, work).await;
+            ended.unwrap_or(Err(Error::Timeout))
+        };
+        match telemetry::process(delivered, bounded, Error::kind).await {
+            Ok(()) => Settlement::Done,
+            Err(Error::Unavailable(what)) => {
+                tracing::warn!(what, "an event waits for what is away");
+                Settlement::Postpone(PAUSE)
+            }
+            Err(error) => {
+                error.log();
+                failed(attempt, error.kind())
+            }
+        }
+    }
+}
+
+fn failed(attempt: i64, reason: &'static str) -> Settlement {
+    match u32::try_from(attempt) {
+        Ok(attempt) if i64::from(attempt) < MAX_ATTEMPTS => {
+            Settlement::Retry(BACK_OFF * 3_u32.pow(attempt.saturating_sub(1)))
+        }
+        _ => Settlement::Dead(reason),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_tried_five_times_over_some_seconds() {
+        let waits: Vec<_> = (1..=5).map(|attempt| failed(attempt, "broken")).collect();
+        let millis = [100, 300, 900, 2700].map(|it| Settlement::Retry(Duration::from_millis(it)));
+        assert_eq!(waits[..4], millis);
+        assert_eq!(waits[4], Settlement::Dead("broken"));
+    }
+}

@@ -1,0 +1,145 @@
+//! From the outbox to the broker.
+
+use std::time::Duration;
+
+use api::Event;
+use sqlx::QueryBuilder;
+use telemetry::{Origin, Sending};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::Messaging;
+use crate::{Error, clock::now_ms};
+
+/// Events handed over at once.
+const BATCH: i64 = 256;
+/// A replica that claimed events and died has them taken over after this, in milliseconds.
+const CLAIM_MS: i64 = 5_000;
+/// How often the outbox is looked at: another replica, or a process that was killed, may have left something there.
+const IDLE: Duration = Duration::from_millis(250);
+/// A commit follows what announces it by about this.
+const SOON: Duration = Duration::from_millis(2);
+/// How long to look closely after something was told.
+const ACTIVE: Duration = Duration::from_millis(200);
+/// The wait after a broker or database that did not do it.
+const PAUSE: Duration = Duration::from_millis(500);
+/// Ids older than this leave the inbox, in milliseconds; no broker delivers an event again after a week.
+const INBOX_AGE_MS: i64 = 7 * 24 * 3600 * 1000;
+/// How often old ids are looked for.
+const CLEAN_EVERY: Duration = Duration::from_hours(1);
+
+impl Messaging {
+    /// Hands over what the outbox holds, until `stop` and then once more.
+    pub(super) async fn relay(self, stop: CancellationToken) {
+        let mut active_until = Instant::now();
+        let mut cleaned = Instant::now();
+        loop {
+            let last = stop.is_cancelled();
+            let wait = match self.hand_over().await {
+                Ok(0) if Instant::now() < active_until => SOON,
+                Ok(0) => IDLE,
+                Ok(_) => Duration::ZERO,
+                Err(error) => {
+                    tracing::warn!(%error, "events stay in the outbox for now");
+                    PAUSE
+                }
+            };
+            if last && !wait.is_zero() {
+                return;
+            }
+            if cleaned.elapsed() > CLEAN_EVERY {
+                self.clean_inbox().await;
+                cleaned = Instant::now();
+            }
+            tokio::select! {
+                told = timeout(wait, self.told.notified()) => if told.is_ok() {
+                    active_until = Instant::now() + ACTIVE;
+                    sleep(SOON).await;
+                },
+                () = stop.cancelled() => (),
+            }
+        }
+    }
+
+    /// Hands one batch over and says how many there were.
+    async fn hand_over(&self) -> Result<usize, Error> {
+        let claimed = self.claim_outbox().await?;
+        let mut events = Vec::with_capacity(claimed.len());
+        let mut sending = Vec::with_capacity(claimed.len());
+        for (_, body) in &claimed {
+            let mut event: Event =
+                serde_json::from_str(body).map_err(|error| Error::Internal(error.into()))?;
+            let origin = Origin {
+                traceparent: event.traceparent.take(),
+                tracestate: event.tracestate.take(),
+                request_id: event.requestid.take(),
+            };
+            let kind = event.fact.kind();
+            let send = Sending::start(self.broker.system(), kind, &event.id, &origin);
+            let origin = send.origin();
+            event.traceparent = origin.traceparent;
+            event.tracestate = origin.tracestate;
+            event.requestid = origin.request_id;
+            events.push(event);
+            sending.push(send);
+        }
+        if events.is_empty() {
+            return Ok(0);
+        }
+        self.broker.publish(&events).await?;
+        sending.into_iter().for_each(Sending::finish);
+        self.forget(&claimed).await?;
+        Ok(claimed.len())
+    }
+
+    async fn claim_outbox(&self) -> Result<Vec<(i64, String)>, Error> {
+        let something: bool =
+            sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM outbox WHERE claimed_until <= $1)")
+                .bind(now_ms())
+                .fetch_one(self.database.readers())
+                .await?;
+        if !something {
+            return Ok(Vec::new());
+        }
+        let mut transaction = self.database.write().await?;
+        let mut claimed: Vec<(i64, String)> = sqlx::query_as(
+            "UPDATE outbox SET claimed_until = $1
+             WHERE seq IN (SELECT seq FROM outbox WHERE claimed_until <= $2 ORDER BY seq LIMIT $3)
+             RETURNING seq, body",
+        )
+        .bind(now_ms() + CLAIM_MS)
+        .bind(now_ms())
+        .bind(BATCH)
+        .fetch_all(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        claimed.sort_unstable_by_key(|it| it.0);
+        Ok(claimed)
+    }
+
+    async fn forget(&self, handed_over: &[(i64, String)]) -> Result<(), Error> {
+        let mut query = QueryBuilder::new("DELETE FROM outbox WHERE seq IN (");
+        let mut list = query.separated(", ");
+        for (seq, _) in handed_over {
+            list.push_bind(seq);
+        }
+        query.push(")");
+        let mut transaction = self.database.write().await?;
+        query.build().execute(&mut *transaction).await?;
+        transaction.commit().await
+    }
+
+    async fn clean_inbox(&self) {
+        let clean = async {
+            let mut transaction = self.database.write().await?;
+            sqlx::query("DELETE FROM inbox WHERE processed_at < $1")
+                .bind(now_ms() - INBOX_AGE_MS)
+                .execute(&mut *transaction)
+                .await?;
+            transaction.commit().await
+        };
+        if let Err(error) = clean.await {
+            tracing::warn!(%error, "old ids stay in the inbox for now");
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! What was put aside, given back and sold: every change of stock, with the order and the event it came from.
+
+use std::collections::HashMap;
+
+use anyhow::Context as _;
+use api::{AuditRow, Event, Fact, PlacedOrder, StockEffect};
+use chassis::{Error, Messaging, Transaction};
+
+use crate::{Store, stock};
+
+impl Store {
+    /// Puts everything aside that `order` wants, or nothing, and tells which.
+    pub(crate) async fn reserve(
+        &self,
+        messaging: &Messaging,
+        event: &Event,
+        order: &PlacedOrder,
+    ) -> Result<(), Error> {
+        let mut transaction = self.database().write().await?;
+        if !messaging.is_new(&mut transaction, event).await? {
+            return Ok(());
+        }
+        let order_id = &event.subject;
+        if is_cancelled(&mut transaction, order_id).await? {
+            return transaction.commit().await;
+        }
+        let mut available = HashMap::new();
+        for item in &order.items {
+            let units: Option<i64> =
+                sqlx::query_scalar("SELECT on_hand - reserved FROM stock WHERE product_id = $1")
+                    .bind(item.product_id.as_str())
+                    .fetch_optional(&mut *transaction)
+                    .await?;
+            available.insert(item.product_id.to_string(), units.unwrap_or(0));
+        }
+        if let Some(product_id) = stock::shortage(&order.items, &available) {
+            tracing::info!(order_id, %product_id, "not enough in stock");
+            let fact = Fact::StockRejected {};
+            messaging.tell(&mut transaction, order_id, fact).await?;
+            return transaction.commit().await;
+        }
+        for item in &order.items {
+            let (product_id, quantity) = (item.product_id.as_str(), item.quantity);
+            sqlx::query("UPDATE stock SET reserved = reserved + $2 WHERE product_id = $1")
+                .bind(product_id)
+                .bind(quantity)
+                .execute(&mut *transaction)
+                .await?;
+            sqlx::query(
+                "INSERT INTO reservations (order_id, product_id, quantity) VALUES ($1, $2, $3)
+                 ON CONFLICT (order_id, product_id) DO UPDATE SET quantity = reservations.quantity + excluded.quantity",
+            )
+            .bind(order_id)
+            .bind(product_id)
+            .bind(quantity)
+            .execute(&mut *transaction)
+            .await?;
+            let entry = (product_id, StockEffect::Reserved, quantity);
+            write_entry(&mut transaction, event, entry).await?;
+        }
+        let fact = Fact::StockReserved(order.clone());
+        messaging.tell(&mut transaction, order_id, fact).await?;
+        transaction.commit().await
+    }
+
+    /// What was put aside for a confirmed order leaves the warehouse.
+    pub(crate) async fn sell(&self, messaging: &Messaging, event: &Event) -> Result<(), Error> {
+        let mut transaction = self.database().write().await?;
+        if !messaging.is_new(&mut transaction, event).await? {
+            return Ok(());
+        }
+        end_reservations(&mut transaction, event, StockEffect::Sold).await?;
+        transaction.commit().await
+    }
+
+    /// What was put aside for a cancelled order can be sold to others.
+    pub(crate) async fn release(&self, messaging: &Messaging, event: &Event) -> Result<(), Error> {
+        let mut transaction = self.database().write().await?;
+        if !messaging.is_new(&mut transaction, event).await? {
+            return Ok(());
+        }
+        sqlx::query("INSERT INTO cancelled_orders (order_id) VALUES ($1) ON CONFLICT DO NOTHING")
+            .bind(&event.subject)
+            .execute(&mut *transaction)
+            .await?;
+        end_reservations(&mut transaction, event, StockEffect::Released).await?;
+        transaction.commit().await
+    }
+
+    /// The ledger by order, then the levels of every product in it.
+    pub(crate) async fn audit(&self) -> Result<Vec<AuditRow>, Error> {
+        let entries: Vec<(String, String, String, String, i64)> = sqlx::query_as(
+            "SELECT order_id, event_id, product_id, effect, quantity FROM ledger ORDER BY order_id, seq",
+        )
+        .fetch_all(self.database().readers())
+        .await?;
+        let mut rows = Vec::with_capacity(entries.len());
+        for (order_id, event_id, product_id, effect, quantity) in entries {
+            rows.push(AuditRow::Stock {
+                order_id,
+                event_id,
+                product_id: product_id.try_into().context("read a product id")?,
+                effect: stock::effect_named(&effect).context("read an effect")?,
+                quantity,
+            });
+        }
+        let levels: Vec<(String, i64, i64, i64)> = sqlx::query_as(
+            "SELECT product_id, initial, on_hand, reserved FROM stock
+             WHERE product_id IN (SELECT product_id FROM ledger) ORDER BY product_id",
+        )
+        .fetch_all(self.database().readers())
+        .await?;
+        for (product_id, initial, on_hand, reserved) in levels {
+            rows.push(AuditRow::Level {
+                product_id: product_id.try_into().context("read a product id")?,
+                initial,
+                on_hand,
+                reserved,
+            });
+        }
+        Ok(rows)
+    }
+}
+
+async fn is_cancelled(transaction: &mut Transaction, order_id: &str) -> Result<bool, Error> {
+    let query =
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM cancelled_orders WHERE order_id = $1)");
+    Ok(query.bind(order_id).fetch_one(&mut **transaction).await?)
+}
+
+/// Ends what is put aside for the event's order, as sold or released.
+async fn end_reservations(
+    transaction: &mut Transaction,
+    event: &Event,
+    effect: StockEffect,
+) -> Result<(), Error> {
+    let reservations: Vec<(String, i64)> = sqlx::query_as(
+        "DELETE FROM reservations WHERE order_id = $1 RETURNING product_id, quantity",
+    )
+    .bind(&event.subject)
+    .fetch_all(&mut **transaction)
+    .await?;
+    let gone = i64::from(effect == StockEffect::Sold);
+    for (product_id, quantity) in reservations {
+        sqlx::query(
+            "UPDATE stock SET reserved = reserved - $2, on_hand = on_hand - $2 * $3 WHERE product_id = $1",
+        )
+        .bind(&product_id)
+        .bind(quantity)
+        .bind(gone)
+        .execute(&mut **transaction)
+        .await?;
+        write_entry(transaction, event, (&product_id, effect, quantity)).await?;
+    }
+    Ok(())
+}
+
+async fn write_entry(
+    transaction: &mut Transaction,
+    event: &Event,
+    (product_id, effect, quantity): (&str, StockEffect, i64),
+) -> Result<(), Error> {
+    let insert = sqlx::query(
+        "INSERT INTO ledger (order_id, event_id, product_id, effect, quantity) VALUES ($1, $2, $3, $4, $5)",
+    )
+    .bind(&event.subject)
+    .bind(&event.id)
+    .bind(product_id)
+    .bind(stock::effect_name(effect))
+    .bind(quantity)
+    .execute(&mut **transaction);
+    telemetry::db("sqlite", "INSERT", "ledger", insert).await?;
+    Ok(())
+}
