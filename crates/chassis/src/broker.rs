@@ -161,3 +161,6 @@ impl Broker {
         queues.ping().await
     }
 }
+
+#[cfg(test)]
+mod tests;

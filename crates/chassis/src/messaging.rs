@@ -196,3 +196,6 @@ async fn replay(State(it): State<Messaging>) -> Result<Json<serde_json::Value>, 
     tracing::warn!(replayed, "dead letters were put back into their queue");
     Ok(Json(serde_json::json!({ "replayed": replayed })))
 }
+
+#[cfg(test)]
+mod tests;

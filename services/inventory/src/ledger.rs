@@ -88,7 +88,7 @@ impl Store {
     }
 
     /// The ledger by order, then the levels of every product in it.
-    pub(crate) async fn audit(&self) -> Result<Vec<AuditRow>, Error> {
+    pub async fn audit(&self) -> Result<Vec<AuditRow>, Error> {
         let entries: Vec<(String, String, String, String, i64)> = sqlx::query_as(
             "SELECT order_id, event_id, product_id, effect, quantity FROM ledger ORDER BY order_id, seq",
         )

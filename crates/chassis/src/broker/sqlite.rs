@@ -78,32 +78,29 @@ impl Queues {
         delivery: &Delivery,
         settlement: Settlement,
     ) -> Result<(), Error> {
+        // `attempts` tells whether the delivery is still ours: it has grown if somebody claimed the message after us.
+        let query = |sql: &'static str| sqlx::query(sql).bind(delivery.seq).bind(delivery.attempt);
         let mut transaction = self.0.write().await?;
+        if let Settlement::Dead(reason) = settlement {
+            let keep = query(
+                "INSERT INTO dead_letters (seq, queue, event_id, body, attempts, reason, died_at)
+                 SELECT seq, queue, event_id, body, attempts, $3, $4 FROM messages WHERE seq = $1 AND attempts = $2",
+            );
+            let keep = keep.bind(reason).bind(now_ms());
+            keep.execute(&mut *transaction).await?;
+        }
         let query = match settlement {
-            Settlement::Done => {
-                sqlx::query("DELETE FROM messages WHERE seq = $1 AND attempts = $2")
+            Settlement::Done | Settlement::Dead(_) => {
+                query("DELETE FROM messages WHERE seq = $1 AND attempts = $2")
             }
             Settlement::Retry(wait) => {
-                sqlx::query("UPDATE messages SET visible_at = $3 WHERE seq = $1 AND attempts = $2")
+                query("UPDATE messages SET visible_at = $3 WHERE seq = $1 AND attempts = $2")
                     .bind(after(wait))
             }
-            Settlement::Postpone(wait) => sqlx::query(
+            Settlement::Postpone(wait) => query(
                 "UPDATE messages SET attempts = attempts - 1, visible_at = $3 WHERE seq = $1 AND attempts = $2",
             )
             .bind(after(wait)),
-            Settlement::Dead(reason) => {
-                sqlx::query(
-                    "INSERT INTO dead_letters (seq, queue, event_id, body, attempts, reason, died_at)
-                     SELECT seq, queue, event_id, body, attempts, $3, $4 FROM messages WHERE seq = $1 AND attempts = $2",
-                )
-                .bind(delivery.seq)
-                .bind(delivery.attempt)
-                .bind(reason)
-                .bind(now_ms())
-                .execute(&mut *transaction)
-                .await?;
-                sqlx::query("DELETE FROM messages WHERE seq = $1 AND attempts = $2")
-            }
         };
         query.execute(&mut *transaction).await?;
         transaction.commit().await

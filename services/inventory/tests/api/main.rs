@@ -1,5 +1,7 @@
 //! The inventory as its callers see it, over gRPC and HTTP, with its own database.
 
+mod orders;
+
 use std::{net::SocketAddr, time::Duration};
 
 use api::inventory::{GetAvailabilityRequest, inventory_client::InventoryClient};

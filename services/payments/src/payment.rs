@@ -1,0 +1,77 @@
+//! The rules of payments. No I/O here.
+
+use api::{Fact, PaymentEffect};
+
+use crate::provider::Charge;
+
+/// What follows from a charge: effects for the ledger, each with the fact that tells of it.
+///
+/// The order may have been cancelled while the provider was asked. Then the money goes back at once.
+pub(crate) fn settle(
+    charge: Charge,
+    cancelled: bool,
+    amount_cents: i64,
+) -> Vec<(PaymentEffect, Fact)> {
+    let captured = (
+        PaymentEffect::Captured,
+        Fact::PaymentCaptured { amount_cents },
+    );
+    match (charge, cancelled) {
+        (Charge::Declined, _) => vec![(PaymentEffect::Declined, Fact::PaymentDeclined {})],
+        (Charge::Captured, false) => vec![captured],
+        (Charge::Captured, true) => vec![captured, refund(amount_cents)],
+    }
+}
+
+/// Gives `amount_cents` back.
+pub(crate) fn refund(amount_cents: i64) -> (PaymentEffect, Fact) {
+    (
+        PaymentEffect::Refunded,
+        Fact::PaymentRefunded { amount_cents },
+    )
+}
+
+/// As the ledger writes it.
+pub(crate) fn effect_name(effect: PaymentEffect) -> &'static str {
+    match effect {
+        PaymentEffect::Captured => "captured",
+        PaymentEffect::Refunded => "refunded",
+        PaymentEffect::Declined => "declined",
+    }
+}
+
+/// What the ledger wrote.
+pub(crate) fn effect_named(name: &str) -> Option<PaymentEffect> {
+    [
+        PaymentEffect::Captured,
+        PaymentEffect::Refunded,
+        PaymentEffect::Declined,
+    ]
+    .into_iter()
+    .find(|it| effect_name(*it) == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_taken_for_a_cancelled_order_goes_back_at_once() {
+        let effects = |charge, cancelled| {
+            let settled = settle(charge, cancelled, 5);
+            settled.into_iter().map(|it| it.0).collect::<Vec<_>>()
+        };
+        use PaymentEffect::{Captured, Declined, Refunded};
+        assert_eq!(effects(Charge::Captured, false), [Captured]);
+        assert_eq!(effects(Charge::Captured, true), [Captured, Refunded]);
+        assert_eq!(effects(Charge::Declined, true), [Declined]);
+    }
+
+    #[test]
+    fn the_ledger_reads_what_it_wrote() {
+        for name in ["captured", "refunded", "declined"] {
+            assert_eq!(effect_named(name).map(effect_name), Some(name));
+        }
+        assert_eq!(effect_named("lent"), None);
+    }
+}

@@ -1,0 +1,153 @@
+//! Where payments are kept.
+
+use anyhow::Context as _;
+use api::{AuditRow, Event, Fact, PaymentEffect};
+use chassis::{Database, DatabaseUrl, Error, Messaging, Transaction};
+use sqlx::migrate::Migrator;
+
+use crate::{payment, provider::Charge};
+
+static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// A handle to the payments; cloning shares it.
+#[derive(Debug, Clone)]
+pub struct Store(Database);
+
+impl Store {
+    /// Opens the store.
+    pub async fn open(url: &DatabaseUrl) -> anyhow::Result<Self> {
+        Ok(Self(Database::open(url, &MIGRATIONS).await?))
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.0
+    }
+
+    /// Whether an order was charged already, or is off.
+    pub(crate) async fn is_over(&self, order_id: &str) -> Result<bool, Error> {
+        let read = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM ledger WHERE order_id = $1)
+                 OR EXISTS (SELECT 1 FROM cancelled_orders WHERE order_id = $1)",
+        )
+        .bind(order_id)
+        .fetch_one(self.0.readers());
+        Ok(telemetry::db("sqlite", "SELECT", "ledger", read).await?)
+    }
+
+    /// Remembers an event that has no effect.
+    pub(crate) async fn note(&self, messaging: &Messaging, event: &Event) -> Result<(), Error> {
+        let mut transaction = self.0.write().await?;
+        messaging.is_new(&mut transaction, event).await?;
+        transaction.commit().await
+    }
+
+    /// Writes down what the provider made of the charge for the event's order, and tells it.
+    pub(crate) async fn charge(
+        &self,
+        messaging: &Messaging,
+        event: &Event,
+        charge: Charge,
+        amount_cents: i64,
+    ) -> Result<(), Error> {
+        let mut transaction = self.0.write().await?;
+        if !messaging.is_new(&mut transaction, event).await? {
+            return Ok(());
+        }
+        let order_id = &event.subject;
+        let cancelled: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM cancelled_orders WHERE order_id = $1)",
+        )
+        .bind(order_id)
+        .fetch_one(&mut *transaction)
+        .await?;
+        if charge == Charge::Captured && !cancelled {
+            sqlx::query(
+                "INSERT INTO captures (order_id, amount_cents) VALUES ($1, $2)
+                 ON CONFLICT (order_id) DO UPDATE SET amount_cents = captures.amount_cents + excluded.amount_cents",
+            )
+            .bind(order_id)
+            .bind(amount_cents)
+            .execute(&mut *transaction)
+            .await?;
+        }
+        for (effect, fact) in payment::settle(charge, cancelled, amount_cents) {
+            self.write(
+                &mut transaction,
+                messaging,
+                event,
+                (effect, amount_cents, fact),
+            )
+            .await?;
+        }
+        transaction.commit().await
+    }
+
+    /// Gives back what was captured for the event's order, and remembers that it is off.
+    pub(crate) async fn cancel(&self, messaging: &Messaging, event: &Event) -> Result<(), Error> {
+        let mut transaction = self.0.write().await?;
+        if !messaging.is_new(&mut transaction, event).await? {
+            return Ok(());
+        }
+        let order_id = &event.subject;
+        sqlx::query("INSERT INTO cancelled_orders (order_id) VALUES ($1) ON CONFLICT DO NOTHING")
+            .bind(order_id)
+            .execute(&mut *transaction)
+            .await?;
+        let captured: Option<i64> =
+            sqlx::query_scalar("DELETE FROM captures WHERE order_id = $1 RETURNING amount_cents")
+                .bind(order_id)
+                .fetch_optional(&mut *transaction)
+                .await?;
+        if let Some(amount_cents) = captured {
+            let (effect, fact) = payment::refund(amount_cents);
+            self.write(
+                &mut transaction,
+                messaging,
+                event,
+                (effect, amount_cents, fact),
+            )
+            .await?;
+            tracing::info!(order_id, amount_cents, "payment refunded");
+        }
+        transaction.commit().await
+    }
+
+    async fn write(
+        &self,
+        transaction: &mut Transaction,
+        messaging: &Messaging,
+        event: &Event,
+        (effect, amount_cents, fact): (PaymentEffect, i64, Fact),
+    ) -> Result<(), Error> {
+        let insert = sqlx::query(
+            "INSERT INTO ledger (order_id, event_id, effect, amount_cents) VALUES ($1, $2, $3, $4)",
+        )
+        .bind(&event.subject)
+        .bind(&event.id)
+        .bind(payment::effect_name(effect))
+        .bind(amount_cents)
+        .execute(&mut **transaction);
+        telemetry::db("sqlite", "INSERT", "ledger", insert).await?;
+        messaging.tell(transaction, &event.subject, fact).await
+    }
+
+    /// The ledger by order.
+    pub async fn audit(&self) -> Result<Vec<AuditRow>, Error> {
+        let entries: Vec<(String, String, String, i64)> = sqlx::query_as(
+            "SELECT order_id, event_id, effect, amount_cents FROM ledger ORDER BY order_id, seq",
+        )
+        .fetch_all(self.0.readers())
+        .await?;
+        let rows = entries
+            .into_iter()
+            .map(|(order_id, event_id, effect, amount_cents)| {
+                Ok(AuditRow::Payment {
+                    order_id,
+                    event_id,
+                    effect: payment::effect_named(&effect).context("read an effect")?,
+                    amount_cents,
+                })
+            });
+        rows.collect()
+    }
+}
