@@ -2,7 +2,7 @@
 //!
 //! A service calls [`run`] with its [`Config`] and a function that builds its router with the help of its [`Host`]. The chassis serves it on a public
 //! listener, answers probes on an admin listener, limits what comes in, turns errors into problem+json, and drains when
-//! told to stop. [`Upstream`], [`Cache`] and [`Database`] are the ways out, each chosen by a URL.
+//! told to stop. [`Upstream`], [`Cache`] and [`Database`] are the ways out, each chosen by a URL. [`Identity`] says who is asking.
 
 mod admin;
 mod cache;
@@ -13,6 +13,7 @@ mod discovery;
 mod error;
 mod faults;
 mod host;
+mod identity;
 mod layers;
 mod readiness;
 mod replicas;
@@ -28,6 +29,7 @@ pub use discovery::Address;
 pub use error::{Error, Problem};
 pub use faults::{Fault, TelemetryLoss};
 pub use host::Host;
+pub use identity::{Admin, BearerScheme, Identity, SigningKey, Verifier};
 pub use layers::{Limits, public};
 pub use run::run;
 pub use supervisor::Announcement;

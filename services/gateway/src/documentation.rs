@@ -3,7 +3,7 @@
 use api::ProductWithAvailability;
 use axum::{
     Router,
-    body::Body,
+    body::{Body, Bytes},
     http::{HeaderMap, Method, uri::PathAndQuery},
 };
 use chassis::{Error, Problem, Upstream};
@@ -48,7 +48,13 @@ pub(crate) async fn merged(upstreams: &Upstreams) -> OpenApi {
 async fn fetch(upstream: &Upstream) -> Result<OpenApi, Error> {
     let path = PathAndQuery::from_static("/openapi.json");
     let answer = upstream
-        .send(Method::GET, "/openapi.json", path, HeaderMap::new())
+        .send(
+            Method::GET,
+            "/openapi.json",
+            path,
+            HeaderMap::new(),
+            Bytes::new(),
+        )
         .await?;
     let body = axum::body::to_bytes(Body::new(answer.into_body()), MAX_BYTES).await;
     let body = body.map_err(|error| Error::Internal(error.into()))?;

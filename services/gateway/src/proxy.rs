@@ -1,7 +1,7 @@
 //! What passes through to a service unchanged.
 
 use axum::{
-    body::Body,
+    body::{Body, Bytes},
     http::{HeaderMap, HeaderName, Method, Uri, header, uri::PathAndQuery},
     response::Response,
 };
@@ -32,7 +32,9 @@ pub(crate) async fn get(
     let path = uri.path_and_query().cloned();
     let path = path.unwrap_or_else(|| PathAndQuery::from_static("/"));
     let headers = keep(headers, &REQUEST_HEADERS);
-    let answer = upstream.send(Method::GET, template, path, headers).await?;
+    let answer = upstream
+        .send(Method::GET, template, path, headers, Bytes::new())
+        .await?;
     let (parts, body) = answer.into_parts();
     let mut response = Response::new(Body::new(body));
     *response.status_mut() = parts.status;
