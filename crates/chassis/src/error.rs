@@ -144,14 +144,14 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         self.log();
         let mut response = Problem::new(self.status(), self.to_string()).into_response();
-        let retry_after_s = match self {
-            Self::TooManyRequests { retry_after_s } => retry_after_s,
-            Self::Unavailable(_) => 1,
+        let (name, value) = match self {
+            // Which scheme would be accepted (RFC 6750, section 3).
+            Self::Unauthorized(_) => (header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
+            Self::TooManyRequests { retry_after_s } => (header::RETRY_AFTER, retry_after_s.into()),
+            Self::Unavailable(_) => (header::RETRY_AFTER, HeaderValue::from_static("1")),
             _ => return response,
         };
-        response
-            .headers_mut()
-            .insert(header::RETRY_AFTER, retry_after_s.into());
+        response.headers_mut().insert(name, value);
         response
     }
 }

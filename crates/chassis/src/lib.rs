@@ -1,8 +1,9 @@
 //! How a service runs and fails: the "microservice chassis" pattern.
 //!
-//! A service calls [`run`] with its [`Config`] and a function that builds its router with the help of its [`Host`]. The chassis serves it on a public
-//! listener, answers probes on an admin listener, limits what comes in, turns errors into problem+json, and drains when
-//! told to stop. [`Upstream`], [`Cache`], [`Database`] and [`Messaging`] are the ways out, each chosen by a URL.
+//! A service calls [`run`] with its [`Config`] and a function that builds its router with the help of its [`Host`]. The
+//! chassis serves it on a public listener, answers probes on an admin listener, limits what comes in, turns errors into
+//! problem+json, and drains when told to stop. [`Upstream`], [`Cache`], [`Database`] and [`Messaging`] are the ways out, each
+//! chosen by a URL. [`Identity`] says who is asking.
 
 mod admin;
 mod broker;
@@ -15,6 +16,7 @@ mod discovery;
 mod error;
 mod faults;
 mod host;
+mod identity;
 mod layers;
 mod messaging;
 mod ndjson;
@@ -34,6 +36,7 @@ pub use discovery::Address;
 pub use error::{Error, Problem};
 pub use faults::{Fault, TelemetryLoss};
 pub use host::Host;
+pub use identity::{Admin, BearerScheme, Identity, SigningKey, Verifier};
 pub use layers::{Limits, public};
 pub use messaging::Messaging;
 pub use ndjson::ndjson;

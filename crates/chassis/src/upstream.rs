@@ -93,20 +93,22 @@ impl Upstream {
         }
     }
 
-    /// Sends a request without a body. `template` is the route it is for, as metrics and spans name it.
+    /// Sends a request, with an empty `body` where it has none. `template` is the route it is for, as metrics and spans name
+    /// it. It is sent once: what becomes of it is the caller's to judge.
     pub async fn send(
         &self,
         method: Method,
         template: &'static str,
         path: PathAndQuery,
         headers: HeaderMap,
+        body: Bytes,
     ) -> Result<Response<UpstreamBody>, Error> {
         let (mut parts, ()) = Request::new(()).into_parts();
         parts.method = method;
         parts.uri = path.into();
         parts.headers = headers;
         let call = |parts: &request::Parts| ClientCall::http(self.0.name, &parts.method, template);
-        self.attempt(&self.0.http, parts, Bytes::new(), call).await
+        self.attempt(&self.0.http, parts, body, call).await
     }
 
     /// The same upstream for a gRPC client made by tonic.

@@ -42,6 +42,8 @@ pub const TELEMETRY_QUEUED: &str = "telemetry_queued";
 
 /// Counter: cache look-ups. Labels `cache`, `result` (`hit`, `miss`, `coalesced`).
 pub const CACHE_REQUESTS: &str = "cache_requests_total";
+/// Gauge: passwords being hashed or waiting for it.
+pub const PASSWORD_HASHES_PENDING: &str = "password_hashes_pending";
 
 /// CPU time of the process, user and system.
 pub const PROCESS_CPU_SECONDS: &str = "process_cpu_seconds_total";

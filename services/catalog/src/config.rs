@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chassis::{CacheUrl, DatabaseUrl};
+use chassis::{Address, CacheUrl, DatabaseUrl};
 
 /// The product catalogue of the shop
 #[derive(Debug, Clone, clap::Parser)]
@@ -23,6 +23,14 @@ pub struct Config {
     /// How many products the cache holds at most
     #[arg(long, env, default_value_t = 10_000, value_name = "COUNT")]
     pub cache_capacity: u64,
+    /// Where the users service is, which publishes the keys that tokens are verified with: `file:PATH` or `http://IP:PORT`
+    #[arg(
+        long,
+        env,
+        default_value = "file:services.json",
+        value_name = "ADDRESS"
+    )]
+    pub users_addr: Address,
     /// How many products an empty database starts with
     #[arg(long, env, default_value_t = 1_000, value_name = "COUNT")]
     pub seed_products: u32,

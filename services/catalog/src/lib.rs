@@ -6,6 +6,7 @@ mod products;
 mod routes;
 mod store;
 
+use chassis::Verifier;
 pub use config::Config;
 pub use routes::app;
 pub use store::Store;
@@ -15,9 +16,11 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let caller = telemetry::Caller::Trusted;
     chassis::run("catalog", &config.chassis, caller, async |host| {
         let store = Store::open(&config).await?;
-        let database = store.database().clone();
+        let verifier = Verifier::new(&config.users_addr);
+        let (database, keys) = (store.database().clone(), verifier.clone());
         host.check("database", move || database.clone().ping());
-        Ok(app(store))
+        host.check("token_keys", move || std::future::ready(keys.loaded()));
+        Ok(app(store, verifier))
     })
     .await
 }

@@ -3,12 +3,12 @@
 use api::{NewProduct, Product, ProductChange, ProductId, ProductPage};
 use axum::{
     Json, Router,
-    extract::{Path, Query, State},
+    extract::{FromRef, Path, Query, State},
     http::{StatusCode, header},
     response::IntoResponse,
     routing::get,
 };
-use chassis::{Error, Problem};
+use chassis::{Admin, BearerScheme, Error, Problem, Verifier};
 use serde::Deserialize;
 use utoipa::{IntoParams, OpenApi as _};
 
@@ -17,8 +17,16 @@ use crate::{Store, grpc, products};
 const DEFAULT_LIMIT: u32 = 20;
 const MAX_LIMIT: u32 = 100;
 
+/// What the routes work with.
+#[derive(Debug, Clone, FromRef)]
+struct Shared {
+    store: Store,
+    verifier: Verifier,
+}
+
 /// The whole service as a router, ready to serve or to test.
-pub fn app(store: Store) -> Router {
+pub fn app(store: Store, verifier: Verifier) -> Router {
+    let grpc = grpc::router(store.clone());
     Router::new()
         .route("/products", get(list).post(create))
         .route("/products/{id}", get(product).patch(change))
@@ -26,12 +34,16 @@ pub fn app(store: Store) -> Router {
             "/openapi.json",
             get(async || Json(Documentation::openapi())),
         )
-        .with_state(store.clone())
-        .merge(grpc::router(store))
+        .with_state(Shared { store, verifier })
+        .merge(grpc)
 }
 
 #[derive(utoipa::OpenApi)]
-#[openapi(paths(list, create, product, change), components(schemas(Problem)))]
+#[openapi(
+    paths(list, create, product, change),
+    components(schemas(Problem)),
+    modifiers(&BearerScheme)
+)]
 struct Documentation;
 
 /// Which products to list.
@@ -70,15 +82,17 @@ async fn list(
 }
 
 /// Create a product
-#[utoipa::path(post, path = "/products", tag = "catalog", request_body = NewProduct, responses(
-    (status = 201, body = Product), (status = 422, body = Problem)))]
+#[utoipa::path(post, path = "/products", tag = "catalog", request_body = NewProduct, security(("bearer" = [])),
+    responses((status = 201, body = Product), (status = 401, body = Problem),
+        (status = 403, description = "not an admin", body = Problem), (status = 422, body = Problem)))]
 async fn create(
+    Admin(admin): Admin,
     State(store): State<Store>,
     Json(new): Json<NewProduct>,
 ) -> Result<impl IntoResponse, Error> {
     products::check_new(&new).map_err(|it| Error::Unprocessable(it.to_string()))?;
     let product = store.create(new_id(), new).await?;
-    tracing::info!(product_id = %product.id, "product created");
+    tracing::info!(product_id = %product.id, user_id = admin.user_id, "product created");
     let location = [(header::LOCATION, format!("/products/{}", product.id))];
     Ok((StatusCode::CREATED, location, Json(product)))
 }
@@ -100,16 +114,19 @@ async fn product(
 
 /// Change a product
 #[utoipa::path(patch, path = "/products/{id}", tag = "catalog", params(("id" = String, Path)),
-    request_body = ProductChange, responses((status = 200, body = Product), (status = 404, body = Problem),
-    (status = 422, body = Problem)))]
+    request_body = ProductChange, security(("bearer" = [])), responses((status = 200, body = Product),
+        (status = 401, body = Problem), (status = 403, description = "not an admin", body = Problem),
+        (status = 404, body = Problem), (status = 422, body = Problem)))]
 async fn change(
+    Admin(admin): Admin,
     State(store): State<Store>,
     Path(id): Path<String>,
     Json(change): Json<ProductChange>,
 ) -> Result<Json<Product>, Error> {
     products::check_change(&change).map_err(|it| Error::Unprocessable(it.to_string()))?;
     let product = store.change(&known(id)?, change).await?;
-    tracing::info!(product_id = %product.id, version = product.version, "product changed");
+    let (product_id, version, user_id) = (&product.id, product.version, admin.user_id);
+    tracing::info!(%product_id, version, user_id, "product changed");
     Ok(Json(product))
 }
 

@@ -34,6 +34,39 @@ pub struct Config {
     /// The longest a product page waits for the inventory before it says `unknown`
     #[arg(long, env, default_value = "300ms", value_parser = humantime::parse_duration, value_name = "DURATION")]
     pub inventory_timeout: Duration,
+    /// Where the users service is, which also publishes the keys that tokens are verified with
+    #[arg(
+        long,
+        env,
+        default_value = "file:services.json",
+        value_name = "ADDRESS"
+    )]
+    pub users_addr: Address,
+    /// The longest a call to users may take; passwords wait there to be hashed
+    #[arg(long, env, default_value = "5s", value_parser = humantime::parse_duration, value_name = "DURATION")]
+    pub users_timeout: Duration,
+    /// Where search is
+    #[arg(
+        long,
+        env,
+        default_value = "file:services.json",
+        value_name = "ADDRESS"
+    )]
+    pub search_addr: Address,
+    /// The longest a search may take
+    #[arg(long, env, default_value = "2s", value_parser = humantime::parse_duration, value_name = "DURATION")]
+    pub search_timeout: Duration,
+    /// Where the orders service is
+    #[arg(
+        long,
+        env,
+        default_value = "file:services.json",
+        value_name = "ADDRESS"
+    )]
+    pub orders_addr: Address,
+    /// The longest a call to orders may take
+    #[arg(long, env, default_value = "3s", value_parser = humantime::parse_duration, value_name = "DURATION")]
+    pub orders_timeout: Duration,
     /// An origin whose pages may call the gateway from a browser; give it once for each
     #[arg(
         long,
@@ -43,12 +76,18 @@ pub struct Config {
         value_name = "ORIGIN"
     )]
     pub cors_allow_origin: Vec<HeaderValue>,
-    /// Requests a second that one client may send for long
+    /// Requests a second that one client may send for long; a client is an account, or an address where nobody is logged in
     #[arg(long, env, default_value = "200", value_name = "COUNT")]
     pub rate_limit: NonZeroU32,
     /// Requests that one client may send at once
     #[arg(long, env, default_value = "400", value_name = "COUNT")]
     pub rate_burst: NonZeroU32,
+    /// Log-ins a second that one address may try for long, and that may be tried for one account
+    #[arg(long, env, default_value = "5", value_name = "COUNT")]
+    pub login_rate: NonZeroU32,
+    /// Log-ins that may be tried at once
+    #[arg(long, env, default_value = "10", value_name = "COUNT")]
+    pub login_burst: NonZeroU32,
     /// Take the last address in `X-Forwarded-For` as the client's: only behind a proxy that sets it
     #[arg(long, env)]
     pub trust_forwarded_for: bool,

@@ -3,14 +3,18 @@
 use api::ProductWithAvailability;
 use axum::{
     Router,
-    body::Body,
+    body::{Body, Bytes},
     http::{HeaderMap, Method, uri::PathAndQuery},
 };
-use chassis::{Error, Problem, Upstream};
+use chassis::{BearerScheme, Error, Problem, Upstream};
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use crate::{Upstreams, routes};
+use crate::{
+    Upstreams,
+    proxy::{PASSAGES, Target},
+    routes,
+};
 
 /// The longest document a service may have.
 const MAX_BYTES: usize = 1024 * 1024;
@@ -24,23 +28,41 @@ const MAX_BYTES: usize = 1024 * 1024;
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     paths(routes::product),
-    components(schemas(Problem, ProductWithAvailability))
+    components(schemas(Problem, ProductWithAvailability)),
+    modifiers(&BearerScheme)
 )]
 struct Documentation;
 
-/// The gateway's document with the operations of catalog that pass through. A service that is away is left out.
+/// The gateway's document with what the services say of the routes that pass through. A service that is away is left out.
 pub(crate) async fn merged(upstreams: &Upstreams) -> OpenApi {
     let mut document = <Documentation as utoipa::OpenApi>::openapi();
-    match fetch(&upstreams.catalog).await {
-        Ok(mut theirs) => {
-            theirs.paths.paths.retain(|path, item| {
-                // Of the catalogue's routes only the list passes through, and only to read.
-                item.post = None;
-                path == "/products"
-            });
-            document.merge(theirs);
+    let ask = |target| fetch(upstreams.at(target));
+    let (users, catalog, search, orders) = tokio::join!(
+        ask(Target::Users),
+        ask(Target::Catalog),
+        ask(Target::Search),
+        ask(Target::Orders),
+    );
+    for (target, theirs) in [
+        (Target::Users, users),
+        (Target::Catalog, catalog),
+        (Target::Search, search),
+        (Target::Orders, orders),
+    ] {
+        match theirs {
+            Ok(mut theirs) => {
+                let passes = |path: &str| {
+                    let mut passages = PASSAGES.iter();
+                    passages.any(|it| it.to == target && it.path == path)
+                };
+                theirs.paths.paths.retain(|path, _| passes(path));
+                // Where both describe a route, such as the product page, ours stays.
+                document.merge(theirs);
+            }
+            Err(error) => {
+                tracing::warn!(%error, service = ?target, "missing from the documentation");
+            }
         }
-        Err(error) => tracing::warn!(%error, "catalog is missing from the documentation"),
     }
     document
 }
@@ -48,7 +70,13 @@ pub(crate) async fn merged(upstreams: &Upstreams) -> OpenApi {
 async fn fetch(upstream: &Upstream) -> Result<OpenApi, Error> {
     let path = PathAndQuery::from_static("/openapi.json");
     let answer = upstream
-        .send(Method::GET, "/openapi.json", path, HeaderMap::new())
+        .send(
+            Method::GET,
+            "/openapi.json",
+            path,
+            HeaderMap::new(),
+            Bytes::new(),
+        )
         .await?;
     let body = axum::body::to_bytes(Body::new(answer.into_body()), MAX_BYTES).await;
     let body = body.map_err(|error| Error::Internal(error.into()))?;

@@ -1,8 +1,9 @@
 //! Gateway: the only public door of the shop.
 //!
-//! Beside the files every service has, one for each concern: [`limit`] (rates), [`proxy`] (what passes through), [`page`]
-//! (what is composed here), [`documentation`] (the merged OpenAPI document and its page).
+//! Beside the files every service has, one for each concern: [`auth`] (who comes in), [`limit`] (rates), [`proxy`] (what
+//! passes through), [`page`] (what is composed here), [`documentation`] (the merged OpenAPI document and its page).
 
+mod auth;
 mod config;
 mod documentation;
 mod limit;
@@ -12,7 +13,7 @@ mod routes;
 
 use std::time::Duration;
 
-use chassis::{Upstream, UpstreamOptions};
+use chassis::{Address, Upstream, UpstreamOptions, Verifier};
 pub use config::Config;
 pub use routes::app;
 
@@ -21,26 +22,31 @@ pub use routes::app;
 pub struct Upstreams {
     catalog: Upstream,
     inventory: Upstream,
+    orders: Upstream,
+    search: Upstream,
+    users: Upstream,
 }
 
 impl Upstreams {
     /// Finds them where `config` says. Must be called inside a Tokio runtime.
     pub fn new(config: &Config) -> Self {
-        let within = |timeout: Duration| UpstreamOptions {
-            timeout,
-            ..UpstreamOptions::default()
+        let find = |name, address: &Address, timeout: Duration| {
+            let options = UpstreamOptions {
+                timeout,
+                ..UpstreamOptions::default()
+            };
+            Upstream::new(name, address, options)
         };
         Self {
-            catalog: Upstream::new(
-                "catalog",
-                &config.catalog_addr,
-                within(config.catalog_timeout),
-            ),
-            inventory: Upstream::new(
+            catalog: find("catalog", &config.catalog_addr, config.catalog_timeout),
+            inventory: find(
                 "inventory",
                 &config.inventory_addr,
-                within(config.inventory_timeout),
+                config.inventory_timeout,
             ),
+            orders: find("orders", &config.orders_addr, config.orders_timeout),
+            search: find("search", &config.search_addr, config.search_timeout),
+            users: find("users", &config.users_addr, config.users_timeout),
         }
     }
 }
@@ -54,10 +60,13 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     };
     chassis::run("gateway", &config.chassis, caller, async |host| {
         let upstreams = Upstreams::new(&config);
-        // Without the catalogue there is no shop; without the inventory pages still come.
-        let catalog = upstreams.catalog.clone();
+        let verifier = Verifier::new(&config.users_addr);
+        // Without the catalogue there is no shop, and without keys nobody is let in; the other services are missed only by
+        // those who ask for them.
+        let (catalog, keys) = (upstreams.catalog.clone(), verifier.clone());
         host.check("catalog", move || std::future::ready(catalog.discovered()));
-        app(&config, upstreams)
+        host.check("token_keys", move || std::future::ready(keys.loaded()));
+        app(&config, upstreams, verifier)
     })
     .await
 }

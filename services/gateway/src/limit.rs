@@ -1,46 +1,88 @@
-//! How many requests one client may send: a token bucket each (GCRA, by governor).
+//! How many requests one client may send, and how many log-ins may be tried: a token bucket each (GCRA, by governor).
 
 use std::{
+    hash::{BuildHasher as _, Hash, RandomState},
     net::{IpAddr, SocketAddr},
-    sync::Arc,
+    num::NonZeroU32,
+    sync::{Arc, Weak},
     time::Duration,
 };
 
 use axum::{
-    extract::{ConnectInfo, Request, State},
+    body::Bytes,
+    extract::{ConnectInfo, FromRequest as _, Request, State},
     http::HeaderMap,
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
 use chassis::Error;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock as _};
+use serde::Deserialize;
 
 use crate::Config;
 
 /// Buckets that are full again are forgotten this often, so that the table is bounded by the clients of a minute.
 const FORGET_EVERY: Duration = Duration::from_mins(1);
 
+/// Whose requests are counted together.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Client {
+    /// Whoever is logged in, wherever they are.
+    Account(String),
+    /// Whoever is not.
+    Address(IpAddr),
+}
+
+/// Whose log-ins are counted together.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Attempt {
+    /// Those from one address: it may try many accounts.
+    From(IpAddr),
+    /// Those for one account: it may be tried from many addresses. A hash, so that the table names nobody.
+    For(u64),
+}
+
 /// The rates of all clients; cloning shares them.
 #[derive(Debug, Clone)]
 pub(crate) struct Limiter {
-    clients: Arc<DefaultKeyedRateLimiter<IpAddr>>,
+    clients: Arc<DefaultKeyedRateLimiter<Client>>,
+    attempts: Arc<DefaultKeyedRateLimiter<Attempt>>,
+    /// With a key of this process: nobody can choose an address whose hash is another's.
+    hasher: RandomState,
     trust_forwarded_for: bool,
 }
 
 impl Limiter {
     /// Must be called inside a Tokio runtime.
     pub(crate) fn new(config: &Config) -> Self {
-        let quota = Quota::per_second(config.rate_limit).allow_burst(config.rate_burst);
-        let clients = Arc::new(RateLimiter::keyed(quota));
-        tokio::spawn(forget_idle(Arc::downgrade(&clients)));
         Self {
-            clients,
+            clients: buckets(config.rate_limit, config.rate_burst),
+            attempts: buckets(config.login_rate, config.login_burst),
+            hasher: RandomState::new(),
             trust_forwarded_for: config.trust_forwarded_for,
         }
     }
 
-    /// Who is asking: the peer, or what a trusted proxy says of it.
-    fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+    /// Counts a request of `client`.
+    pub(crate) fn admit(&self, client: &Client) -> Result<(), Error> {
+        take(&self.clients, client)
+    }
+
+    /// Counts a log-in for the account of `email`; its rate is that of the address even where that is unknown.
+    fn admit_log_in(&self, from: IpAddr, email: Option<&str>) -> Result<(), Error> {
+        take(&self.attempts, &Attempt::From(from))?;
+        match email {
+            // Addresses that users takes for the same are the same here.
+            Some(email) => {
+                let account = self.hasher.hash_one(email.to_lowercase());
+                take(&self.attempts, &Attempt::For(account))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Where the client is: the peer, or what a trusted proxy says of it.
+    pub(crate) fn address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         if !self.trust_forwarded_for {
             return peer;
         }
@@ -51,36 +93,60 @@ impl Limiter {
     }
 }
 
-async fn forget_idle(clients: std::sync::Weak<DefaultKeyedRateLimiter<IpAddr>>) {
+fn buckets<K>(rate: NonZeroU32, burst: NonZeroU32) -> Arc<DefaultKeyedRateLimiter<K>>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+{
+    let quota = Quota::per_second(rate).allow_burst(burst);
+    let buckets = Arc::new(RateLimiter::keyed(quota));
+    tokio::spawn(forget_idle(Arc::downgrade(&buckets)));
+    buckets
+}
+
+async fn forget_idle<K: Hash + Eq + Clone>(buckets: Weak<DefaultKeyedRateLimiter<K>>) {
     loop {
         tokio::time::sleep(FORGET_EVERY).await;
-        let Some(clients) = clients.upgrade() else {
+        let Some(buckets) = buckets.upgrade() else {
             return;
         };
-        clients.retain_recent();
-        clients.shrink_to_fit();
+        buckets.retain_recent();
+        buckets.shrink_to_fit();
     }
 }
 
-/// Lets the request through, or answers 429.
-pub(crate) async fn limit(
+fn take<K: Hash + Eq + Clone>(buckets: &DefaultKeyedRateLimiter<K>, key: &K) -> Result<(), Error> {
+    buckets.check_key(key).map_err(|over| {
+        let wait = over.wait_time_from(buckets.clock().now());
+        let retry_after_s = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        Error::TooManyRequests {
+            retry_after_s: retry_after_s.max(1),
+        }
+    })
+}
+
+/// Of a log-in, only whom it is for. Whether it makes sense is for users to say.
+#[derive(Deserialize)]
+struct Account {
+    email: String,
+}
+
+/// Lets a log-in through, or answers 429.
+pub(crate) async fn log_in(
     State(limiter): State<Limiter>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request,
     next: Next,
-) -> Response {
-    let client = limiter.client(peer.ip(), request.headers());
-    match limiter.clients.check_key(&client) {
-        Ok(()) => next.run(request).await,
-        Err(over) => {
-            let wait = over.wait_time_from(limiter.clients.clock().now());
-            let retry_after_s = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-            Error::TooManyRequests {
-                retry_after_s: retry_after_s.max(1),
-            }
-            .into_response()
-        }
-    }
+) -> Result<Response, Response> {
+    let from = limiter.address(peer.ip(), request.headers());
+    let (parts, body) = request.into_parts();
+    let whole = Request::from_parts(parts.clone(), body);
+    let body = Bytes::from_request(whole, &()).await;
+    let body = body.map_err(axum::response::IntoResponse::into_response)?;
+    let account: Option<Account> = serde_json::from_slice(&body).ok();
+    limiter
+        .admit_log_in(from, account.as_ref().map(|it| it.email.as_str()))
+        .map_err(Error::into_response)?;
+    Ok(next.run(Request::from_parts(parts, body.into())).await)
 }
 
 #[cfg(test)]
@@ -89,19 +155,49 @@ mod tests {
 
     use super::*;
 
+    fn limiter(flags: &[&str]) -> Limiter {
+        Limiter::new(&Config::parse_from(["gateway"].iter().chain(flags)))
+    }
+
     #[tokio::test]
     async fn a_forwarded_address_counts_only_when_trusted_and_only_the_last() {
         let peer: IpAddr = [10, 0, 0, 1].into();
         let mut headers = HeaderMap::new();
         headers.insert("x-forwarded-for", "1.1.1.1, 198.18.0.7".parse().unwrap());
-        let limiter = |args: &[&str]| Limiter::new(&Config::parse_from(args));
-        assert_eq!(limiter(&["gateway"]).client(peer, &headers), peer);
-        let trusting = limiter(&["gateway", "--trust-forwarded-for"]);
+        assert_eq!(limiter(&[]).address(peer, &headers), peer);
+        let trusting = limiter(&["--trust-forwarded-for"]);
         assert_eq!(
-            trusting.client(peer, &headers),
+            trusting.address(peer, &headers),
             IpAddr::from([198, 18, 0, 7])
         );
         headers.insert("x-forwarded-for", "nonsense".parse().unwrap());
-        assert_eq!(trusting.client(peer, &headers), peer);
+        assert_eq!(trusting.address(peer, &headers), peer);
+    }
+
+    #[tokio::test]
+    async fn log_ins_are_counted_by_address_and_by_account() {
+        let limiter = limiter(&["--login-rate=1", "--login-burst=2"]);
+        let [here, there, elsewhere] = [1, 2, 3].map(|it| IpAddr::from([10, 0, 0, it]));
+        let tries = |from, email| limiter.admit_log_in(from, email).is_ok();
+        assert!(tries(here, Some("ada@b")) && tries(here, Some("bob@b")));
+        assert!(!tries(here, Some("eve@b")), "two from one address");
+        assert!(tries(there, Some("ADA@b")));
+        assert!(
+            !tries(there, Some("ada@B")),
+            "two for one account, whatever its case"
+        );
+        assert!(tries(elsewhere, None) && tries(elsewhere, None));
+        assert!(!tries(elsewhere, None), "what names nobody counts too");
+    }
+
+    #[tokio::test]
+    async fn an_account_has_a_rate_of_its_own_wherever_it_is() {
+        let limiter = limiter(&["--rate-limit=1", "--rate-burst=1"]);
+        let admitted = |client| limiter.admit(&client).is_ok();
+        let address = || Client::Address([10, 0, 0, 1].into());
+        assert!(admitted(address()) && !admitted(address()));
+        let account = |id: &str| Client::Account(id.into());
+        assert!(admitted(account("u-1")) && !admitted(account("u-1")));
+        assert!(admitted(account("u-2")));
     }
 }

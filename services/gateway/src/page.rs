@@ -5,7 +5,7 @@ use api::{
     inventory::{GetAvailabilityRequest, inventory_client::InventoryClient},
 };
 use axum::{
-    body::Body,
+    body::{Body, Bytes},
     http::{HeaderMap, Method, StatusCode},
 };
 use chassis::{Error, Upstream};
@@ -36,7 +36,13 @@ async fn product(catalog: &Upstream, id: &ProductId) -> Result<Product, Error> {
         .parse()
         .map_err(|error| Error::Internal(anyhow::Error::new(error)))?;
     let answer = catalog
-        .send(Method::GET, "/products/{id}", path, HeaderMap::new())
+        .send(
+            Method::GET,
+            "/products/{id}",
+            path,
+            HeaderMap::new(),
+            Bytes::new(),
+        )
         .await?;
     let status = answer.status();
     match status {

@@ -1,38 +1,105 @@
 //! What passes through to a service unchanged.
 
 use axum::{
-    body::Body,
-    http::{HeaderMap, HeaderName, Method, Uri, header, uri::PathAndQuery},
+    body::{Body, Bytes},
+    http::{HeaderMap, HeaderName, header, request::Parts, uri::PathAndQuery},
     response::Response,
+    routing::MethodFilter,
 };
 use chassis::{Error, Upstream};
 
-/// Headers that go in. Everything else stays outside, above all headers that would claim an identity or a deadline.
-const REQUEST_HEADERS: [HeaderName; 3] = [
+use crate::Upstreams;
+
+/// A route that passes through.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Passage {
+    pub(crate) path: &'static str,
+    pub(crate) methods: MethodFilter,
+    pub(crate) to: Target,
+}
+
+/// A service that routes pass through to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Target {
+    Catalog,
+    Orders,
+    Search,
+    Users,
+}
+
+const GET: MethodFilter = MethodFilter::GET;
+const POST: MethodFilter = MethodFilter::POST;
+const PATCH: MethodFilter = MethodFilter::PATCH;
+
+/// Log-ins have a rate of their own.
+pub(crate) const LOG_IN: &str = "/sessions";
+
+/// Every route that passes through. What the services have beyond it, and what they say of it in their descriptions, stays
+/// inside.
+pub(crate) const PASSAGES: [Passage; 9] = [
+    passage("/products", GET.or(POST), Target::Catalog),
+    passage("/products/{id}", PATCH, Target::Catalog),
+    passage("/search", GET, Target::Search),
+    passage("/users", POST, Target::Users),
+    passage("/users/me", GET, Target::Users),
+    passage(LOG_IN, POST, Target::Users),
+    passage("/.well-known/jwks.json", GET, Target::Users),
+    passage("/orders", GET.or(POST), Target::Orders),
+    passage("/orders/{id}", GET, Target::Orders),
+];
+
+const fn passage(path: &'static str, methods: MethodFilter, to: Target) -> Passage {
+    Passage { path, methods, to }
+}
+
+impl Upstreams {
+    pub(crate) fn at(&self, target: Target) -> &Upstream {
+        match target {
+            Target::Catalog => &self.catalog,
+            Target::Orders => &self.orders,
+            Target::Search => &self.search,
+            Target::Users => &self.users,
+        }
+    }
+}
+
+/// Headers that go in. Everything else stays outside, above all headers that would claim an identity or a deadline: who is
+/// asking is what the token says, and every service verifies it.
+const REQUEST_HEADERS: [HeaderName; 6] = [
     header::ACCEPT,
     header::ACCEPT_LANGUAGE,
+    header::AUTHORIZATION,
+    header::CONTENT_TYPE,
     header::IF_NONE_MATCH,
+    IDEMPOTENCY_KEY,
 ];
 /// Headers that come out.
-const RESPONSE_HEADERS: [HeaderName; 5] = [
+const RESPONSE_HEADERS: [HeaderName; 7] = [
     header::CONTENT_TYPE,
     header::CONTENT_LENGTH,
     header::CACHE_CONTROL,
     header::ETAG,
+    header::LOCATION,
     header::RETRY_AFTER,
+    header::WWW_AUTHENTICATE,
 ];
 
-/// Passes a `GET` on and streams the answer back.
-pub(crate) async fn get(
+/// Names an order, so that sending it twice places it once.
+pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// Passes a request on and streams the answer back. It is never sent twice: only its sender knows whether that is harmless.
+pub(crate) async fn forward(
     upstream: &Upstream,
     template: &'static str,
-    uri: &Uri,
-    headers: &HeaderMap,
+    parts: Parts,
+    body: Bytes,
 ) -> Result<Response, Error> {
-    let path = uri.path_and_query().cloned();
+    let path = parts.uri.path_and_query().cloned();
     let path = path.unwrap_or_else(|| PathAndQuery::from_static("/"));
-    let headers = keep(headers, &REQUEST_HEADERS);
-    let answer = upstream.send(Method::GET, template, path, headers).await?;
+    let headers = keep(&parts.headers, &REQUEST_HEADERS);
+    let answer = upstream
+        .send(parts.method, template, path, headers, body)
+        .await?;
     let (parts, body) = answer.into_parts();
     let mut response = Response::new(Body::new(body));
     *response.status_mut() = parts.status;

@@ -1,45 +1,70 @@
-//! The public routes: one function per route, in the order of [`app`].
+//! The public routes: what is answered here has a function each, in the order of [`app`]; what passes through is a table in
+//! [`proxy`].
 
 use std::time::Duration;
 
 use api::{ProductId, ProductWithAvailability};
 use axum::{
     Json, Router,
+    body::Bytes,
     extract::{Path, State},
-    http::{HeaderMap, HeaderName, Method, Uri, header},
+    http::{HeaderName, Method, header, request::Parts},
     middleware,
-    response::{IntoResponse, Response},
-    routing::get,
+    response::IntoResponse,
+    routing::{get, on},
 };
-use chassis::{Error, Problem};
+use chassis::{Error, Problem, Verifier};
 use serde_json::{Value, json};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use utoipa::openapi::OpenApi;
 
 use crate::{
-    Config, Upstreams, documentation,
+    Config, Upstreams,
+    auth::{self, Door},
+    documentation,
     limit::{self, Limiter},
-    page, proxy,
+    page,
+    proxy::{self, IDEMPOTENCY_KEY, LOG_IN, PASSAGES},
 };
 
 /// How long a browser may remember the answer to a preflight.
 const PREFLIGHT_AGE: Duration = Duration::from_mins(10);
 
 /// The whole gateway as a router, ready to serve or to test. Must be called inside a Tokio runtime.
-pub fn app(config: &Config, upstreams: Upstreams) -> anyhow::Result<Router> {
+pub fn app(config: &Config, upstreams: Upstreams, verifier: Verifier) -> anyhow::Result<Router> {
+    let limiter = Limiter::new(config);
+    let passages = passages(&upstreams, &limiter);
+    let door = Door { verifier, limiter };
     let routes = Router::new()
         .route("/", get(links))
-        .route("/products", get(products))
         .route("/products/{id}", get(product))
         .route("/openapi.json", get(openapi))
         .with_state(upstreams)
+        .merge(passages)
         .merge(documentation::page())
-        .layer(middleware::from_fn_with_state(
-            Limiter::new(config),
-            limit::limit,
-        ))
+        .layer(middleware::from_fn_with_state(door, auth::admit))
         .layer(cors(config)?);
     Ok(routes)
+}
+
+/// The routes that pass through.
+fn passages(upstreams: &Upstreams, limiter: &Limiter) -> Router {
+    PASSAGES.iter().fold(Router::new(), |router, passage| {
+        let upstream = upstreams.at(passage.to).clone();
+        let handler = async move |parts: Parts, body: Bytes| {
+            proxy::forward(&upstream, passage.path, parts, body).await
+        };
+        let route = on(passage.methods, handler);
+        let route = if passage.path == LOG_IN {
+            route.layer(middleware::from_fn_with_state(
+                limiter.clone(),
+                limit::log_in,
+            ))
+        } else {
+            route
+        };
+        router.route(passage.path, route)
+    })
 }
 
 fn cors(config: &Config) -> anyhow::Result<CorsLayer> {
@@ -55,9 +80,10 @@ fn cors(config: &Config) -> anyhow::Result<CorsLayer> {
         .allow_headers([
             header::CONTENT_TYPE,
             header::AUTHORIZATION,
+            IDEMPOTENCY_KEY,
             request_id.clone(),
         ])
-        .expose_headers([request_id, header::RETRY_AFTER])
+        .expose_headers([request_id, header::LOCATION, header::RETRY_AFTER])
         .max_age(PREFLIGHT_AGE))
 }
 
@@ -65,17 +91,16 @@ async fn links() -> Json<Value> {
     Json(json!({
         "products": "/products?limit=20",
         "product": "/products/{id}",
+        "search": "/search?q=lamp",
+        "register": "/users",
+        "log_in": "/sessions",
+        "account": "/users/me",
+        "orders": "/orders",
+        "order": "/orders/{id}",
+        "token_keys": "/.well-known/jwks.json",
         "openapi": "/openapi.json",
         "documentation": "/docs/",
     }))
-}
-
-async fn products(
-    State(upstreams): State<Upstreams>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Result<Response, Error> {
-    proxy::get(&upstreams.catalog, "/products", &uri, &headers).await
 }
 
 /// Product page

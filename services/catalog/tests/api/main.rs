@@ -2,11 +2,14 @@
 
 use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
-use api::catalog::{GetProductsRequest, catalog_client::CatalogClient};
+use api::{
+    Role,
+    catalog::{GetProductsRequest, catalog_client::CatalogClient},
+};
 use catalog::{Config, Store, app};
-use chassis::{Limits, Upstream, UpstreamOptions, public};
+use chassis::{Limits, SigningKey, Upstream, UpstreamOptions, Verifier, public};
 use clap::Parser as _;
-use reqwest::{Client, Response, StatusCode, header};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, header};
 use serde_json::{Value, json};
 use telemetry::Caller;
 use tempfile::TempDir;
@@ -16,6 +19,8 @@ const SEEDED: u32 = 250;
 struct Catalog {
     address: SocketAddr,
     client: Client,
+    /// What users would sign tokens with.
+    key: SigningKey,
     _data: TempDir,
 }
 
@@ -26,7 +31,9 @@ impl Catalog {
         let seeded = format!("--seed-products={SEEDED}");
         let config = Config::parse_from(["catalog", &database, &seeded]);
         let store = Store::open(&config).await.expect("a store");
-        let app = public(app(store), Limits::from(&config.chassis), Caller::Trusted);
+        let key = SigningKey::generate();
+        let app = app(store, Verifier::fixed(&key.public()));
+        let app = public(app, Limits::from(&config.chassis), Caller::Trusted);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
             .await
             .expect("a port");
@@ -35,6 +42,7 @@ impl Catalog {
         Self {
             address,
             client: Client::builder().no_proxy().build().expect("a client"),
+            key,
             _data: data,
         }
     }
@@ -48,14 +56,26 @@ impl Catalog {
         request.send().await.expect("an answer")
     }
 
-    async fn post(&self, body: impl Into<reqwest::Body>) -> Response {
-        let request = self.client.post(self.url("/products"));
-        let request = request.header(header::CONTENT_TYPE, "application/json");
-        request.body(body).send().await.expect("an answer")
+    fn token(&self, role: Role) -> String {
+        let token = self.key.issue("u-1", role, Duration::from_mins(1));
+        token.expect("a token")
     }
 
+    /// As an admin.
+    async fn post(&self, body: impl Into<reqwest::Body>) -> Response {
+        let request = self.client.post(self.url("/products")).body(body);
+        self.as_admin(request).await
+    }
+
+    /// As an admin.
     async fn patch(&self, path: &str, body: Value) -> Response {
-        let request = self.client.patch(self.url(path)).json(&body);
+        let request = self.client.patch(self.url(path)).body(body.to_string());
+        self.as_admin(request).await
+    }
+
+    async fn as_admin(&self, request: RequestBuilder) -> Response {
+        let request = request.header(header::CONTENT_TYPE, "application/json");
+        let request = request.bearer_auth(self.token(Role::Admin));
         request.send().await.expect("an answer")
     }
 }
@@ -132,6 +152,35 @@ async fn a_product_is_created_found_and_changed_and_no_old_copy_is_shown() {
     );
     assert_eq!(changed["name"], "Lamp", "what was not named stays");
     assert_eq!(body(catalog.get(&location).await).await, changed);
+}
+
+#[tokio::test]
+async fn only_an_admin_changes_the_catalogue_and_anyone_reads_it() {
+    let catalog = Catalog::serve().await;
+    let (new, change) = (lamp(), json!({ "price_cents": 1 }));
+    for (token, status) in [
+        (None, 401),
+        (Some("forged".to_owned()), 401),
+        (Some(catalog.token(Role::Shopper)), 403),
+    ] {
+        for request in [
+            catalog.client.post(catalog.url("/products")).json(&new),
+            catalog
+                .client
+                .patch(catalog.url("/products/p-000001"))
+                .json(&change),
+            // Who may not write does not learn what is wrong with what was written.
+            catalog.client.post(catalog.url("/products")).body("{"),
+        ] {
+            let request = match &token {
+                Some(token) => request.bearer_auth(token),
+                None => request,
+            };
+            problem(request.send().await.expect("an answer"), status).await;
+        }
+    }
+    let untouched = body(catalog.get("/products/p-000001").await).await;
+    assert_eq!(untouched["version"], 1);
 }
 
 #[tokio::test]

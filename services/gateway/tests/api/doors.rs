@@ -1,0 +1,183 @@
+//! Who comes in and how often: tokens, rates, origins.
+
+use api::Role;
+use axum::http::StatusCode;
+use chassis::Error;
+
+use super::*;
+
+#[tokio::test]
+async fn one_client_is_limited_and_another_is_not() {
+    let data = directory();
+    let (catalog, inventory) = (
+        real_catalog(&data, believes_nobody()).await,
+        real_inventory(&data).await,
+    );
+    let flags = ["--rate-limit=1", "--rate-burst=5", "--trust-forwarded-for"];
+    let shop = Shop::before(&catalog, &inventory, &flags).await;
+    let ask = async |client: &str| {
+        let request = shop.request(Method::GET, "/");
+        let request = request.header("x-forwarded-for", format!("203.0.113.9, {client}"));
+        request.send().await.expect("an answer")
+    };
+    for _ in 0..5 {
+        assert_eq!(ask("198.51.100.1").await.status(), StatusCode::OK);
+    }
+    let refused = ask("198.51.100.1").await;
+    let wait: u64 = refused.headers()[header::RETRY_AFTER]
+        .to_str()
+        .expect("text")
+        .parse()
+        .expect("seconds");
+    assert!((1..=5).contains(&wait), "{wait}");
+    json_of(refused, 429).await;
+    assert_eq!(ask("198.51.100.2").await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_client_cannot_choose_its_address_unless_a_proxy_is_trusted() {
+    let data = directory();
+    let catalog = real_catalog(&data, believes_nobody()).await;
+    let shop = Shop::before(&catalog, NOWHERE, &["--rate-limit=1", "--rate-burst=1"]).await;
+    let mut statuses = Vec::new();
+    for client in ["198.51.100.1", "198.51.100.2"] {
+        let request = shop
+            .request(Method::GET, "/")
+            .header("x-forwarded-for", client);
+        statuses.push(request.send().await.expect("an answer").status().as_u16());
+    }
+    assert_eq!(statuses, [200, 429]);
+}
+
+#[tokio::test]
+async fn only_listed_origins_may_call_from_a_browser() {
+    let shop = Shop::before(
+        NOWHERE,
+        NOWHERE,
+        &["--cors-allow-origin=https://shop.example"],
+    )
+    .await;
+    let preflight = async |origin: &str| {
+        let request = shop
+            .request(Method::OPTIONS, "/products")
+            .header(header::ORIGIN, origin)
+            .header(header::ACCESS_CONTROL_REQUEST_METHOD, "GET");
+        let answer = request.send().await.expect("an answer");
+        assert!(answer.status().is_success());
+        answer
+            .headers()
+            .get(header::ACCESS_CONTROL_ALLOW_ORIGIN)
+            .cloned()
+    };
+    assert_eq!(
+        preflight("https://shop.example").await.expect("allowed"),
+        "https://shop.example"
+    );
+    assert_eq!(preflight("https://evil.example").await, None);
+}
+
+#[tokio::test]
+async fn browsers_may_send_what_orders_and_accounts_need() {
+    let shop = Shop::open(&["--cors-allow-origin=https://shop.example"]).await;
+    let preflight = shop
+        .request(Method::OPTIONS, "/orders")
+        .header(header::ORIGIN, "https://shop.example")
+        .header(header::ACCESS_CONTROL_REQUEST_METHOD, "POST");
+    let preflight = answer(preflight).await;
+    let allowed = &preflight.headers()[header::ACCESS_CONTROL_ALLOW_HEADERS];
+    for name in ["authorization", "content-type", "idempotency-key"] {
+        assert!(
+            allowed.to_str().expect("text").contains(name),
+            "{allowed:?}"
+        );
+    }
+    let refused = shop
+        .request(Method::GET, "/")
+        .header(header::ORIGIN, "https://shop.example")
+        .bearer_auth("forged");
+    let refused = answer(refused).await;
+    assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+    let exposed = &refused.headers()[header::ACCESS_CONTROL_EXPOSE_HEADERS];
+    assert!(exposed.to_str().expect("text").contains("location"));
+}
+
+#[tokio::test]
+async fn a_false_token_is_refused_on_every_route_and_none_is_needed_where_anyone_may() {
+    let (ours, theirs) = (SigningKey::generate(), SigningKey::generate());
+    let token = |key: &SigningKey| {
+        let token = key.issue("u-1", Role::Shopper, Duration::from_mins(1));
+        token.expect("a token")
+    };
+    let shop = Shop::guarded(Verifier::fixed(&ours.public()), &[]).await;
+    for path in [
+        "/",
+        "/products",
+        "/products/p-000001",
+        "/search",
+        "/sessions",
+        "/openapi.json",
+        "/docs/",
+        "/nowhere",
+    ] {
+        let request = shop.request(Method::GET, path).bearer_auth(token(&theirs));
+        json_of(answer(request).await, 401).await;
+    }
+    json_of(shop.get("/").await, 200).await;
+    let request = shop.request(Method::GET, "/").bearer_auth(token(&ours));
+    json_of(answer(request).await, 200).await;
+}
+
+#[tokio::test]
+async fn who_is_logged_in_has_a_rate_of_their_own_and_false_tokens_share_that_of_the_address() {
+    let key = SigningKey::generate();
+    let token = |user: &str| {
+        let token = key.issue(user, Role::Shopper, Duration::from_mins(1));
+        token.expect("a token")
+    };
+    let flags = ["--rate-limit=1", "--rate-burst=3"];
+    let shop = Shop::guarded(Verifier::fixed(&key.public()), &flags).await;
+    let statuses = async |token: &str| {
+        let mut statuses = Vec::new();
+        for _ in 0..4 {
+            let request = shop.request(Method::GET, "/").bearer_auth(token);
+            statuses.push(answer(request).await.status().as_u16());
+        }
+        statuses
+    };
+    assert_eq!(statuses(&token("u-1")).await, [200, 200, 200, 429]);
+    assert_eq!(statuses(&token("u-2")).await, [200, 200, 200, 429]);
+    assert_eq!(statuses("forged").await, [401, 401, 401, 429]);
+    assert_eq!(shop.get("/").await.status(), StatusCode::TOO_MANY_REQUESTS);
+}
+
+#[tokio::test]
+async fn log_ins_are_limited_by_address_and_by_account_and_nothing_else_is() {
+    let users = Router::new().fallback(async || Error::Unauthorized("wrong"));
+    let users = format!("--users-addr=http://{}", listen(users).await);
+    let flags = [
+        &users,
+        "--login-rate=1",
+        "--login-burst=2",
+        "--trust-forwarded-for",
+    ];
+    let shop = Shop::open(&flags).await;
+    let try_to = async |path: &str, from: &str, body: &Value| {
+        let request = shop.request(Method::POST, path).json(body);
+        let answer = answer(request.header("x-forwarded-for", from)).await;
+        answer.status().as_u16()
+    };
+    let log_in = async |from: &str, email: &str| {
+        let credentials = json!({ "email": email, "password": PASSWORD });
+        try_to("/sessions", from, &credentials).await
+    };
+    assert_eq!(log_in("198.51.100.1", "ada@b").await, 401);
+    assert_eq!(log_in("198.51.100.1", "bob@b").await, 401);
+    assert_eq!(log_in("198.51.100.1", "eve@b").await, 429);
+    assert_eq!(log_in("198.51.100.2", "ADA@b").await, 401);
+    assert_eq!(log_in("198.51.100.3", "ada@B").await, 429);
+    assert_eq!(
+        try_to("/sessions", "198.51.100.4", &json!("nonsense")).await,
+        401
+    );
+    assert_eq!(try_to("/users", "198.51.100.1", &json!({})).await, 401);
+}

@@ -1,0 +1,200 @@
+//! The rules of orders. No I/O here.
+
+use std::collections::{HashMap, HashSet};
+
+use api::{
+    CancelReason, Fact, MAX_ORDER_ITEMS, MAX_QUANTITY, NewOrder, OrderItem, OrderStatus, ProductId,
+};
+use sha2::{Digest as _, Sha256};
+
+/// An order that the shop does not take.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BadOrder {
+    #[error("an order has 1 to {MAX_ORDER_ITEMS} lines")]
+    Lines,
+    #[error("each product has one line: {0} has more")]
+    Repeated(ProductId),
+    #[error("a quantity is from 1 to {MAX_QUANTITY}")]
+    Quantity,
+    #[error("a card number has 12 to 19 digits")]
+    Card,
+    #[error("{0} is not sold here")]
+    Unknown(ProductId),
+}
+
+/// An `Idempotency-Key` that is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the header Idempotency-Key names this attempt to order: 1 to 128 visible ASCII characters"
+)]
+pub(crate) struct BadKey;
+
+/// Whether `order` may be placed, as far as can be told without prices.
+pub(crate) fn check(order: &NewOrder) -> Result<(), BadOrder> {
+    if !(1..=MAX_ORDER_ITEMS).contains(&order.items.len()) {
+        return Err(BadOrder::Lines);
+    }
+    let mut seen = HashSet::new();
+    for item in &order.items {
+        if !(1..=MAX_QUANTITY).contains(&item.quantity) {
+            return Err(BadOrder::Quantity);
+        }
+        if !seen.insert(&item.product_id) {
+            return Err(BadOrder::Repeated(item.product_id.clone()));
+        }
+    }
+    let card = &order.card_number.0;
+    let digits = card.bytes().all(|it| it.is_ascii_digit());
+    if !digits || !(12..=19).contains(&card.len()) {
+        return Err(BadOrder::Card);
+    }
+    Ok(())
+}
+
+/// Whether `key` can name an attempt to order.
+pub(crate) fn check_key(key: &str) -> Result<(), BadKey> {
+    let good = (1..=128).contains(&key.len()) && key.bytes().all(|it| it.is_ascii_graphic());
+    good.then_some(()).ok_or(BadKey)
+}
+
+/// The lines with the prices of this moment, and what they cost together in EUR cents.
+pub(crate) fn price(
+    order: &NewOrder,
+    prices: &HashMap<String, i64>,
+) -> Result<(Vec<OrderItem>, i64), BadOrder> {
+    let mut items = Vec::with_capacity(order.items.len());
+    for item in &order.items {
+        let price_cents = prices.get(item.product_id.as_str()).copied();
+        items.push(OrderItem {
+            product_id: item.product_id.clone(),
+            quantity: item.quantity,
+            price_cents: price_cents.ok_or_else(|| BadOrder::Unknown(item.product_id.clone()))?,
+        });
+    }
+    // At most 20 lines of 100 units at a million EUR each: far from what 64 bits hold.
+    let total = items.iter().map(|it| it.quantity * it.price_cents).sum();
+    Ok((items, total))
+}
+
+/// Names a body: two bodies with one fingerprint are the same order.
+pub(crate) fn fingerprint(order: &NewOrder) -> String {
+    let text = serde_json::to_vec(order).expect("an order is JSON");
+    let hexadecimal = |it: &u8| format!("{it:02x}");
+    Sha256::digest(text).iter().map(hexadecimal).collect()
+}
+
+/// What becomes of a pending order when `fact` is heard; nothing, if it is none of its business.
+pub(crate) fn verdict(fact: &Fact) -> Option<Verdict> {
+    match fact {
+        Fact::PaymentCaptured { .. } => Some(Verdict::Confirmed),
+        Fact::PaymentDeclined {} => Some(Verdict::Cancelled(CancelReason::PaymentDeclined)),
+        Fact::StockRejected {} => Some(Verdict::Cancelled(CancelReason::OutOfStock)),
+        _ => None,
+    }
+}
+
+/// How an order ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Confirmed,
+    Cancelled(CancelReason),
+}
+
+impl Verdict {
+    pub(crate) fn status(self) -> OrderStatus {
+        match self {
+            Self::Confirmed => OrderStatus::Confirmed,
+            Self::Cancelled(_) => OrderStatus::Cancelled,
+        }
+    }
+
+    pub(crate) fn reason(self) -> Option<CancelReason> {
+        match self {
+            Self::Confirmed => None,
+            Self::Cancelled(reason) => Some(reason),
+        }
+    }
+
+    /// What is told of it.
+    pub(crate) fn fact(self) -> Fact {
+        match self {
+            Self::Confirmed => Fact::OrderConfirmed {},
+            Self::Cancelled(reason) => Fact::OrderCancelled { reason },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use api::{CardNumber, GOOD_CARD, NewItem};
+
+    use super::*;
+
+    fn item(id: &str, quantity: i64) -> NewItem {
+        NewItem {
+            product_id: id.parse().unwrap(),
+            quantity,
+        }
+    }
+
+    fn order(items: Vec<NewItem>) -> NewOrder {
+        NewOrder {
+            items,
+            card_number: CardNumber(GOOD_CARD.into()),
+        }
+    }
+
+    #[test]
+    fn every_rule_is_checked() {
+        assert_eq!(check(&order(vec![item("p-000001", 1)])), Ok(()));
+        assert_eq!(check(&order(vec![])), Err(BadOrder::Lines));
+        for quantity in [0, -1, 101, 1_000_000_000_000] {
+            let order = order(vec![item("p-000001", quantity)]);
+            assert_eq!(check(&order), Err(BadOrder::Quantity));
+        }
+        let twice = order(vec![item("p-000001", 1), item("p-000001", 2)]);
+        assert!(matches!(check(&twice), Err(BadOrder::Repeated(_))));
+        for card in ["", "4242 4242 4242 4242", "42", &"4".repeat(20)] {
+            let mut order = order(vec![item("p-000001", 1)]);
+            order.card_number = CardNumber(card.to_owned());
+            assert_eq!(check(&order), Err(BadOrder::Card));
+        }
+    }
+
+    #[test]
+    fn a_key_can_be_written_down() {
+        assert_eq!(check_key("0b7c-1"), Ok(()));
+        for bad in ["", "a b", "ä", &"x".repeat(129)] {
+            assert_eq!(check_key(bad), Err(BadKey), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_order_costs_what_its_lines_cost_and_an_unknown_product_has_no_price() {
+        let prices = HashMap::from([("p-000001".to_owned(), 250), ("p-000002".to_owned(), 1)]);
+        let (items, total) = price(
+            &order(vec![item("p-000001", 2), item("p-000002", 3)]),
+            &prices,
+        )
+        .unwrap();
+        assert_eq!((items.len(), total), (2, 503));
+        let unknown = order(vec![item("p-999999", 1)]);
+        assert!(matches!(
+            price(&unknown, &prices),
+            Err(BadOrder::Unknown(_))
+        ));
+    }
+
+    #[test]
+    fn another_card_or_quantity_is_another_body() {
+        let one = order(vec![item("p-000001", 1)]);
+        let mut other = one.clone();
+        other.card_number = CardNumber("4000000000000002".into());
+        assert_eq!(fingerprint(&one), fingerprint(&one.clone()));
+        assert_ne!(fingerprint(&one), fingerprint(&other));
+        assert_ne!(
+            fingerprint(&one),
+            fingerprint(&order(vec![item("p-000001", 2)]))
+        );
+    }
+}

@@ -1,0 +1,246 @@
+//! The half of the store that changes orders: placed once, ended once, and every change told in the transaction that makes
+//! it.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use api::{CancelReason, Event, Fact, NewOrder, Order, OrderItem, OrderStatus, PlacedOrder};
+use chassis::{Error, Messaging, Transaction, new_id, now_ms, rfc3339};
+use telemetry::Origin;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Store,
+    order::{self, Verdict},
+};
+
+/// How often it is looked for orders that are not final in time.
+const SWEEP: Duration = Duration::from_millis(500);
+/// Orders cancelled in one transaction.
+const BATCH: i64 = 100;
+/// An answer is remembered for a day, in milliseconds.
+const REMEMBERED_MS: i64 = 24 * 3600 * 1000;
+
+/// An attempt to order, by whom and under which key.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Attempt<'a> {
+    pub(crate) user_id: &'a str,
+    pub(crate) key: &'a str,
+    pub(crate) order: &'a NewOrder,
+}
+
+/// A pending order whose time is over.
+#[derive(sqlx::FromRow)]
+struct Overdue {
+    id: String,
+    traceparent: Option<String>,
+    tracestate: Option<String>,
+    request_id: Option<String>,
+}
+
+impl Store {
+    /// What was answered to this key before.
+    ///
+    /// # Errors
+    /// [`Error::Unprocessable`] if it came with another body.
+    pub(crate) async fn answered(&self, attempt: Attempt<'_>) -> Result<Option<Order>, Error> {
+        let read = sqlx::query_as::<_, (String, String)>(
+            "SELECT body_hash, answer FROM idempotency WHERE user_id = $1 AND key = $2",
+        )
+        .bind(attempt.user_id)
+        .bind(attempt.key)
+        .fetch_optional(self.database().readers());
+        let found = telemetry::db("sqlite", "SELECT", "idempotency", read).await?;
+        let Some((body_hash, answer)) = found else {
+            return Ok(None);
+        };
+        if body_hash != order::fingerprint(attempt.order) {
+            let text = "this Idempotency-Key was used for another order; take a new one";
+            return Err(Error::Unprocessable(text.to_owned()));
+        }
+        let order = serde_json::from_str(&answer).context("read what was answered")?;
+        Ok(Some(order))
+    }
+
+    /// Places an order, unless its key was taken meanwhile: then nothing happens and the answer is `None`.
+    pub(crate) async fn place(
+        &self,
+        messaging: &Messaging,
+        attempt: Attempt<'_>,
+        items: Vec<OrderItem>,
+        total_cents: i64,
+    ) -> Result<Option<Order>, Error> {
+        let now = now_ms();
+        let order = Order {
+            id: new_id("o"),
+            status: OrderStatus::Pending,
+            reason: None,
+            items,
+            total_cents,
+            created_at: rfc3339(now),
+        };
+        let mut transaction = self.database().write().await?;
+        let remember = sqlx::query(
+            "INSERT INTO idempotency (user_id, key, body_hash, answer, created_at) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT DO NOTHING",
+        )
+        .bind(attempt.user_id)
+        .bind(attempt.key)
+        .bind(order::fingerprint(attempt.order))
+        .bind(serde_json::to_string(&order).context("write the answer as JSON")?)
+        .bind(now)
+        .execute(&mut *transaction);
+        let remembered = telemetry::db("sqlite", "INSERT", "idempotency", remember).await?;
+        if remembered.rows_affected() == 0 {
+            return Ok(None);
+        }
+        self.insert(&mut transaction, attempt, &order, now).await?;
+        let placed = Fact::OrderPlaced(PlacedOrder {
+            items: order.items.clone(),
+            total_cents,
+            card_number: attempt.order.card_number.clone(),
+        });
+        messaging.tell(&mut transaction, &order.id, placed).await?;
+        transaction.commit().await?;
+        Ok(Some(order))
+    }
+
+    async fn insert(
+        &self,
+        transaction: &mut Transaction,
+        attempt: Attempt<'_>,
+        order: &Order,
+        now: i64,
+    ) -> Result<(), Error> {
+        let timeout = i64::try_from(self.order_timeout().as_millis()).unwrap_or(i64::MAX);
+        let origin = Origin::current();
+        let insert = sqlx::query(
+            "INSERT INTO orders (id, user_id, idempotency_key, status, items, total_cents, created_at, deadline,
+                 traceparent, tracestate, request_id)
+             VALUES ($1, $2, $3, 'pending', $4, $5, $6, $7, $8, $9, $10)",
+        )
+        .bind(&order.id)
+        .bind(attempt.user_id)
+        .bind(attempt.key)
+        .bind(serde_json::to_string(&order.items).context("write the items as JSON")?)
+        .bind(order.total_cents)
+        .bind(now)
+        .bind(now.saturating_add(timeout))
+        .bind(origin.traceparent)
+        .bind(origin.tracestate)
+        .bind(origin.request_id)
+        .execute(&mut **transaction);
+        telemetry::db("sqlite", "INSERT", "orders", insert).await?;
+        Ok(())
+    }
+
+    /// Ends the event's order, if it is still pending, and tells how.
+    pub(crate) async fn end(
+        &self,
+        messaging: &Messaging,
+        event: &Event,
+        verdict: Verdict,
+    ) -> Result<(), Error> {
+        let mut transaction = self.database().write().await?;
+        if !messaging.is_new(&mut transaction, event).await? {
+            return Ok(());
+        }
+        if set_final(&mut transaction, &event.subject, verdict).await? {
+            let fact = verdict.fact();
+            messaging
+                .tell(&mut transaction, &event.subject, fact)
+                .await?;
+        } else {
+            // Cancelled in the meantime. Whoever took money for it hears of the cancellation and gives it back.
+            tracing::info!(
+                order_id = event.subject,
+                "an order that is final already stays as it is"
+            );
+        }
+        transaction.commit().await
+    }
+
+    /// Cancels orders that are not final in time, until `stop`. Replicas may all do it: each order is cancelled once.
+    pub(crate) async fn sweep(self, messaging: Messaging, stop: CancellationToken) {
+        let mut ticks = interval(SWEEP);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => (),
+                () = stop.cancelled() => return,
+            }
+            if let Err(error) = self.cancel_overdue(&messaging).await {
+                tracing::warn!(%error, "overdue orders were not cancelled this time");
+            }
+        }
+    }
+
+    async fn cancel_overdue(&self, messaging: &Messaging) -> Result<(), Error> {
+        let due = sqlx::query_as::<_, Overdue>(
+            "SELECT id, traceparent, tracestate, request_id FROM orders
+             WHERE status = 'pending' AND deadline <= $1 ORDER BY deadline LIMIT $2",
+        );
+        let overdue = due.bind(now_ms()).bind(BATCH);
+        let overdue = overdue.fetch_all(self.database().readers()).await?;
+        if overdue.is_empty() {
+            return self.forget_answers().await;
+        }
+        let verdict = Verdict::Cancelled(CancelReason::TimedOut);
+        let mut transaction = self.database().write().await?;
+        for it in overdue {
+            if !set_final(&mut transaction, &it.id, verdict).await? {
+                continue;
+            }
+            tracing::warn!(
+                order_id = it.id,
+                "an order was not final in time and is cancelled"
+            );
+            let origin = Origin {
+                traceparent: it.traceparent,
+                tracestate: it.tracestate,
+                request_id: it.request_id,
+            };
+            messaging
+                .tell_from(origin, &mut transaction, &it.id, verdict.fact())
+                .await?;
+        }
+        transaction.commit().await
+    }
+
+    /// Forgets answers that are older than a day.
+    async fn forget_answers(&self) -> Result<(), Error> {
+        let before = now_ms() - REMEMBERED_MS;
+        let some: bool =
+            sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM idempotency WHERE created_at < $1)")
+                .bind(before)
+                .fetch_one(self.database().readers())
+                .await?;
+        if !some {
+            return Ok(());
+        }
+        let mut transaction = self.database().write().await?;
+        sqlx::query("DELETE FROM idempotency WHERE created_at < $1")
+            .bind(before)
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await
+    }
+}
+
+/// Makes a pending order final and says whether it was pending.
+async fn set_final(
+    transaction: &mut Transaction,
+    id: &str,
+    verdict: Verdict,
+) -> Result<bool, Error> {
+    let update = sqlx::query(
+        "UPDATE orders SET status = $2, reason = $3 WHERE id = $1 AND status = 'pending'",
+    )
+    .bind(id)
+    .bind(verdict.status().as_str())
+    .bind(verdict.reason().map(CancelReason::as_str))
+    .execute(&mut **transaction);
+    let updated = telemetry::db("sqlite", "UPDATE", "orders", update).await?;
+    Ok(updated.rows_affected() == 1)
+}

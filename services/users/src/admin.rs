@@ -1,0 +1,45 @@
+//! The admin: the one account that exists without having registered.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use api::Role;
+
+use crate::{
+    Hasher, Store,
+    account::{check_email, check_password, email_key},
+};
+
+/// Sees to it that there is an admin and that the password in `file` is theirs.
+///
+/// An account that registered the address first becomes the admin's: its password is replaced with it.
+pub(crate) async fn seed(
+    store: &Store,
+    hasher: &Hasher,
+    email: &str,
+    file: &Path,
+) -> anyhow::Result<()> {
+    let password = std::fs::read_to_string(file);
+    let password =
+        password.with_context(|| format!("read the admin's password from {}", file.display()))?;
+    let password = password.trim();
+    check_email(email).context("--admin-email")?;
+    check_password(password).context("--admin-password-file")?;
+    if let Some(admin) = store.admin().await? {
+        if email_key(&admin.email) != email_key(email) {
+            tracing::warn!(
+                user_id = admin.id,
+                "there is an admin already; --admin-email is not followed"
+            );
+            return Ok(());
+        }
+        let hash = Some(admin.password_hash);
+        if hasher.verify(password.to_owned(), hash).await? {
+            return Ok(());
+        }
+    }
+    let hash = hasher.hash(password.to_owned()).await?;
+    let user_id = store.put_admin(email, &hash).await?;
+    tracing::info!(user_id, role = ?Role::Admin, "the admin has the password of the file");
+    Ok(())
+}

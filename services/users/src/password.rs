@@ -1,0 +1,174 @@
+//! Hashing passwords with argon2id, off the request threads and within limits.
+//!
+//! A hash costs 19 MiB and some 20 ms of a core on purpose, so it is what an attacker would exhaust first. No more run at
+//! once than there are cores, few may wait, and whoever comes then is told to come back.
+
+use std::{
+    num::NonZeroUsize,
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use anyhow::Context as _;
+use argon2::{
+    Argon2,
+    password_hash::{self, PasswordHasher as _, PasswordVerifier as _},
+};
+use chassis::Error;
+use prometheus_client::metrics::gauge::Gauge;
+use tokio::sync::Semaphore;
+
+static PENDING: LazyLock<Gauge> = LazyLock::new(|| {
+    let help = "Passwords being hashed or waiting for it";
+    telemetry::register(
+        telemetry::names::PASSWORD_HASHES_PENDING,
+        help,
+        Gauge::default(),
+    )
+});
+
+/// A hash that no password has, with the costs of a real one: what the password of an unknown address is compared with.
+const NOBODYS: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// Hashes passwords and compares them with their hashes; cloning shares its limits.
+///
+/// argon2id with 19 MiB, 2 passes and 1 lane: the crate's default, and what OWASP's Password Storage Cheat Sheet asks for.
+#[derive(Debug, Clone)]
+pub struct Hasher(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    /// One for each hash that may run or wait.
+    places: Arc<Semaphore>,
+    /// One for each hash that may run.
+    cores: Arc<Semaphore>,
+    capacity: usize,
+    runs: AtomicU64,
+}
+
+impl Hasher {
+    /// Runs `concurrency` hashes at once and lets `queue` more wait.
+    pub fn new(concurrency: NonZeroUsize, queue: usize) -> Self {
+        let capacity = concurrency.get().saturating_add(queue);
+        let capacity = capacity.min(Semaphore::MAX_PERMITS);
+        Self(Arc::new(Shared {
+            places: Arc::new(Semaphore::new(capacity)),
+            cores: Arc::new(Semaphore::new(concurrency.get())),
+            capacity,
+            runs: AtomicU64::new(0),
+        }))
+    }
+
+    /// How many hashes have begun. It shows that two answers cost the same, which no clock can.
+    pub fn runs(&self) -> u64 {
+        self.0.runs.load(Ordering::Relaxed)
+    }
+
+    /// Brings the metric up to date.
+    pub(crate) fn report(&self) {
+        let pending = self.0.capacity - self.0.places.available_permits();
+        PENDING.set(pending.try_into().unwrap_or(i64::MAX));
+    }
+
+    /// The hash of `password` with a salt of its own, as a PHC string.
+    pub(crate) async fn hash(&self, password: String) -> Result<String, Error> {
+        self.run(move || {
+            let hash = Argon2::default().hash_password(password.as_bytes())?;
+            Ok(hash.to_string())
+        })
+        .await
+    }
+
+    /// Whether `password` is the one of `hash`. Without a hash it is not, and costs the same.
+    pub(crate) async fn verify(
+        &self,
+        password: String,
+        hash: Option<String>,
+    ) -> Result<bool, Error> {
+        self.run(move || {
+            let compared = hash.as_deref().unwrap_or(NOBODYS);
+            match Argon2::default().verify_password(password.as_bytes(), compared) {
+                Ok(()) => Ok(hash.is_some()),
+                Err(password_hash::Error::PasswordInvalid) => Ok(false),
+                Err(other) => Err(other),
+            }
+        })
+        .await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> password_hash::Result<T> + Send + 'static,
+    ) -> Result<T, Error> {
+        let place = Arc::clone(&self.0.places).try_acquire_owned();
+        let place = place.map_err(|_| Error::Unavailable("the hashing of passwords"))?;
+        let core = Arc::clone(&self.0.cores).acquire_owned().await;
+        let core = core.expect("the semaphore is never closed");
+        self.0.runs.fetch_add(1, Ordering::Relaxed);
+        let hashed = tokio::task::spawn_blocking(move || {
+            // Held to the end of the work even if its caller goes away: that does not stop it.
+            let _held = (place, core);
+            work()
+        });
+        let hashed = hashed.await.context("hash a password")?;
+        Ok(hashed.context("hash a password")?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: NonZeroUsize = NonZeroUsize::MIN;
+
+    #[tokio::test]
+    async fn only_the_right_password_matches_and_each_try_is_one_hash() {
+        let hasher = Hasher::new(ONE, 0);
+        let hash = hasher.hash("correct horse battery".into()).await.unwrap();
+        let verify = async |password: &str, hash| hasher.verify(password.into(), hash).await;
+        assert!(
+            verify("correct horse battery", Some(hash.clone()))
+                .await
+                .unwrap()
+        );
+        assert_eq!(hasher.runs(), 2);
+        assert!(!verify("correct horse", Some(hash)).await.unwrap());
+        assert_eq!(hasher.runs(), 3);
+        assert!(!verify("correct horse battery", None).await.unwrap());
+        assert_eq!(hasher.runs(), 4);
+    }
+
+    #[tokio::test]
+    async fn the_hash_of_nobody_costs_what_a_real_one_costs() {
+        let hasher = Hasher::new(ONE, 0);
+        let hash = hasher.hash("correct horse battery".into()).await.unwrap();
+        let cost = |hash: &str| hash.rsplitn(3, '$').last().map(str::to_owned);
+        assert_eq!(cost(&hash), cost(NOBODYS));
+        assert_eq!(hash.len(), NOBODYS.len());
+    }
+
+    #[tokio::test]
+    async fn one_runs_one_waits_and_the_next_is_told_to_come_back() {
+        let hasher = Hasher::new(ONE, 1);
+        let busy = Arc::clone(&hasher.0.cores).acquire_owned().await.unwrap();
+        let [mut first, mut second] = [(); 2].map(|()| Box::pin(hasher.hash("x".into())));
+        for waiting in [&mut first, &mut second] {
+            assert!(futures_util::poll!(waiting).is_pending());
+        }
+        let third = hasher.hash("x".into()).await;
+        assert!(matches!(third, Err(Error::Unavailable(_))), "{third:?}");
+        drop(busy);
+        let (first, second) = tokio::join!(first, second);
+        assert!(first.is_ok() && second.is_ok());
+        assert!(hasher.hash("x".into()).await.is_ok(), "there is room again");
+    }
+
+    #[tokio::test]
+    async fn a_hash_that_cannot_be_read_is_our_fault() {
+        let hasher = Hasher::new(ONE, 0);
+        let broken = hasher.verify("x".into(), Some("broken".into())).await;
+        assert!(matches!(broken, Err(Error::Internal(_))), "{broken:?}");
+    }
+}

@@ -1,0 +1,126 @@
+//! Where accounts are kept.
+
+use api::{Role, User};
+use chassis::{Database, DatabaseUrl, Error};
+use sqlx::{FromRow, migrate::Migrator};
+
+use crate::account::{email_key, new_id};
+
+static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// A handle to the accounts; cloning shares it.
+#[derive(Debug, Clone)]
+pub struct Store(Database);
+
+/// An account as the database holds it. It has no `Debug`, so that it cannot end up in a log.
+#[derive(FromRow)]
+pub(crate) struct Account {
+    pub(crate) id: String,
+    pub(crate) email: String,
+    pub(crate) password_hash: String,
+    role: String,
+}
+
+impl Account {
+    pub(crate) fn role(&self) -> Role {
+        // The table holds no third one.
+        if self.role == ADMIN {
+            Role::Admin
+        } else {
+            Role::Shopper
+        }
+    }
+}
+
+impl From<Account> for User {
+    fn from(account: Account) -> Self {
+        Self {
+            role: account.role(),
+            id: account.id,
+            email: account.email,
+        }
+    }
+}
+
+const SHOPPER: &str = "shopper";
+const ADMIN: &str = "admin";
+
+impl Store {
+    /// Opens the store.
+    pub async fn open(url: &DatabaseUrl) -> anyhow::Result<Self> {
+        Ok(Self(Database::open(url, &MIGRATIONS).await?))
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.0
+    }
+
+    /// Adds a shopper's account and returns its id; none, at the same cost, where the address has one.
+    pub(crate) async fn register(
+        &self,
+        email: &str,
+        password_hash: &str,
+    ) -> Result<Option<String>, Error> {
+        let mut transaction = self.0.write().await?;
+        let insert = sqlx::query_scalar(
+            "INSERT INTO users (id, email, email_key, password_hash, role) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (email_key) DO NOTHING RETURNING id",
+        )
+        .bind(new_id())
+        .bind(email)
+        .bind(email_key(email))
+        .bind(password_hash)
+        .bind(SHOPPER)
+        .fetch_optional(&mut *transaction);
+        let id = telemetry::db("sqlite", "INSERT", "users", insert).await?;
+        transaction.commit().await?;
+        Ok(id)
+    }
+
+    /// Makes the account of `email`, old or new, the admin's and returns its id.
+    pub(crate) async fn put_admin(
+        &self,
+        email: &str,
+        password_hash: &str,
+    ) -> Result<String, Error> {
+        let mut transaction = self.0.write().await?;
+        let upsert = sqlx::query_scalar(
+            "INSERT INTO users (id, email, email_key, password_hash, role) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (email_key) DO UPDATE SET password_hash = excluded.password_hash, role = excluded.role
+             RETURNING id",
+        )
+        .bind(new_id())
+        .bind(email)
+        .bind(email_key(email))
+        .bind(password_hash)
+        .bind(ADMIN)
+        .fetch_one(&mut *transaction);
+        let id = telemetry::db("sqlite", "INSERT", "users", upsert).await?;
+        transaction.commit().await?;
+        Ok(id)
+    }
+
+    /// The account of an address.
+    pub(crate) async fn by_email(&self, email: &str) -> Result<Option<Account>, Error> {
+        let read = sqlx::query_as("SELECT * FROM users WHERE email_key = $1")
+            .bind(email_key(email))
+            .fetch_optional(self.0.readers());
+        Ok(telemetry::db("sqlite", "SELECT", "users", read).await?)
+    }
+
+    /// The account of an id.
+    pub(crate) async fn by_id(&self, id: &str) -> Result<Option<Account>, Error> {
+        let read = sqlx::query_as("SELECT * FROM users WHERE id = $1")
+            .bind(id)
+            .fetch_optional(self.0.readers());
+        Ok(telemetry::db("sqlite", "SELECT", "users", read).await?)
+    }
+
+    /// The admin, if there is one.
+    pub(crate) async fn admin(&self) -> Result<Option<Account>, Error> {
+        let read = sqlx::query_as("SELECT * FROM users WHERE role = $1 ORDER BY id LIMIT 1")
+            .bind(ADMIN)
+            .fetch_optional(self.0.readers());
+        Ok(telemetry::db("sqlite", "SELECT", "users", read).await?)
+    }
+}

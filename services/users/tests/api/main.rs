@@ -1,0 +1,119 @@
+//! Accounts as their callers see them, with a database and a signing key of their own.
+
+mod accounts;
+mod tokens;
+
+use std::{fs, net::SocketAddr, path::PathBuf, sync::Arc};
+
+use chassis::{Limits, SigningKey, public};
+use clap::Parser as _;
+use reqwest::{Client, Response, header};
+use serde_json::{Value, json};
+use telemetry::Caller;
+use tempfile::TempDir;
+use users::{Config, Hasher, Users, app, generate_signing_key};
+
+const PASSWORD: &str = "correct horse battery";
+const ADA: &str = "Ada@shop.example";
+
+/// What survives a restart: the database and the files.
+struct Disk(Arc<TempDir>);
+
+impl Disk {
+    fn new() -> Self {
+        let disk = Self(Arc::new(tempfile::tempdir().expect("a directory")));
+        disk.write("key.pem", &generate_signing_key());
+        disk
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).expect("a written file");
+    }
+
+    fn key(&self) -> SigningKey {
+        SigningKey::read(&self.path("key.pem")).expect("a key")
+    }
+
+    async fn start(&self, flags: &[&str]) -> Service {
+        let database = format!("--database-url=sqlite:{}", self.path("users.db").display());
+        let key = format!("--signing-key-file={}", self.path("key.pem").display());
+        let own = ["users", &database, &key];
+        let config = Config::parse_from(own.iter().chain(flags));
+        let users = Users::open(&config).await.expect("what it needs");
+        let hasher = users.hasher().clone();
+        let app = public(app(users), Limits::from(&config.chassis), Caller::Trusted);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a port");
+        let address = listener.local_addr().expect("its address");
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        Service {
+            address,
+            client: Client::builder().no_proxy().build().expect("a client"),
+            hasher,
+            _disk: Arc::clone(&self.0),
+        }
+    }
+}
+
+/// The running service and its client.
+struct Service {
+    address: SocketAddr,
+    client: Client,
+    hasher: Hasher,
+    _disk: Arc<TempDir>,
+}
+
+impl Service {
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    async fn get(&self, path: &str) -> Response {
+        let request = self.client.get(self.url(path));
+        request.send().await.expect("an answer")
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> Response {
+        let request = self.client.post(self.url(path)).json(body);
+        request.send().await.expect("an answer")
+    }
+
+    async fn register(&self, email: &str, password: &str) -> Response {
+        let credentials = json!({ "email": email, "password": password });
+        self.post("/users", &credentials).await
+    }
+
+    async fn log_in(&self, email: &str, password: &str) -> Response {
+        let credentials = json!({ "email": email, "password": password });
+        self.post("/sessions", &credentials).await
+    }
+
+    /// The token of an account that can log in.
+    async fn token(&self, email: &str, password: &str) -> String {
+        let session = json_of(self.log_in(email, password).await, 201).await;
+        session["token"].as_str().expect("a token").to_owned()
+    }
+
+    async fn me(&self, token: &str) -> Response {
+        let request = self.client.get(self.url("/users/me")).bearer_auth(token);
+        request.send().await.expect("an answer")
+    }
+}
+
+/// Checks the status of an answer, and that a failure is a problem, and returns its body.
+async fn json_of(response: Response, status: u16) -> Value {
+    assert_eq!(response.status().as_u16(), status);
+    if status >= 400 {
+        let kind = &response.headers()[header::CONTENT_TYPE];
+        assert_eq!(kind, "application/problem+json");
+    }
+    if status == 401 {
+        assert_eq!(response.headers()[header::WWW_AUTHENTICATE], "Bearer");
+    }
+    response.json().await.expect("JSON")
+}
