@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chassis::{Address, CacheUrl, DatabaseUrl};
+use chassis::{Address, BrokerUrl, CacheUrl, DatabaseUrl};
 
 /// The product catalogue of the shop
 #[derive(Debug, Clone, clap::Parser)]
@@ -14,6 +14,9 @@ pub struct Config {
     /// Where products are kept: sqlite:PATH
     #[arg(long, env, default_value = "sqlite:catalog.db", value_name = "URL")]
     pub database_url: DatabaseUrl,
+    /// Where changes of products are told: sqlite:PATH
+    #[arg(long, env, default_value = "sqlite:broker.db", value_name = "URL")]
+    pub broker_url: BrokerUrl,
     /// Where product pages are cached: memory:
     #[arg(long, env, default_value = "memory:", value_name = "URL")]
     pub cache_url: CacheUrl,

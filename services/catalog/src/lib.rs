@@ -15,7 +15,7 @@ pub use store::Store;
 pub async fn run(config: Config) -> anyhow::Result<()> {
     let caller = telemetry::Caller::Trusted;
     chassis::run("catalog", &config.chassis, caller, async |host| {
-        let store = Store::open(&config).await?;
+        let store = Store::open(&host, &config).await?;
         let verifier = Verifier::new(&config.users_addr);
         let (database, keys) = (store.database().clone(), verifier.clone());
         host.check("database", move || database.clone().ping());

@@ -1,10 +1,10 @@
-//! Where products live: a database, and a cache before it for single products.
+//! Where products live: a database, and a cache before it for single products. Whoever follows products is told of changes.
 
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use api::{NewProduct, Product, ProductChange, ProductId, ProductPage};
-use chassis::{Cache, Database, Error};
+use api::{Fact, NewProduct, Product, ProductChange, ProductId, ProductPage};
+use chassis::{Cache, Database, Error, Host, Messaging, Transaction};
 use sqlx::{FromRow, QueryBuilder, Sqlite, SqliteConnection, migrate::Migrator};
 
 use crate::Config;
@@ -16,6 +16,7 @@ static MIGRATIONS: Migrator = sqlx::migrate!();
 pub struct Store {
     database: Database,
     cache: Cache<Product>,
+    messaging: Messaging,
 }
 
 /// A product as the database holds it.
@@ -47,9 +48,11 @@ impl TryFrom<Row> for Product {
 
 impl Store {
     /// Opens the store and, if it is empty, fills it with the seed.
-    pub async fn open(config: &Config) -> anyhow::Result<Self> {
+    pub async fn open(host: &Host, config: &Config) -> anyhow::Result<Self> {
+        let database = Database::open(&config.database_url, &MIGRATIONS).await?;
         let store = Self {
-            database: Database::open(&config.database_url, &MIGRATIONS).await?,
+            messaging: Messaging::open(host, "catalog", &config.broker_url, &database).await?,
+            database,
             cache: Cache::open(
                 config.cache_url,
                 "products",
@@ -145,6 +148,7 @@ impl Store {
             insert(&mut transaction, &product),
         )
         .await?;
+        self.tell(&mut transaction, &product).await?;
         transaction.commit().await?;
         Ok(product)
     }
@@ -170,9 +174,16 @@ impl Store {
         .fetch_optional(&mut *transaction);
         let row = telemetry::db("sqlite", "UPDATE", "products", update).await?;
         let product = row.ok_or(Error::NotFound("product"))?.try_into()?;
+        self.tell(&mut transaction, &product).await?;
         transaction.commit().await?;
         self.cache.invalidate(id.as_str()).await;
         Ok(product)
+    }
+
+    async fn tell(&self, transaction: &mut Transaction, product: &Product) -> Result<(), Error> {
+        let fact = Fact::ProductChanged(product.clone());
+        let subject = product.id.as_str();
+        self.messaging.tell(transaction, subject, fact).await
     }
 }
 

@@ -7,7 +7,7 @@ use api::{
     catalog::{GetProductsRequest, catalog_client::CatalogClient},
 };
 use catalog::{Config, Store, app};
-use chassis::{Limits, SigningKey, Upstream, UpstreamOptions, Verifier, public};
+use chassis::{Host, Limits, SigningKey, Upstream, UpstreamOptions, Verifier, public};
 use clap::Parser as _;
 use reqwest::{Client, RequestBuilder, Response, StatusCode, header};
 use serde_json::{Value, json};
@@ -29,8 +29,10 @@ impl Catalog {
         let data = tempfile::tempdir().expect("a directory");
         let database = format!("--database-url=sqlite:{}/catalog.db", data.path().display());
         let seeded = format!("--seed-products={SEEDED}");
-        let config = Config::parse_from(["catalog", &database, &seeded]);
-        let store = Store::open(&config).await.expect("a store");
+        let broker = format!("--broker-url=sqlite:{}/broker.db", data.path().display());
+        let config = Config::parse_from(["catalog", &database, &broker, &seeded]);
+        let host = Host::default();
+        let store = Store::open(&host, &config).await.expect("a store");
         let key = SigningKey::generate();
         let app = app(store, Verifier::fixed(&key.public()));
         let app = public(app, Limits::from(&config.chassis), Caller::Trusted);

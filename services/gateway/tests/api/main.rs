@@ -42,8 +42,10 @@ fn directory() -> TempDir {
 
 async fn real_catalog(data: &TempDir, verifier: Verifier) -> String {
     let url = format!("--database-url=sqlite:{}/catalog.db", data.path().display());
-    let config = catalog::Config::parse_from(["catalog", &url]);
-    let store = catalog::Store::open(&config).await.expect("a store");
+    let broker = format!("--broker-url=sqlite:{}/broker.db", data.path().display());
+    let config = catalog::Config::parse_from(["catalog", &url, &broker]);
+    let host = chassis::Host::default();
+    let store = catalog::Store::open(&host, &config).await.expect("a store");
     let app = public(catalog::app(store, verifier), limits(), Caller::Trusted);
     format!("http://{}", listen(app).await)
 }

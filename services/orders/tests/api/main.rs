@@ -1,1 +1,160 @@
-//! placeholder
+//! Orders as shoppers see them, with the real catalogue, inventory and payments behind them.
+
+mod placing;
+mod saga;
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use api::{CardNumber, GOOD_CARD, NewItem, NewOrder, Order, OrderStatus, Role, product_id};
+use chassis::{Broker, Database, Host, Limits, Messaging, SigningKey, Verifier, public};
+use clap::Parser as _;
+use orders::{Prices, Shop, Store, app};
+use reqwest::{Client, Response, header};
+use telemetry::Caller;
+use tempfile::TempDir;
+
+/// Everything an order passes through, in this process.
+struct World {
+    address: SocketAddr,
+    client: Client,
+    key: SigningKey,
+    inventory: inventory::Store,
+    payments: payments::Store,
+    broker: Broker,
+    /// Somebody else who tells events.
+    teller: Messaging,
+    database: Database,
+    _hosts: [Host; 4],
+    _data: TempDir,
+}
+
+impl World {
+    async fn open(order_timeout: Duration) -> Self {
+        let data = tempfile::tempdir().expect("a directory");
+        let url = |name: &str| format!("sqlite:{}/{name}.db", data.path().display());
+        let broker = format!("--broker-url={}", url("broker"));
+        let hosts = [(); 4].map(|()| Host::default());
+        let key = SigningKey::generate();
+        let verifier = Verifier::fixed(&key.public());
+
+        let database = format!("--database-url={}", url("catalog"));
+        let config = catalog::Config::parse_from(["catalog", &database, &broker]);
+        let store = catalog::Store::open(&hosts[0], &config).await;
+        let catalog = catalog::app(store.expect("a catalogue"), verifier.clone());
+        let prices = format!("http://{}", listen(catalog).await);
+        let prices = prices.parse().expect("an address");
+        let prices = Prices::new(&prices, Duration::from_secs(10));
+
+        let broker_url = url("broker").parse().expect("a URL");
+        let stock = url("inventory").parse().expect("a URL");
+        let inventory = inventory::Store::open(&stock, 1000).await.expect("stock");
+        let followed = inventory::follow(&hosts[1], &inventory, &broker_url).await;
+        followed.expect("inventory follows");
+
+        let database = format!("--database-url={}", url("payments"));
+        let config = payments::Config::parse_from(["payments", &database, &broker]);
+        let payments = payments::Store::open(&config.database_url).await;
+        let payments = payments.expect("payments");
+        let followed = payments::follow(&hosts[2], &payments, &config).await;
+        followed.expect("payments follows");
+
+        let orders = url("orders").parse().expect("a URL");
+        let store = Store::open(&orders, order_timeout).await.expect("a store");
+        let messaging = orders::follow(&hosts[3], &store, &broker_url).await;
+        let app = app(Shop {
+            store,
+            messaging: messaging.expect("orders follows"),
+            prices,
+            verifier,
+        });
+        let none = sqlx::migrate::Migrator::DEFAULT;
+        let teller = url("teller").parse().expect("a URL");
+        let database = Database::open(&teller, &none).await.expect("a database");
+        let teller = Messaging::open(&hosts[0], "teller", &broker_url, &database).await;
+        Self {
+            address: listen(app).await,
+            client: Client::builder().no_proxy().build().expect("a client"),
+            key,
+            inventory,
+            payments,
+            broker: Broker::open(&broker_url).await.expect("the broker"),
+            teller: teller.expect("events"),
+            database,
+            _hosts: hosts,
+            _data: data,
+        }
+    }
+
+    fn token(&self, user_id: &str) -> String {
+        let ttl = Duration::from_mins(1);
+        let token = self.key.issue(user_id, Role::Shopper, ttl);
+        format!("Bearer {}", token.expect("a token"))
+    }
+
+    async fn post(&self, user_id: &str, key: &str, order: &impl serde::Serialize) -> Response {
+        let request = self
+            .client
+            .post(format!("http://{}/orders", self.address))
+            .header(header::AUTHORIZATION, self.token(user_id))
+            .header("idempotency-key", key)
+            .json(order);
+        request.send().await.expect("an answer")
+    }
+
+    async fn get(&self, user_id: &str, path: &str) -> Response {
+        let request = self
+            .client
+            .get(format!("http://{}{path}", self.address))
+            .header(header::AUTHORIZATION, self.token(user_id));
+        request.send().await.expect("an answer")
+    }
+
+    /// Places an order and returns it as it is in the end.
+    async fn order(&self, key: &str, order: &NewOrder) -> Order {
+        let answer = self.post("u-1", key, order).await;
+        assert_eq!(answer.status(), 202);
+        let placed: Order = answer.json().await.expect("an order");
+        assert_eq!(placed.status, OrderStatus::Pending);
+        let path = format!("/orders/{}", placed.id);
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let order: Order = self.get("u-1", &path).await.json().await.expect("an order");
+            if order.status != OrderStatus::Pending {
+                return order;
+            }
+            assert!(Instant::now() < deadline, "{} stays pending", order.id);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+async fn listen(app: axum::Router) -> SocketAddr {
+    let limits = Limits {
+        timeout: Duration::from_secs(10),
+        body: 65536,
+    };
+    let app = public(app, limits, Caller::Trusted);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let address = listener.local_addr().expect("its address");
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    address
+}
+
+fn order(product: u32, quantity: i64, card: &str) -> NewOrder {
+    NewOrder {
+        items: vec![NewItem {
+            product_id: product_id(product),
+            quantity,
+        }],
+        card_number: CardNumber(card.into()),
+    }
+}
+
+fn good_order() -> NewOrder {
+    order(1, 2, GOOD_CARD)
+}
