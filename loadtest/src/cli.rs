@@ -21,6 +21,9 @@ const ENVIRONMENT: u8 = 69;
 /// Ctrl-C.
 const INTERRUPTED: u8 = 130;
 
+/// The longest wait for work that is still under way when a process ends.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// Starts a small shop of microservices as local processes, loads it, and says PASS or FAIL with evidence.
 ///
 /// Without a command it runs every experiment in its quick profile. Nothing leaves this machine.
@@ -169,10 +172,13 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return complain(&anyhow::Error::new(error).context("start the runtime")),
     };
-    match runtime.block_on(dispatch(cli)) {
+    let code = match runtime.block_on(dispatch(cli)) {
         Ok(code) => code,
         Err(error) => complain(&error),
-    }
+    };
+    // A thread that waits for a database lock must not keep a service from ending.
+    runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
+    code
 }
 
 async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {

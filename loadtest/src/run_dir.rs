@@ -125,8 +125,11 @@ fn prune(runs: &Path) -> anyhow::Result<()> {
     for path in &found[..excess] {
         let unused = File::open(path.join("lock")).is_ok_and(|it| it.try_lock().is_ok());
         if unused {
-            fs::remove_dir_all(path)
-                .with_context(|| format!("remove the old run {}", path.display()))?;
+            match fs::remove_dir_all(path) {
+                // Another run that begins now was faster.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => (),
+                it => it.with_context(|| format!("remove the old run {}", path.display()))?,
+            }
         }
     }
     Ok(())

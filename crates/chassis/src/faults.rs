@@ -94,10 +94,14 @@ impl Faults {
     fn set(&self, fault: Fault) -> Result<(), Error> {
         fault.check()?;
         let mut faults = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        faults.retain(|it| it.route != fault.route);
-        if faults.len() == MAX_FAULTS {
+        let replaced = faults.iter().position(|it| it.route == fault.route);
+        if replaced.is_none() && faults.len() == MAX_FAULTS {
             let text = format!("{MAX_FAULTS} faults are set already; clear some first");
             return Err(Error::Unprocessable(text));
+        }
+        let replaced = replaced.map(|it| faults.remove(it));
+        if let Some(loss) = replaced.and_then(|it| it.telemetry_loss) {
+            telemetry::loss::one_in(loss.signal, 0);
         }
         if let Some(loss) = fault.telemetry_loss {
             telemetry::loss::one_in(loss.signal, loss.one_in);

@@ -99,13 +99,20 @@ fn answer_panic(panic: Box<dyn std::any::Any + Send>) -> Response {
 /// The longest explanation taken over from an extractor or a library.
 const MAX_DETAIL_BYTES: usize = 1024;
 
-/// Turns every error that is not yet problem+json into it: rejections of axum's extractors, the body limit, libraries.
+/// Turns every error that is not yet problem+json into it: rejections of axum's extractors, the body limit, libraries. A
+/// gRPC caller learns of a panic by a status, as of every other error.
 async fn render_problems(request: Request, next: Next) -> Response {
-    if telemetry::is_grpc(request.headers()) {
-        return next.run(request).await;
-    }
+    let grpc = telemetry::is_grpc(request.headers());
     let response = next.run(request).await;
     let status = response.status();
+    if grpc {
+        let panicked = status == StatusCode::INTERNAL_SERVER_ERROR;
+        return if panicked && !telemetry::is_grpc(response.headers()) {
+            tonic::Status::internal("internal error").into_http()
+        } else {
+            response
+        };
+    }
     let rendered = response
         .headers()
         .get(header::CONTENT_TYPE)
@@ -140,4 +147,38 @@ async fn explain(status: StatusCode, body: Body) -> String {
         .and_then(|it| String::from_utf8(it.into()).ok())
         .filter(|it| !it.is_empty());
     text.unwrap_or_else(|| status.canonical_reason().unwrap_or("error").to_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::any;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    async fn panicking(content_type: &str) -> Response {
+        let panics = any(async || -> String { panic!("on purpose") });
+        let app = Router::new().route("/test.Service/{*rest}", panics);
+        let limits = Limits {
+            timeout: Duration::from_secs(1),
+            body: 1024,
+        };
+        let request = Request::post("/test.Service/Call")
+            .header(header::CONTENT_TYPE, content_type)
+            .body(Body::empty())
+            .unwrap();
+        let app = public(app, limits, telemetry::Caller::Trusted);
+        app.oneshot(request).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_answered_in_the_callers_protocol() {
+        let http = panicking("application/json").await;
+        assert_eq!(http.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(http.headers()[header::CONTENT_TYPE], PROBLEM_JSON);
+        let grpc = panicking("application/grpc").await;
+        assert_eq!(grpc.status(), StatusCode::OK);
+        let internal = (tonic::Code::Internal as i32).to_string();
+        assert_eq!(grpc.headers()["grpc-status"], internal);
+    }
 }

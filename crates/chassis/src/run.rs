@@ -77,7 +77,13 @@ where
     ));
     watch_for_stop(config.supervised, addresses, stop.clone()).await?;
 
-    let app = build(host.clone()).await?;
+    let app = tokio::select! {
+        app = build(host.clone()) => app?,
+        () = stop.cancelled() => {
+            tracing::info!("stopped before it was ready");
+            return Ok(());
+        }
+    };
     let app = layers::wrap(app, Limits::from(config), caller, host.faults());
     host.enter(Stage::Ready);
     let Announcement {

@@ -22,6 +22,10 @@ use tower::ServiceExt as _;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many requests one HTTP/2 connection may have in flight.
 const MAX_STREAMS: u32 = 1024;
+/// What a client sends first when it means HTTP/2 (RFC 9113, section 3.4).
+const HTTP2_PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// How often a client that has sent only a part of that is looked at again.
+const PREFACE_POLL: Duration = Duration::from_millis(50);
 /// After a failed accept (no file descriptors left, say) others get a chance first.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -62,6 +66,7 @@ pub(crate) async fn serve(
             peer,
             app.clone(),
             connections.watcher(),
+            stop.clone(),
         );
         tokio::spawn(async move {
             connection.await;
@@ -102,7 +107,15 @@ async fn serve_connection(
     peer: SocketAddr,
     app: Router,
     watcher: Watcher,
+    stop: CancellationToken,
 ) {
+    let speaks = tokio::select! {
+        it = speaks_http(&stream) => it,
+        () = stop.cancelled() => false,
+    };
+    if !speaks {
+        return;
+    }
     // Small answers must not wait for an acknowledgement (Nagle's algorithm).
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY was not set");
@@ -116,5 +129,55 @@ async fn serve_connection(
     // Errors are the client's doing: it went away or does not speak HTTP.
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(error, "a connection ended early");
+    }
+}
+
+/// Waits until it is clear which version of HTTP the client speaks, and says whether that was soon enough. hyper's own
+/// limit on the time for a head begins only then, so a client that says nothing would keep its place for ever.
+async fn speaks_http(stream: &TcpStream) -> bool {
+    let clear = async {
+        let mut start = [0; HTTP2_PREFACE.len()];
+        loop {
+            let length = stream.peek(&mut start).await.unwrap_or(0);
+            if length == 0 {
+                // It has gone.
+                return false;
+            }
+            if length == start.len() || !HTTP2_PREFACE.starts_with(&start[..length]) {
+                return true;
+            }
+            tokio::time::sleep(PREFACE_POLL).await;
+        }
+    };
+    tokio::time::timeout(HEAD_TIMEOUT, clear)
+        .await
+        .unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt as _;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_does_not_say_what_it_speaks_is_let_go() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        for (said, speaks) in [
+            (&b"GET / HTTP/1.1\r\n"[..], true),
+            (HTTP2_PREFACE, true),
+            (b"", false),
+            (b"PRI * HT", false),
+        ] {
+            let mut client = TcpStream::connect(address).await.unwrap();
+            client.write_all(said).await.unwrap();
+            let (stream, _) = listener.accept().await.unwrap();
+            if !said.is_empty() {
+                // With no timer set, the paused clock cannot run ahead of the network.
+                stream.readable().await.unwrap();
+            }
+            assert_eq!(speaks_http(&stream).await, speaks, "{said:?}");
+        }
     }
 }

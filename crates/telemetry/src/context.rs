@@ -71,14 +71,22 @@ pub(crate) fn set_request_id(headers: &mut HeaderMap, id: HeaderValue) {
 
 /// The caller's trace (W3C Trace Context, level 2); anything invalid counts as none.
 pub(crate) fn extract(headers: &HeaderMap) -> Option<SpanContext> {
-    let state = headers.get(TRACESTATE).and_then(|it| it.to_str().ok());
-    parse(headers.get(TRACEPARENT)?.as_bytes(), state)
+    let mut parents = headers.get_all(TRACEPARENT).iter();
+    let parent = parents.next()?;
+    if parents.next().is_some() {
+        // Nobody knows which of them is right.
+        return None;
+    }
+    // The list of what vendors added may be spread over several headers.
+    let states = headers.get_all(TRACESTATE).iter();
+    let states: Option<Vec<_>> = states.map(|it| it.to_str().ok()).collect();
+    parse(parent.as_bytes(), states.map(|it| it.join(",")).as_deref())
 }
 
 /// The span that these two texts name; an invalid state is left out.
 pub(crate) fn parse(traceparent: &[u8], tracestate: Option<&str>) -> Option<SpanContext> {
     let (trace, span, flags) = parse_traceparent(traceparent)?;
-    let state = tracestate.and_then(|it| TraceState::from_str(it).ok());
+    let state = tracestate.and_then(trace_state);
     Some(SpanContext::new(
         trace,
         span,
@@ -86,6 +94,12 @@ pub(crate) fn parse(traceparent: &[u8], tracestate: Option<&str>) -> Option<Span
         true,
         state.unwrap_or_default(),
     ))
+}
+
+/// Reads a list of members, in which empty ones and spaces around them are allowed.
+fn trace_state(text: &str) -> Option<TraceState> {
+    let members = text.split(',').map(str::trim).filter(|it| !it.is_empty());
+    TraceState::from_str(&members.collect::<Vec<_>>().join(",")).ok()
 }
 
 /// Hands the trace of `span` to a callee.
@@ -200,6 +214,17 @@ mod tests {
         ] {
             assert!(extract(&with(TRACEPARENT, bad)).is_none(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_tracestate_may_come_in_several_headers_and_a_traceparent_only_in_one() {
+        let mut headers = with(TRACEPARENT, PARENT);
+        headers.append(TRACESTATE, "vendor=1, other=2".try_into().unwrap());
+        headers.append(TRACESTATE, " , third=3".try_into().unwrap());
+        let state = extract(&headers).unwrap().trace_state().header();
+        assert_eq!(state, "vendor=1,other=2,third=3");
+        headers.append(TRACEPARENT, PARENT.try_into().unwrap());
+        assert!(extract(&headers).is_none());
     }
 
     #[test]

@@ -229,7 +229,12 @@ impl ServerCall {
 
     fn end(&mut self, http_status: u16, rpc_status: &'static str) {
         self.over = true;
+        self.record(http_status, rpc_status);
+        // Only now: whoever sees no request in flight must find all of them in the signals.
         ACTIVE.dec();
+    }
+
+    fn record(&mut self, http_status: u16, rpc_status: &'static str) {
         let duration = self.clock.elapsed();
         let end = self.start + duration;
         let span = &self.context.span;

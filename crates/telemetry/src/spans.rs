@@ -123,8 +123,8 @@ impl Queue {
         }
         spans.push(span);
         let full = spans.len() == self.batching.max_batch;
-        drop(spans);
         self.metrics.queued.inc();
+        drop(spans);
         if full {
             self.full_batch.notify_one();
         }

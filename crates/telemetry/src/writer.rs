@@ -79,8 +79,8 @@ impl Writer {
         let first = buffer.bytes.is_empty();
         buffer.bytes.extend_from_slice(line);
         buffer.lines += 1;
-        drop(buffer);
         self.metrics.queued.inc();
+        drop(buffer);
         // Waking a thread costs more than the line: do it once for all that gather meanwhile.
         if first {
             self.changed.notify_all();

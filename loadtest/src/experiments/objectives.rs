@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::validity;
 use crate::{
     recording::Recording,
     statistics::share,
@@ -86,8 +87,15 @@ impl Objective {
             percent(estimate.high),
             percent(estimate.low),
         );
-        let mut check = Check::new(Group::Objective, self.name, at_most(estimate, limit))
-            .saw(observed, self.promise());
+        let mut outcome = at_most(estimate, limit);
+        let mut details = Vec::new();
+        if outcome == Outcome::Fail && self.bad != Bad::Failed && validity::late(recording) {
+            outcome = Outcome::Invalid;
+            details.push("the generator was late, and its own delay counts as latency".to_owned());
+        }
+        let mut check = Check::new(Group::Objective, self.name, outcome)
+            .saw(observed, self.promise())
+            .because(details);
         check.estimate = Some(estimate);
         check
     }
@@ -99,5 +107,38 @@ impl Objective {
         };
         let target = (self.target * 1000.0).round() / 10.0;
         format!("{target} % {what}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Attempt;
+
+    /// A thousand requests that were sent and answered so long after they should have been sent; one in `bad` failed.
+    fn recording(sent_us: i64, done_us: i64, bad: usize) -> Recording {
+        let attempts: Vec<_> = (0..1000)
+            .map(|it| Attempt {
+                id: format!("r-{it}"),
+                phase: 0,
+                route: "GET /products".into(),
+                intended_us: 0,
+                sent_us,
+                done_us,
+                status: Some(if it % bad == 0 { 500 } else { 200 }),
+                error: (it % bad == 0).then(|| "status 500".into()),
+            })
+            .collect();
+        Recording::of(&attempts)
+    }
+
+    #[test]
+    fn a_late_generator_makes_a_missed_latency_invalid_and_an_error_stays_an_error() {
+        let [available, fast, _] = browsing();
+        let slow_shop = recording(1_000, 150_000, 1001);
+        assert_eq!(fast.check(&slow_shop, 0).outcome, Outcome::Fail);
+        let late = recording(120_000, 150_000, 10);
+        assert_eq!(fast.check(&late, 0).outcome, Outcome::Invalid);
+        assert_eq!(available.check(&late, 0).outcome, Outcome::Fail);
     }
 }

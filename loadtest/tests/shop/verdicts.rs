@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use crate::Place;
 
-/// Runs the baseline and returns its exit code and `verdict.json`.
-fn baseline(place: &Place, more: &[&str]) -> (Option<i32>, Value) {
+/// Runs the baseline for so many seconds and returns its exit code and `verdict.json`.
+fn baseline(place: &Place, seconds: &str, more: &[&str]) -> (Option<i32>, Value) {
     let mut arguments = vec![
         "run",
         "baseline",
@@ -13,7 +13,7 @@ fn baseline(place: &Place, more: &[&str]) -> (Option<i32>, Value) {
         "--seed",
         "7",
         "--duration",
-        "2",
+        seconds,
     ];
     arguments.extend(more);
     let output = place.loadtest(&arguments).output().expect("run loadtest");
@@ -34,7 +34,8 @@ fn checks<'a>(verdict: &'a Value, arm: &str, group: &str) -> Vec<&'a Value> {
 #[test]
 fn a_healthy_shop_reconciles_and_an_injected_fault_is_seen() {
     let place = Place::new();
-    let (_, verdict) = baseline(&place, &["--rate", "40"]);
+    // One in twenty of some 270 product pages fails, so that none does about once in a million runs.
+    let (_, verdict) = baseline(&place, "8", &["--rate", "40"]);
     for arm in ["nominal", "errors"] {
         let compared = checks(&verdict, arm, "reconciliation");
         assert_eq!(compared.len(), 7, "{compared:?}");
@@ -61,7 +62,7 @@ fn a_healthy_shop_reconciles_and_an_injected_fault_is_seen() {
 
 #[track_caller]
 fn loss_is_noticed(signal: &str, words: &str) {
-    let (code, verdict) = baseline(&Place::new(), &["--lose", signal]);
+    let (code, verdict) = baseline(&Place::new(), "2", &["--lose", signal]);
     assert_eq!((code, &verdict["outcome"]), (Some(1), &"FAIL".into()));
     let compared = checks(&verdict, "nominal", "reconciliation");
     let named = compared.iter().any(|check| {
@@ -92,7 +93,7 @@ fn one_sample_lost_in_a_thousand_is_noticed() {
 #[test]
 fn a_generator_that_was_late_makes_the_run_invalid() {
     let arguments = ["--rate", "20", "--starve-ms", "60"];
-    let (code, verdict) = baseline(&Place::new(), &arguments);
+    let (code, verdict) = baseline(&Place::new(), "2", &arguments);
     assert_eq!((code, &verdict["outcome"]), (Some(3), &"INVALID".into()));
     let late = checks(&verdict, "nominal", "validity")[0];
     assert_eq!(late["outcome"], "INVALID", "{late}");
