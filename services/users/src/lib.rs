@@ -1,6 +1,6 @@
 //! Users: accounts, and the tokens that say who is asking.
 //!
-//! Beside the files every service has: [`password`] (hashing within limits), [`admin`] (who there is from the start). Tokens are made and verified in
+//! Beside the files every service has: [`password`] (hashing within limits), [`stretch`] (the hash itself), [`admin`] (who there is from the start). Tokens are made and verified in
 //! `chassis::identity`, so that both sides agree on what they look like; only this service holds the key that signs.
 
 mod account;
@@ -9,6 +9,7 @@ mod config;
 mod password;
 mod routes;
 mod store;
+mod stretch;
 
 use std::time::Duration;
 

@@ -98,7 +98,7 @@ impl SigningKey {
             sub: user_id.to_owned(),
             role,
             iat: now.as_secs(),
-            exp: (now + ttl).as_secs(),
+            exp: now.saturating_add(ttl).as_secs(),
         })
     }
 
