@@ -45,6 +45,9 @@ pub const CACHE_REQUESTS: &str = "cache_requests_total";
 /// Gauge: passwords being hashed or waiting for it.
 pub const PASSWORD_HASHES_PENDING: &str = "password_hashes_pending";
 
+/// Histogram: seconds from the change of a product to the moment it can be searched, for changes that were not overtaken.
+pub const SEARCH_FRESHNESS: &str = "search_freshness_seconds";
+
 /// CPU time of the process, user and system.
 pub const PROCESS_CPU_SECONDS: &str = "process_cpu_seconds_total";
 /// Resident memory of the process.

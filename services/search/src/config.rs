@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use chassis::DatabaseUrl;
+use chassis::{BrokerUrl, DatabaseUrl};
 
 /// The search of the shop
 #[derive(Debug, Clone, clap::Parser)]
@@ -14,6 +14,9 @@ pub struct Config {
     /// Where the index is kept: sqlite:PATH
     #[arg(long, env, default_value = "sqlite:search.db", value_name = "URL")]
     pub search_url: SearchUrl,
+    /// Where events come from: sqlite:PATH
+    #[arg(long, env, default_value = "sqlite:broker.db", value_name = "URL")]
+    pub broker_url: BrokerUrl,
     /// How many products an empty index starts with
     #[arg(long, env, default_value_t = 1_000, value_name = "COUNT")]
     pub seed_products: u32,

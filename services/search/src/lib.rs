@@ -1,4 +1,4 @@
-//! Search: finds products by words, from an index of its own.
+//! Search: finds products by words, and follows what changes in the catalogue.
 //!
 //! Beside the files every service has: [`query`](mod@query) (what is asked for), [`words`] (what a word is), [`spelling`]
 //! (which word was meant), [`reading`] (these three put to the index), [`cursor`] (where a page ended) and [`index`] (the
@@ -6,6 +6,7 @@
 
 mod config;
 mod cursor;
+mod events;
 mod index;
 mod query;
 mod reading;
@@ -13,6 +14,8 @@ mod routes;
 mod spelling;
 mod store;
 mod words;
+
+use chassis::{BrokerUrl, Host, Messaging};
 
 pub use config::{Config, SearchUrl};
 pub use routes::app;
@@ -25,7 +28,18 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         let store = Store::open(&config.search_url, config.seed_products).await?;
         let database = store.database().clone();
         host.check("database", move || database.clone().ping());
+        follow(&host, &store, &config.broker_url).await?;
         Ok(app(store))
     })
     .await
+}
+
+/// Follows changes of products from now on.
+pub async fn follow(host: &Host, store: &Store, broker: &BrokerUrl) -> anyhow::Result<()> {
+    let messaging = Messaging::open(host, "search", broker, store.database()).await?;
+    let (handler, inbox) = (store.clone(), messaging.clone());
+    messaging.consume(host, move |event| {
+        events::handle(handler.clone(), inbox.clone(), event)
+    });
+    Ok(())
 }

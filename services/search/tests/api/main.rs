@@ -1,4 +1,6 @@
-//! Search as its callers see it, over HTTP.
+//! Search as its callers see it, over HTTP, and as the catalogue's events change it.
+
+mod following;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,7 +21,8 @@ const SEEDED: u64 = 1_000;
 struct Search {
     address: SocketAddr,
     client: Client,
-    _data: TempDir,
+    store: Store,
+    data: TempDir,
 }
 
 impl Search {
@@ -31,7 +34,7 @@ impl Search {
             .await
             .expect("a store");
         let limits = Limits::from(&config.chassis);
-        let app = public(app(store), limits, Caller::Trusted);
+        let app = public(app(store.clone()), limits, Caller::Trusted);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
             .await
             .expect("a port");
@@ -40,7 +43,8 @@ impl Search {
         Self {
             address,
             client: Client::builder().no_proxy().build().expect("a client"),
-            _data: data,
+            store,
+            data,
         }
     }
 

@@ -1,0 +1,114 @@
+//! Search as the catalogue's events change it.
+
+use std::time::Duration;
+
+use api::{Fact, Product, SearchQuery};
+use chassis::{Broker, BrokerUrl, Database, Host, Messaging};
+use search::follow;
+use sqlx::migrate::Migrator;
+
+use crate::{SEEDED, Search};
+
+/// Events that have not been heard by then are lost.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The catalogue, as far as search can tell.
+struct Catalog {
+    database: Database,
+    messaging: Messaging,
+    broker: Broker,
+}
+
+impl Catalog {
+    /// A catalogue that `search` follows.
+    async fn followed_by(search: &Search) -> Self {
+        let url = |name: &str| format!("sqlite:{}/{name}.db", search.data.path().display());
+        let broker_url: BrokerUrl = url("broker").parse().expect("a URL");
+        let host = Host::default();
+        follow(&host, &search.store, &broker_url)
+            .await
+            .expect("a consumer");
+        let database_url = url("catalog").parse().expect("a URL");
+        let database = Database::open(&database_url, &Migrator::DEFAULT)
+            .await
+            .expect("a database");
+        let messaging = Messaging::open(&host, "catalog", &broker_url, &database)
+            .await
+            .expect("a relay");
+        Self {
+            database,
+            messaging,
+            broker: Broker::open(&broker_url).await.expect("a broker"),
+        }
+    }
+
+    async fn tell(&self, product: &Product) {
+        let mut transaction = self.database.write().await.expect("a transaction");
+        let fact = Fact::ProductChanged(product.clone());
+        let told = self
+            .messaging
+            .tell(&mut transaction, product.id.as_str(), fact);
+        told.await.expect("an event");
+        transaction.commit().await.expect("a commit");
+    }
+
+    /// Waits until `search` has heard all that was told: a `last` product has come through, and no event is left.
+    async fn heard_by(&self, search: &Search, last: &str) {
+        let product = Product {
+            id: format!("p-{last}").parse().expect("an id"),
+            name: last.into(),
+            description: String::new(),
+            ..zither()
+        };
+        self.tell(&product).await;
+        let heard = async {
+            while search.find_text(last).await.total == 0
+                || self.broker.depth("search").await.expect("a depth").messages > 0
+            {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, heard)
+            .await
+            .expect("all events heard");
+    }
+}
+
+fn zither() -> Product {
+    Product {
+        id: "p-zither".parse().expect("an id"),
+        version: 2,
+        name: "Zither".into(),
+        description: "An unplugged curiosity.".into(),
+        category: "music".into(),
+        price_cents: 12_345,
+    }
+}
+
+#[tokio::test]
+async fn a_change_can_be_searched_and_an_older_or_repeated_one_changes_nothing() {
+    let search = Search::serve().await;
+    let catalog = Catalog::followed_by(&search).await;
+    let renamed = Product {
+        version: 3,
+        name: "Dulcimer".into(),
+        ..zither()
+    };
+    catalog.tell(&zither()).await;
+    catalog.heard_by(&search, "ocarina").await;
+    let found = search.find_text("zither").await;
+    assert_eq!((found.total, found.hits[0].version), (1, 2));
+    assert_eq!(search.find_text("curiosity").await.hits, found.hits);
+
+    for product in [&renamed, &renamed, &zither()] {
+        catalog.tell(product).await;
+    }
+    catalog.heard_by(&search, "bassoon").await;
+    assert_eq!(search.find_text("zither").await.total, 0);
+    let found = search.find_text("dulcimer").await;
+    assert_eq!((found.total, found.hits[0].version), (1, 3));
+    let forgotten = search.find_text("zihter").await;
+    assert_eq!(forgotten.corrections, [], "nothing has that word any more");
+    let counted = search.find(&SearchQuery::default()).await;
+    assert_eq!(counted.total, SEEDED + 3);
+}
