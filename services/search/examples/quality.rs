@@ -1,0 +1,89 @@
+//! What search finds, and how fast: 20 queries with their three best hits, and latencies at two sizes of the shop.
+//!
+//! `cargo run --release -p search --example quality`
+#![expect(clippy::print_stdout, reason = "a report for the terminal")]
+
+use std::time::{Duration, Instant};
+
+use api::{SearchQuery, SearchResults};
+use search::Store;
+
+/// Plain words, phrases, plurals, other forms, typing errors, beginnings, and words that no product has all of.
+const QUERIES: [&str; 20] = [
+    "bookshelf",
+    "bookshelves",
+    "oak desk",
+    "desk lamp",
+    "red tent",
+    "coffe grinder",
+    "headphons",
+    "running",
+    "camp stove",
+    "light",
+    "reading light",
+    "children",
+    "blue mug",
+    "sturdy backpack for hiking",
+    "vintge turntabel",
+    "kni",
+    "chef's knife",
+    "outdoor",
+    "quiet keybord",
+    "green glass",
+];
+const ROUNDS: usize = 20;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    for products in [1_000, 100_000] {
+        let data = tempfile::tempdir()?;
+        let url = format!("sqlite:{}/search.db", data.path().display());
+        let url = url.parse().map_err(anyhow::Error::msg)?;
+        let begun = Instant::now();
+        let store = Store::open(&url, products).await?;
+        println!(
+            "\n{products} products, indexed in {:.1?}\n",
+            begun.elapsed()
+        );
+        report(&store).await?;
+    }
+    Ok(())
+}
+
+async fn report(store: &Store) -> anyhow::Result<()> {
+    let mut all = Vec::new();
+    for text in QUERIES {
+        let query = SearchQuery {
+            q: Some(text.to_owned()),
+            ..SearchQuery::default()
+        };
+        let mut times = Vec::new();
+        for _ in 1..ROUNDS {
+            times.push(search(store, &query).await?.0);
+        }
+        let (time, results) = search(store, &query).await?;
+        times.push(time);
+        all.extend_from_slice(&times);
+        times.sort_unstable();
+        let corrected: Vec<_> = results.corrections.iter().map(|it| &*it.read).collect();
+        println!(
+            "{text:28}{:8.1?}{:8} found  {}",
+            times[ROUNDS / 2],
+            results.total,
+            corrected.join(" ")
+        );
+        for hit in results.hits.iter().take(3) {
+            println!("    {} [{}]", hit.name, hit.category);
+        }
+    }
+    all.sort_unstable();
+    let quantile = |percent: usize| all[all.len() * percent / 100];
+    println!("\np50 {:.1?}, p99 {:.1?}", quantile(50), quantile(99));
+    Ok(())
+}
+
+async fn search(store: &Store, query: &SearchQuery) -> anyhow::Result<(Duration, SearchResults)> {
+    let begun = Instant::now();
+    let results = store.search(query.clone()).await?;
+    Ok((begun.elapsed(), results))
+}
