@@ -220,6 +220,10 @@ async fn service(name: &str, flags: Vec<OsString>) -> anyhow::Result<ExitCode> {
         "catalog" => catalog::run(catalog::Config::parse_from(arguments)).await?,
         "gateway" => gateway::run(gateway::Config::parse_from(arguments)).await?,
         "inventory" => inventory::run(inventory::Config::parse_from(arguments)).await?,
+        "orders" => orders::run(orders::Config::parse_from(arguments)).await?,
+        "payments" => payments::run(payments::Config::parse_from(arguments)).await?,
+        "search" => search::run(search::Config::parse_from(arguments)).await?,
+        "users" => users::run(users::Config::parse_from(arguments)).await?,
         _ => anyhow::bail!("there is no service called {name}"),
     }
     Ok(ExitCode::SUCCESS)

@@ -7,6 +7,7 @@ mod discovery;
 mod log_tail;
 pub(crate) mod process;
 mod replica;
+pub(crate) mod secrets;
 mod service;
 
 use std::{
@@ -112,6 +113,7 @@ impl Deployment {
             keepers: TaskTracker::new(),
             stop: CancellationToken::new(),
         };
+        secrets::make(&it.shared.dir)?;
         it.shared.change(|_| ())?;
         let starting: Vec<_> = SERVICES.iter().map(|&service| it.begin(service)).collect();
         for ready in starting {

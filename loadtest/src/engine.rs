@@ -12,9 +12,11 @@ pub(crate) mod child;
 pub(crate) mod parent;
 pub mod plan;
 mod recorder;
+pub(crate) mod request;
 mod turnstile;
 pub(crate) mod visit;
 
+use api::OrderStatus;
 use serde::{Deserialize, Serialize};
 
 /// One request as the client saw it. Times are microseconds since the first arrival was due, or before it.
@@ -36,12 +38,31 @@ pub struct Attempt {
     pub status: Option<u16>,
     /// Why it does not count as a success.
     pub error: Option<String>,
+    /// The order that the answer was about, if it was about one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub order: Option<OrderSeen>,
+}
+
+/// An order as its buyer saw it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderSeen {
+    /// Which order.
+    pub id: String,
+    /// Where it stood.
+    pub status: OrderStatus,
+    /// Whether neither card nor stock stand against it.
+    pub fair: bool,
 }
 
 impl Attempt {
     /// What a shopper waited, in microseconds.
     pub fn latency_us(&self) -> u64 {
         u64::try_from(self.done_us - self.intended_us).unwrap_or(0)
+    }
+
+    /// Whether this is a request to order that the shop has answered: from now on the order must not be lost.
+    pub(crate) fn acknowledged_order(&self) -> bool {
+        self.route == "POST /orders" && self.status == Some(202)
     }
 
     /// How late the generator itself was, in microseconds.

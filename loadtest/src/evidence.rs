@@ -6,10 +6,13 @@
 
 pub mod access_lines;
 pub(crate) mod collect;
+mod log_lines;
 pub(crate) mod lost_samples;
 pub mod metrics;
 pub(crate) mod otlp;
+pub mod process_lines;
 pub mod reconcile;
+pub(crate) mod saga;
 pub(crate) mod traces;
 
 use std::{collections::BTreeMap, time::SystemTime};
@@ -17,6 +20,7 @@ use std::{collections::BTreeMap, time::SystemTime};
 use access_lines::AccessLine;
 use metrics::Exposition;
 use otlp::Span;
+use process_lines::ProcessLine;
 
 use crate::deployment::Service;
 
@@ -27,6 +31,8 @@ pub struct Testimony {
     pub scrapes: Vec<Vec<Scrape>>,
     /// Its access lines of that time.
     pub lines: Vec<AccessLine>,
+    /// The events it processed.
+    pub processed: Vec<ProcessLine>,
     /// Its spans of that time.
     pub spans: Vec<Span>,
 }

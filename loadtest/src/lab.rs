@@ -8,6 +8,8 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    accounts,
+    audit::Ledgers,
     cli::{Interrupted, RunArgs},
     deployment::{Deployment, Options, Service},
     engine::{
@@ -15,6 +17,7 @@ use crate::{
         plan::{Phase, Plan},
     },
     evidence::{Evidence, collect::Window, otlp::Receiver},
+    personas::NOMINAL,
     progress::Progress,
     recording::Recording,
     run_dir::RunDir,
@@ -22,6 +25,8 @@ use crate::{
 
 /// What the shop is seeded with, which is the services' default.
 const PRODUCTS: u32 = 1000;
+/// Shoppers who are logged in before the load begins; buyers take turns with their tokens, each far below its rate limit.
+const SHOPPERS: u32 = 20;
 /// The longest a client waits.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often the shop is scraped under load.
@@ -29,7 +34,7 @@ const SCRAPE_INTERVAL: Duration = Duration::from_secs(1);
 /// Goose users for each arrival a second: a visit takes about half a second, so most of them are idle.
 const USERS_PER_RATE: f64 = 3.0;
 /// Goose users there are in any case.
-const MIN_USERS: f64 = 50.0;
+const MIN_USERS: f64 = 60.0;
 
 /// What a stretch of load showed.
 pub(crate) struct Measurement {
@@ -37,6 +42,8 @@ pub(crate) struct Measurement {
     pub(crate) load: Load,
     pub(crate) recording: Recording,
     pub(crate) evidence: Evidence,
+    /// What orders, inventory and payments have written down, of everything since the shop was started.
+    pub(crate) ledgers: Ledgers,
     /// Processes that died meanwhile.
     pub(crate) incidents: Vec<String>,
 }
@@ -48,6 +55,8 @@ pub(crate) struct Lab<'a> {
     run_dir: &'a RunDir,
     pub(crate) args: &'a RunArgs,
     pub(crate) seed: u64,
+    /// Tokens of shoppers who are logged in.
+    tokens: Vec<String>,
     progress: &'a Progress,
     stop: &'a CancellationToken,
 }
@@ -73,12 +82,19 @@ impl<'a> Lab<'a> {
             started = Deployment::start(run_dir, options) => started?,
             () = stop.cancelled() => return Err(Interrupted.into()),
         };
+        progress.step("logging shoppers in");
+        let gateway = format!("http://{}", deployment.gateway()?);
+        let tokens = tokio::select! {
+            tokens = accounts::shoppers(deployment.http(), &gateway, SHOPPERS) => tokens?,
+            () = stop.cancelled() => return Err(Interrupted.into()),
+        };
         let lab = Self {
             deployment,
             receiver,
             run_dir,
             args,
             seed,
+            tokens,
             progress,
             stop,
         };
@@ -112,6 +128,7 @@ impl<'a> Lab<'a> {
             plan,
             load,
             evidence,
+            ledgers: Ledgers::read(&self.deployment).await?,
             incidents,
         })
     }
@@ -153,6 +170,8 @@ impl<'a> Lab<'a> {
             seed: self.seed,
             users,
             products: PRODUCTS,
+            mix: NOMINAL,
+            tokens: self.tokens.clone(),
             timeout_ms: u64::try_from(CLIENT_TIMEOUT.as_millis())?,
             phases,
             output: self.run_dir.path().join(arm),

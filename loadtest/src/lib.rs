@@ -4,13 +4,15 @@
 //! that wait for nobody) and its [`personas`], [`recording`] and [`statistics`] (what the client saw, and how sure that
 //! is), [`evidence`] (what the shop's telemetry says, and whether it adds up), [`experiments`], [`verdict`], [`report`].
 
+mod accounts;
+mod audit;
 pub mod cli;
 pub mod deployment;
 pub mod engine;
 pub mod evidence;
 pub mod experiments;
 mod lab;
-mod personas;
+pub mod personas;
 mod progress;
 pub mod recording;
 mod report;

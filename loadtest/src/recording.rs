@@ -73,18 +73,18 @@ impl Recording {
         &self.lag
     }
 
-    /// The cells of one phase, those of one route if it is given, in order of their seconds.
-    pub fn cells(&self, phase: u16, route: Option<&str>) -> Vec<(&Key, &Cell)> {
+    /// The cells of one phase, those of some routes if any are given, in order of their seconds.
+    pub fn cells(&self, phase: u16, routes: &[&str]) -> Vec<(&Key, &Cell)> {
         self.cells
             .range((phase, String::new(), 0)..(phase.saturating_add(1), String::new(), 0))
-            .filter(|(key, _)| route.is_none_or(|it| it == key.1))
+            .filter(|(key, _)| routes.is_empty() || routes.contains(&key.1.as_str()))
             .collect()
     }
 
     /// The routes of one phase.
     pub fn routes(&self, phase: u16) -> Vec<String> {
         let mut routes: Vec<_> = self
-            .cells(phase, None)
+            .cells(phase, &[])
             .into_iter()
             .map(|(key, _)| key.1.clone())
             .collect();
@@ -92,10 +92,10 @@ impl Recording {
         routes
     }
 
-    /// One histogram and the errors for each second of a phase, all its routes or one.
-    pub fn seconds(&self, phase: u16, route: Option<&str>) -> BTreeMap<u32, Cell> {
+    /// One histogram and the errors for each second of a phase, of some routes or, if none are given, of all.
+    pub fn seconds(&self, phase: u16, routes: &[&str]) -> BTreeMap<u32, Cell> {
         let mut seconds: BTreeMap<u32, Cell> = BTreeMap::new();
-        for (key, cell) in self.cells(phase, route) {
+        for (key, cell) in self.cells(phase, routes) {
             seconds.entry(key.2).or_insert_with(Cell::new).add(cell);
         }
         seconds

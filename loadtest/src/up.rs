@@ -8,6 +8,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    accounts,
     cli::{Interrupted, Place, UpArgs},
     deployment::{Deployment, Options},
     run_dir::RunDir,
@@ -35,7 +36,15 @@ pub(crate) async fn up(
         () = stop.cancelled() => return Err(Interrupted.into()),
     };
     let ready = began.elapsed().as_secs_f64();
+    let gateway = format!("http://{}", deployment.gateway()?);
+    let tokens = Tokens {
+        shopper: accounts::shoppers(deployment.http(), &gateway, 1)
+            .await?
+            .remove(0),
+        admin: accounts::admin(deployment.http(), &gateway, run_dir.path()).await?,
+    };
     introduce(&mut io::stdout().lock(), &deployment, &run_dir, ready)?;
+    invite(&mut io::stdout().lock(), &gateway, &tokens)?;
     stop.cancelled().await;
     writeln!(io::stderr(), "stopping")?;
     deployment.stop().await;
@@ -70,6 +79,31 @@ fn introduce(
         "  discovery       {}/services.json (Prometheus file_sd)\n",
         run_dir.path().display()
     )?;
-    writeln!(out, "Try:  curl -i {gateway}/products/p-000001")?;
     Ok(out.flush()?)
+}
+
+/// Tokens for a person to play with.
+struct Tokens {
+    shopper: String,
+    admin: String,
+}
+
+fn invite(out: &mut impl Write, gateway: &str, tokens: &Tokens) -> io::Result<()> {
+    let Tokens { shopper, admin } = tokens;
+    writeln!(
+        out,
+        "Tokens, good for 15 minutes:\n\n  SHOPPER={shopper}\n\n  ADMIN={admin}\n"
+    )?;
+    writeln!(out, "Try, with both lines above pasted into the shell:\n")?;
+    writeln!(out, "  curl '{gateway}/search?q=oak+bokshelf'")?;
+    writeln!(
+        out,
+        "  curl -i {gateway}/orders -H \"authorization: Bearer $SHOPPER\" -H \"idempotency-key: $(date +%s%N)\" --json '{{\"items\": [{{\"product_id\": \"p-000001\", \"quantity\": 1}}], \"card_number\": \"{}\"}}'",
+        api::GOOD_CARD
+    )?;
+    writeln!(
+        out,
+        "  curl -X PATCH {gateway}/products/p-000001 -H \"authorization: Bearer $ADMIN\" --json '{{\"price_cents\": 1299}}'"
+    )?;
+    out.flush()
 }

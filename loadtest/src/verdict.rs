@@ -58,6 +58,8 @@ pub enum Group {
     Objective,
     /// Whether all signals tell the same story.
     Reconciliation,
+    /// Whether every promise was kept, by the ledgers.
+    Audit,
 }
 
 impl fmt::Display for Group {
@@ -66,6 +68,7 @@ impl fmt::Display for Group {
             Self::Validity => "validity",
             Self::Objective => "objective",
             Self::Reconciliation => "reconciliation",
+            Self::Audit => "audit",
         })
     }
 }
@@ -79,6 +82,8 @@ pub struct Check {
     pub name: String,
     /// How it came out.
     pub outcome: Outcome,
+    /// Whether it counts. What too few requests can neither prove nor refute is shown and does not.
+    pub counts: bool,
     /// What was seen, in words.
     pub observed: String,
     /// What would have been right, in words.
@@ -101,6 +106,7 @@ impl Check {
             group,
             name: name.into(),
             outcome,
+            counts: true,
             observed: String::new(),
             expected: String::new(),
             estimate: None,
@@ -150,8 +156,9 @@ pub enum Expectation {
 ///
 /// In an arm that must hurt, a missed objective is what it is for, and none missed is [`Outcome::Inconclusive`].
 pub fn judge(expectation: Expectation, checks: &[Check]) -> Outcome {
+    let counting = checks.iter().filter(|it| it.counts);
     let (objectives, others): (Vec<_>, Vec<_>) =
-        checks.iter().partition(|it| it.group == Group::Objective);
+        counting.partition(|it| it.group == Group::Objective);
     let outcomes = |of: &[&Check]| of.iter().map(|it| it.outcome).collect::<Vec<_>>();
     let objectives = match expectation {
         Expectation::Holds => Outcome::worst(outcomes(&objectives)),

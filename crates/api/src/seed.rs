@@ -313,7 +313,8 @@ pub fn stock(number: u32) -> i64 {
     }
 }
 
-fn product(number: u32) -> Product {
+/// The seeded product with this number, counted from 1.
+pub fn product(number: u32) -> Product {
     let index = number as usize - 1;
     let shelf = &SHELVES[index % 10];
     let thing = shelf.things[index / 10 % 10];

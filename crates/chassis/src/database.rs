@@ -16,6 +16,10 @@ use sqlx::{
     migrate::Migrator,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
+use tokio::{
+    sync::{Mutex, OwnedMutexGuard},
+    time::timeout,
+};
 
 use crate::{
     Error,
@@ -64,6 +68,8 @@ impl fmt::Display for DatabaseUrl {
 pub struct Database {
     readers: SqlitePool,
     writer: SqlitePool,
+    /// Among the tasks of this process: they share the open lock file, which keeps only other processes out.
+    turn: Arc<Mutex<()>>,
     lock: Arc<File>,
 }
 
@@ -104,17 +110,18 @@ impl Database {
         Ok(Self {
             readers: pool(READERS).connect_lazy_with(options),
             writer,
+            turn: Arc::default(),
             lock,
         })
     }
 
     /// Makes further tables, those of another migration directory.
     pub(crate) async fn migrate(&self, migrations: &Migrator) -> anyhow::Result<()> {
-        let connection = self.writer.acquire().await?;
+        let turn = self.turn.lock().await;
         let guard = LockGuard::take(Arc::clone(&self.lock)).await?;
-        drop(connection);
         migrations.run(&self.writer).await?;
         drop(guard);
+        drop(turn);
         Ok(())
     }
 
@@ -125,14 +132,16 @@ impl Database {
 
     /// Begins a transaction that may write; only one runs at a time, over all replicas.
     pub async fn write(&self) -> Result<Transaction, Error> {
-        // The only writing connection of this process first: it keeps our own tasks from racing for the file lock.
-        let connection = self.writer.acquire().await?;
+        let turn = timeout(ACQUIRE_TIMEOUT, Arc::clone(&self.turn).lock_owned()).await;
+        let turn = turn.map_err(|_| Error::Unavailable("the database"))?;
         let guard = LockGuard::take(Arc::clone(&self.lock)).await?;
+        let connection = self.writer.acquire().await?;
         let begin = sqlx::SqlStr::from_static("BEGIN IMMEDIATE");
         let inner = sqlx::Transaction::begin(connection, Some(begin)).await?;
         Ok(Transaction {
             inner,
             _guard: guard,
+            _turn: turn,
         })
     }
 
@@ -149,14 +158,21 @@ impl Database {
 /// A transaction that may write; dropped without [`Transaction::commit`], it is rolled back.
 #[derive(Debug)]
 pub struct Transaction {
+    // In the order in which they are given back.
     inner: sqlx::Transaction<'static, Sqlite>,
     _guard: LockGuard,
+    _turn: OwnedMutexGuard<()>,
 }
 
 impl Transaction {
     /// Makes everything written visible and durable, or nothing.
     pub async fn commit(self) -> Result<(), Error> {
-        Ok(self.inner.commit().await?)
+        let Self {
+            inner,
+            _guard,
+            _turn,
+        } = self;
+        Ok(inner.commit().await?)
     }
 }
 

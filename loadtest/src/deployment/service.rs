@@ -2,10 +2,18 @@
 
 use std::{fmt, path::Path};
 
-use super::Options;
+use super::{Options, secrets};
 
 /// Every service, in the order of the discovery file.
-pub const SERVICES: [Service; 3] = [Service::Catalog, Service::Gateway, Service::Inventory];
+pub const SERVICES: [Service; 7] = [
+    Service::Catalog,
+    Service::Gateway,
+    Service::Inventory,
+    Service::Orders,
+    Service::Payments,
+    Service::Search,
+    Service::Users,
+];
 
 /// A service of the shop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,6 +24,14 @@ pub enum Service {
     Gateway,
     /// Stock.
     Inventory,
+    /// Orders.
+    Orders,
+    /// Money.
+    Payments,
+    /// Full text.
+    Search,
+    /// Accounts.
+    Users,
 }
 
 impl Service {
@@ -25,6 +41,10 @@ impl Service {
             Self::Catalog => "catalog",
             Self::Gateway => "gateway",
             Self::Inventory => "inventory",
+            Self::Orders => "orders",
+            Self::Payments => "payments",
+            Self::Search => "search",
+            Self::Users => "users",
         }
     }
 
@@ -35,25 +55,41 @@ impl Service {
 
     /// The flags of one replica, beside those that all services get.
     pub(super) fn flags(self, dir: &Path, discovery: &Path, options: &Options) -> Vec<String> {
-        let database = || format!("sqlite:{}", dir.join("data").join(self.name()).display());
-        let found = || format!("file:{}", discovery.display());
-        let broker = || {
-            format!(
-                "--broker-url=sqlite:{}",
-                dir.join("data/broker.db").display()
-            )
-        };
+        let data = |name: &str| dir.join("data").join(name).display().to_string();
+        let database = || format!("--database-url=sqlite:{}", data(&format!("{self}.db")));
+        let broker = || format!("--broker-url=sqlite:{}", data("broker.db"));
+        let at = |service: Self| format!("--{service}-addr=file:{}", discovery.display());
         match self {
-            Self::Catalog => vec![format!("--database-url={}.db", database())],
-            Self::Inventory => vec![format!("--database-url={}.db", database()), broker()],
-            Self::Gateway => vec![
-                format!("--listen=127.0.0.1:{}", options.gateway_port),
-                format!("--catalog-addr={}", found()),
-                format!("--inventory-addr={}", found()),
+            Self::Catalog => vec![database(), broker(), at(Self::Users)],
+            Self::Gateway => {
+                let behind = SERVICES.into_iter().filter(|it| it.is_routed_to()).map(at);
+                let mut flags: Vec<_> = behind.collect();
+                flags.push(format!("--listen=127.0.0.1:{}", options.gateway_port));
                 // Every arrival of a load test is a shopper with an address of its own.
-                "--trust-forwarded-for".into(),
+                flags.push("--trust-forwarded-for".into());
+                flags
+            }
+            Self::Inventory | Self::Payments => vec![database(), broker()],
+            Self::Orders => vec![database(), broker(), at(Self::Users), at(Self::Catalog)],
+            Self::Search => vec![
+                format!("--search-url=sqlite:{}", data("search.db")),
+                broker(),
+            ],
+            Self::Users => vec![
+                database(),
+                format!("--signing-key-file={}", secrets::signing_key(dir).display()),
+                format!("--admin-email={}", secrets::ADMIN_EMAIL),
+                format!(
+                    "--admin-password-file={}",
+                    secrets::admin_password(dir).display()
+                ),
             ],
         }
+    }
+
+    /// Whether the gateway calls it.
+    fn is_routed_to(self) -> bool {
+        !matches!(self, Self::Gateway | Self::Payments)
     }
 }
 

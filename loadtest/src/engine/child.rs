@@ -25,7 +25,7 @@ use super::{
     Attempt, Counts, Event, arrivals::schedule, plan::Plan, recorder::Recorder,
     turnstile::Turnstile, visit::Visit,
 };
-use crate::personas;
+use crate::personas::{PERSONAS, Persona};
 
 /// goose starts so many users a second; they only wait, so this is no load.
 const USERS_PER_SECOND: usize = 1000;
@@ -37,7 +37,8 @@ const REST: Duration = Duration::from_millis(20);
 pub(crate) struct Engine {
     pub(super) plan: Plan,
     client: reqwest::Client,
-    turnstile: Turnstile,
+    /// One for each persona.
+    turnstiles: [Turnstile; PERSONAS.len()],
     recorder: Recorder,
     origin: OnceLock<Instant>,
     visiting: AtomicUsize,
@@ -85,8 +86,9 @@ impl Engine {
     }
 
     /// The first transaction of every persona: waits for an arrival and leaves the visit for the next transaction.
-    async fn arrive(self: Arc<Self>, user: &mut GooseUser) -> TransactionResult {
-        if let Some((arrival, intended)) = self.turnstile.wait().await {
+    async fn arrive(self: Arc<Self>, persona: Persona, user: &mut GooseUser) -> TransactionResult {
+        let turnstile = &self.turnstiles[persona.index()];
+        if let Some((arrival, intended)) = turnstile.wait().await {
             user.set_session_data(Some(Visit::begin(self, arrival, intended)));
         } else {
             user.set_session_data(None::<Visit>);
@@ -119,8 +121,13 @@ impl Engine {
         .set_on_start()
     }
 
-    pub(crate) fn arrival(self: &Arc<Self>) -> Transaction {
-        self.transaction(|it, user| Box::pin(it.arrive(user)))
+    /// How many users wait for an arrival.
+    fn idle(&self) -> usize {
+        self.turnstiles.iter().map(Turnstile::idle).sum()
+    }
+
+    pub(crate) fn arrival(self: &Arc<Self>, persona: Persona) -> Transaction {
+        self.transaction(move |it, user| Box::pin(it.arrive(persona, user)))
             .set_name("arrival")
     }
 }
@@ -155,7 +162,7 @@ async fn attack(plan: Plan, write: OwnedWriteHalf) -> anyhow::Result<()> {
             .timeout(Duration::from_millis(plan.timeout_ms))
             .build()
             .context("make an HTTP client")?,
-        turnstile: Turnstile::new(),
+        turnstiles: PERSONAS.map(|_| Turnstile::new()),
         recorder,
         origin: OnceLock::new(),
         visiting: AtomicUsize::new(0),
@@ -166,8 +173,11 @@ async fn attack(plan: Plan, write: OwnedWriteHalf) -> anyhow::Result<()> {
         plan,
     });
     starve(engine.plan.starve_ms);
-    let goose = GooseAttack::initialize_with_config(configuration(&engine.plan))?
-        .register_scenario(personas::browser::scenario(&engine));
+    let mut goose = GooseAttack::initialize_with_config(configuration(&engine.plan))?;
+    for (persona, weight) in engine.plan.mix.weights() {
+        let scenario = persona.scenario(&engine).set_weight(weight)?;
+        goose = goose.register_scenario(scenario);
+    }
     let over = CancellationToken::new();
     let reporting = tokio::spawn(report(Arc::clone(&engine), write, over.clone()));
     tokio::spawn(release_all(Arc::clone(&engine)));
@@ -200,7 +210,7 @@ fn configuration(plan: &Plan) -> GooseConfiguration {
 
 /// The arrival process.
 async fn release_all(engine: Arc<Engine>) {
-    while engine.turnstile.idle() < engine.plan.users {
+    while engine.idle() < engine.plan.users {
         sleep(REST).await;
     }
     let origin = *engine.origin.get_or_init(Instant::now);
@@ -209,11 +219,12 @@ async fn release_all(engine: Arc<Engine>) {
         sleep_until(intended.into()).await;
         let phase = usize::from(arrival.phase);
         engine.due[phase].fetch_add(1, Relaxed);
-        if !engine.turnstile.admit((arrival, intended)) {
+        let persona = engine.plan.mix.persona(engine.plan.seed, arrival.number);
+        if !engine.turnstiles[persona.index()].admit((arrival, intended)) {
             engine.dropped[phase].fetch_add(1, Relaxed);
         }
     }
-    engine.turnstile.close();
+    engine.turnstiles.iter().for_each(Turnstile::close);
     sleep_until((origin + engine.plan.length()).into()).await;
     while engine.visiting.load(Relaxed) > 0 {
         sleep(REST).await;

@@ -4,8 +4,10 @@ use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use crate::personas::Mix;
+
 /// A run of the engine.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// Begins every request id, so that those of several runs differ; of the characters `[A-Za-z0-9._-]`.
     pub name: String,
@@ -19,6 +21,10 @@ pub struct Plan {
     pub products: u32,
     /// The longest a client waits for an answer, in milliseconds.
     pub timeout_ms: u64,
+    /// Who comes.
+    pub mix: Mix,
+    /// The tokens of shoppers who are logged in. They are handed over in memory and written down nowhere.
+    pub tokens: Vec<String>,
     /// Phases, one after the other.
     pub phases: Vec<Phase>,
     /// Directory for `attempts.jsonl` and goose's own reports.

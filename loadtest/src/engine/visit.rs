@@ -2,16 +2,13 @@
 
 use std::{net::Ipv4Addr, sync::Arc, time::Instant};
 
-use goose::prelude::{GooseMethod, GooseRequest, GooseUser, TransactionError};
+use goose::prelude::{GooseRequest, GooseUser, TransactionError};
 use rand::{Rng as _, SeedableRng as _, rngs::SmallRng};
 use rand_distr::{Distribution as _, Zipf};
-use reqwest::header::HeaderName;
 use tokio::time::Duration;
 
-use super::{Attempt, arrivals::Arrival, child::Engine};
+use super::{Attempt, OrderSeen, arrivals::Arrival, child::Engine, request::Request};
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// The longest answer a persona reads, in bytes.
 const MAX_BODY: usize = 1 << 20;
 
@@ -47,31 +44,47 @@ impl Visit {
         user.get_session_data_mut::<Option<Self>>()?.take()
     }
 
-    /// Sends `GET path`, counted as `route`, reads the answer and lets `check` say what is wrong with it. Returns what
-    /// `check` made of it, `None` if it was no success.
+    /// Sends `request`, reads the answer and lets `check` say what is wrong with it. Returns what `check` made of it, `None`
+    /// if it was no success.
     ///
     /// # Errors
     /// Only when goose cannot go on; a failed request is not an error here.
-    pub(crate) async fn get<T>(
+    pub(crate) async fn send<T>(
         &mut self,
         user: &mut GooseUser,
-        route: &'static str,
-        path: &str,
+        request: Request,
         check: impl FnOnce(&[u8]) -> Result<T, String>,
     ) -> Result<Option<T>, Box<TransactionError>> {
-        let Arrival { number, .. } = self.arrival;
-        let id = format!("{}-{number}-{}", self.engine.plan.name, self.requests);
-        self.requests += 1;
-        let builder = user
-            .get_request_builder(&GooseMethod::Get, path)?
-            .header(REQUEST_ID, &id)
-            .header(FORWARDED_FOR, self.address.to_string());
-        let request = GooseRequest::builder()
-            .set_request_builder(builder)
-            .name(route)
+        self.exchange(user, request, check, |_| None).await
+    }
+
+    /// The same where the answer is about an order, which the audit will ask for.
+    pub(crate) async fn send_order<T>(
+        &mut self,
+        user: &mut GooseUser,
+        request: Request,
+        check: impl FnOnce(&[u8]) -> Result<T, String>,
+        order: impl FnOnce(&T) -> OrderSeen,
+    ) -> Result<Option<T>, Box<TransactionError>> {
+        self.exchange(user, request, check, |it| Some(order(it)))
+            .await
+    }
+
+    async fn exchange<T>(
+        &mut self,
+        user: &mut GooseUser,
+        request: Request,
+        check: impl FnOnce(&[u8]) -> Result<T, String>,
+        order: impl FnOnce(&T) -> Option<OrderSeen>,
+    ) -> Result<Option<T>, Box<TransactionError>> {
+        let id = self.next_id();
+        let (route, name) = (request.name(), request.route());
+        let goose = GooseRequest::builder()
+            .set_request_builder(request.build(user, &id, self.address)?)
+            .name(name)
             .build();
         let sent = Instant::now();
-        let mut answer = user.request(request).await?;
+        let mut answer = user.request(goose).await?;
         let (status, outcome) = match answer.response {
             Ok(response) => {
                 let status = response.status();
@@ -98,15 +111,34 @@ impl Visit {
         self.engine.record(Attempt {
             id,
             phase: self.arrival.phase,
-            route: format!("GET {route}"),
+            route,
             intended_us: self.engine.micros(self.intended),
             sent_us: self.engine.micros(sent),
             done_us: self.engine.micros(done),
             status,
             error: outcome.as_ref().err().cloned(),
+            order: outcome.as_ref().ok().and_then(order),
         });
         self.intended = done;
         Ok(outcome.ok())
+    }
+
+    fn next_id(&mut self) -> String {
+        let id = format!(
+            "{}-{}-{}",
+            self.engine.plan.name, self.arrival.number, self.requests
+        );
+        self.requests += 1;
+        id
+    }
+
+    /// The token of the shopper who makes this visit.
+    pub(crate) fn token(&self) -> Option<&str> {
+        let tokens = &self.engine.plan.tokens;
+        let shopper = self.arrival.number.checked_rem(tokens.len() as u64)?;
+        tokens
+            .get(usize::try_from(shopper).ok()?)
+            .map(String::as_str)
     }
 
     /// Looks at the page for a while.

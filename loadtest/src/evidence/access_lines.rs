@@ -1,16 +1,11 @@
 //! Reads access lines from the services' logs.
 
-use std::{
-    fs::File,
-    io::{self, BufRead as _, BufReader, Seek as _, SeekFrom},
-    path::Path,
-    time::SystemTime,
-};
+use std::{io, path::Path, time::SystemTime};
 
 use serde::Deserialize;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::Operation;
+use super::{Operation, log_lines};
 
 /// One request, as its service logged it.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,14 +45,6 @@ struct Fields {
 }
 
 impl AccessLine {
-    /// Reads one line; `None` if it is a log line of another kind.
-    fn parse(line: &[u8]) -> Option<Result<Self, serde_json::Error>> {
-        const MARK: &[u8] = b"\"event.dataset\":\"access\"";
-        line.windows(MARK.len())
-            .any(|it| it == MARK)
-            .then(|| Self::read(line))
-    }
-
     fn read(line: &[u8]) -> Result<Self, serde_json::Error> {
         use serde::de::Error as _;
         let fields: Fields = serde_json::from_slice(line)?;
@@ -84,33 +71,12 @@ impl AccessLine {
     }
 }
 
-/// Reads the access lines of `log` from byte `from` on. A half line at the end, which a process that was killed leaves,
-/// is left out.
+/// Reads the access lines of `log` from byte `from` on.
 ///
 /// # Errors
 /// A log that cannot be read, or an access line that is broken.
 pub fn read(log: &Path, from: u64) -> io::Result<Vec<AccessLine>> {
-    let mut file = File::open(log)?;
-    file.seek(SeekFrom::Start(from))?;
-    let mut reader = BufReader::new(file);
-    let mut lines = Vec::new();
-    let mut line = Vec::new();
-    while reader.read_until(b'\n', &mut line)? > 0 && line.ends_with(b"\n") {
-        match AccessLine::parse(&line) {
-            Some(Ok(it)) => lines.push(it),
-            Some(Err(error)) => {
-                let text = String::from_utf8_lossy(&line);
-                let text = format!(
-                    "{}: this access line is broken ({error}): {text}",
-                    log.display()
-                );
-                return Err(io::Error::new(io::ErrorKind::InvalidData, text));
-            }
-            None => (),
-        }
-        line.clear();
-    }
-    Ok(lines)
+    log_lines::read(log, from, "access", AccessLine::read)
 }
 
 #[cfg(test)]

@@ -11,15 +11,12 @@ use anyhow::Context as _;
 use telemetry::names;
 use tokio::time::{Instant, sleep};
 
-use super::{
-    Evidence, Scrape, access_lines,
-    metrics::{Exposition, Labels},
-    otlp::Spans,
-};
+use super::{Evidence, Scrape, access_lines, metrics::Exposition, otlp::Spans, process_lines};
 use crate::deployment::{Deployment, Replica, Service};
 
-/// The longest wait for requests in flight and telemetry under way.
-const QUIET_TIMEOUT: Duration = Duration::from_secs(15);
+/// The longest wait for requests in flight, orders that are not final, and telemetry under way. An order takes up to 30 s, and
+/// an event that fails again and again 4 s.
+const QUIET_TIMEOUT: Duration = Duration::from_secs(45);
 /// How often it is asked whether all is quiet.
 const QUIET_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -84,8 +81,9 @@ impl Window {
             evidence.entry(service).or_default().scrapes.push(scrapes);
         }
         for (log, (service, from)) in self.logs {
-            let lines = access_lines::read(&log, from)?;
-            evidence.entry(service).or_default().lines.extend(lines);
+            let testimony = evidence.entry(service).or_default();
+            testimony.lines.extend(access_lines::read(&log, from)?);
+            testimony.processed.extend(process_lines::read(&log, from)?);
         }
         for span in spans.take() {
             let service = evidence.iter_mut().find(|it| it.0.name() == span.service);
@@ -114,7 +112,17 @@ async fn scrape(deployment: &Deployment, replica: &Replica) -> anyhow::Result<Sc
     })
 }
 
-/// Returns once no request is in flight, no telemetry waits in a queue and no span has come for a while.
+/// What must be nothing before all is quiet, in words.
+const BUSY: [(&str, &str); 5] = [
+    (names::HTTP_SERVER_ACTIVE_REQUESTS, "requests in flight"),
+    (names::TELEMETRY_QUEUED, "items of telemetry queued"),
+    (names::MESSAGING_OUTBOX_MESSAGES, "events to tell"),
+    (names::MESSAGING_QUEUE_MESSAGES, "events to hear"),
+    (names::ORDERS_PENDING, "orders pending"),
+];
+
+/// Returns once no request is in flight, every order is final, no event or telemetry waits in a queue, and no span has come
+/// for a while.
 async fn quiet(deployment: &Deployment, spans: &Spans) -> anyhow::Result<()> {
     let deadline = Instant::now() + QUIET_TIMEOUT;
     let mut last = None;
@@ -125,14 +133,11 @@ async fn quiet(deployment: &Deployment, spans: &Spans) -> anyhow::Result<()> {
                 busy.push(format!("{} does not answer", replica.service));
                 continue;
             };
-            let none = Labels::new();
-            let active = it
-                .exposition
-                .value(names::HTTP_SERVER_ACTIVE_REQUESTS, &none);
-            let queued = it.exposition.sum(names::TELEMETRY_QUEUED);
-            if active + queued > 0.0 {
-                let service = replica.service;
-                busy.push(format!("{service} has {active} requests in flight and {queued} items of telemetry queued"));
+            for (name, what) in BUSY {
+                let many = it.exposition.sum(name);
+                if many > 0.0 {
+                    busy.push(format!("{} has {many} {what}", replica.service));
+                }
             }
         }
         let count = spans.count();

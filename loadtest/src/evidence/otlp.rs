@@ -48,13 +48,17 @@ pub struct Span {
     pub attributes: BTreeMap<String, String>,
 }
 
-/// The side of a request that a span shows.
+/// The side of a request or an event that a span shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// The callee.
     Server,
     /// The caller.
     Client,
+    /// Whoever told an event.
+    Producer,
+    /// Whoever heard it.
+    Consumer,
     /// Something inside a service.
     Other,
 }
@@ -156,6 +160,8 @@ fn span(it: proto::Span, service: &str) -> Span {
         kind: match it.kind() {
             SpanKind::Server => Kind::Server,
             SpanKind::Client => Kind::Client,
+            SpanKind::Producer => Kind::Producer,
+            SpanKind::Consumer => Kind::Consumer,
             _ => Kind::Other,
         },
         trace_id: hex(&it.trace_id),

@@ -3,9 +3,11 @@
 //! - Door: every answered attempt has one access line at the gateway, with the same status, and the reverse.
 //! - Signals: at every service, samples = access lines = server spans, for each operation and status.
 //! - Edges: what callers counted = what the callee counted; only an attempt the caller gave up may be extra.
+//! - Events: what was sent was processed by everyone it is for, and at every service samples = lines = spans for events too.
 
 mod door;
 mod edges;
+mod events;
 mod signals;
 
 use std::collections::BTreeMap;
@@ -29,12 +31,13 @@ pub fn reconcile(attempts: &[Attempt], evidence: &Evidence) -> Vec<Check> {
             checks.push(door::check(*service, attempts, &testimony.lines));
         }
     }
-    for (service, testimony) in evidence {
+    for (service, testimony) in evidence.iter().filter(|it| signals::any(it.1)) {
         checks.push(signals::check(*service, testimony));
     }
     for service in evidence.keys().filter(|it| !it.is_public()) {
-        checks.push(edges::check(*service, evidence));
+        checks.extend(edges::check(*service, evidence));
     }
+    checks.extend(events::checks(evidence));
     checks
 }
 

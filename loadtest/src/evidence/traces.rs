@@ -37,11 +37,14 @@ pub(crate) fn connected(
     for span in &spans {
         let root = span.parent_id.is_empty();
         let orphan = !root && !known.contains(&(&span.trace_id, &span.parent_id));
-        // A database has no span of its own.
-        let unheard = span.kind == Kind::Client
-            && !span.failed
-            && span.attribute("db.system.name").is_empty()
-            && !parents.contains(&(span.trace_id.as_str(), span.id.as_str()));
+        // A database has no span of its own, and not every event has a listener.
+        let asks = match span.kind {
+            Kind::Client => span.attribute("db.system.name").is_empty(),
+            Kind::Producer => is_heard(span.attribute("messaging.destination.name")),
+            _ => false,
+        };
+        let unheard =
+            asks && !span.failed && !parents.contains(&(span.trace_id.as_str(), span.id.as_str()));
         if orphan || unheard {
             broken.insert(span.request_id());
         }
@@ -87,6 +90,10 @@ pub(crate) fn connected(
         ));
     }
     check
+}
+
+fn is_heard(kind: &str) -> bool {
+    api::QUEUES.iter().any(|it| it.types.contains(&kind))
 }
 
 /// A request and its trace, for the report's waterfall.
@@ -165,6 +172,8 @@ fn descend(span: &Span, all: &[&Span], origin: u64, depth: usize, bars: &mut Vec
         kind: match span.kind {
             Kind::Server => "server",
             Kind::Client => "client",
+            Kind::Producer => "producer",
+            Kind::Consumer => "consumer",
             Kind::Other => "internal",
         },
         start_ms: millis(span.start_ns - origin),

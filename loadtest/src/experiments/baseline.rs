@@ -8,13 +8,14 @@ use std::time::Duration;
 use chassis::Fault;
 
 use super::{
-    objectives::{Objective, browsing},
+    objectives::{OBJECTIVES, completion},
     validity,
 };
 use crate::{
+    audit::judge as audit,
     deployment::Service,
     engine::plan::{Arrivals, Phase},
-    evidence::{reconcile::reconcile, traces},
+    evidence::{reconcile::reconcile, saga, traces},
     lab::{Lab, Measurement},
     report::{arm, document::ArmReport},
     verdict::{Check, Expectation},
@@ -35,7 +36,7 @@ pub(super) async fn run(lab: &Lab<'_>) -> anyhow::Result<Vec<ArmReport>> {
     let nominal = lab.measure("nominal", phases(lab, seconds)).await?;
     let nominal = report(
         &nominal,
-        "Nominal load: shoppers who browse.",
+        "Nominal load: shoppers who browse, search and buy.",
         Expectation::Holds,
     );
 
@@ -72,11 +73,13 @@ fn report(it: &Measurement, description: &str, expectation: Expectation) -> ArmR
 
 fn checks(it: &Measurement) -> Vec<Check> {
     let mut checks = validity::checks(it);
-    checks.extend(
-        browsing()
-            .iter()
-            .map(|objective: &Objective| objective.check(&it.recording, MEASURED)),
-    );
+    let objectives = OBJECTIVES.iter();
+    checks.extend(objectives.map(|objective| objective.check(&it.recording, MEASURED)));
+    checks.push(completion(&it.load.attempts, MEASURED));
+    checks.extend(audit::checks(
+        &audit::promises(&it.load.attempts),
+        &it.ledgers,
+    ));
     if let Some(reason) = validity::cannot_reconcile(it) {
         checks.push(reason);
         return checks;
@@ -88,5 +91,6 @@ fn checks(it: &Measurement) -> Vec<Check> {
         "GET /products/{id}",
         &["gateway", "catalog", "inventory"],
     ));
+    checks.push(saga::check(&it.load.attempts, &it.evidence, &it.ledgers));
     checks
 }

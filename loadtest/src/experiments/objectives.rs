@@ -1,13 +1,22 @@
 //! What the shop promises: service level objectives, each a share of requests that may be bad.
 
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
+
+use api::OrderStatus;
 
 use super::validity;
 use crate::{
+    engine::Attempt,
     recording::Recording,
     statistics::share,
     verdict::{Check, Group, Outcome, at_most},
 };
+
+/// The longest that an order may take.
+const COMPLETION: Duration = Duration::from_secs(10);
 
 /// What makes a request bad.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,43 +31,48 @@ enum Bad {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Objective {
     name: &'static str,
-    route: Option<&'static str>,
+    routes: &'static [&'static str],
     bad: Bad,
     /// The share of requests that must be good.
     target: f64,
 }
 
-/// What browsing shoppers are promised. The latency is a bucket bound of the services' histograms, so that an alert can
-/// ask for the same.
-pub(crate) fn browsing() -> [Objective; 3] {
-    let fast = Bad::SlowerThan(Duration::from_millis(100));
-    [
-        Objective {
-            name: "browsing is available",
-            route: None,
-            bad: Bad::Failed,
-            target: 0.999,
-        },
-        Objective {
-            name: "lists are fast",
-            route: Some("GET /products"),
-            bad: fast,
-            target: 0.99,
-        },
-        Objective {
-            name: "product pages are fast",
-            route: Some("GET /products/{id}"),
-            bad: fast,
-            target: 0.99,
-        },
-    ]
-}
+/// What shoppers are promised. Latencies are bucket bounds of the services' histograms, so that an alert can ask for the same.
+pub(crate) const OBJECTIVES: [Objective; 7] = [
+    Objective::available("browsing is available", &BROWSING, 0.999),
+    Objective::fast("lists are fast", &["GET /products"], 100),
+    Objective::fast("product pages are fast", &["GET /products/{id}"], 100),
+    Objective::available("search is available", &["GET /search"], 0.995),
+    Objective::fast("search is fast", &["GET /search"], 250),
+    Objective::available("checkout is available", &["POST /orders"], 0.999),
+    Objective::fast("checkout is fast", &["POST /orders"], 250),
+];
+
+const BROWSING: [&str; 2] = ["GET /products", "GET /products/{id}"];
 
 impl Objective {
+    const fn available(name: &'static str, routes: &'static [&'static str], target: f64) -> Self {
+        Self {
+            name,
+            routes,
+            bad: Bad::Failed,
+            target,
+        }
+    }
+
+    const fn fast(name: &'static str, routes: &'static [&'static str], limit_ms: u64) -> Self {
+        Self {
+            name,
+            routes,
+            bad: Bad::SlowerThan(Duration::from_millis(limit_ms)),
+            target: 0.99,
+        }
+    }
+
     /// Judges one phase of a recording.
     pub(crate) fn check(&self, recording: &Recording, phase: u16) -> Check {
         let seconds: Vec<_> = recording
-            .seconds(phase, self.route)
+            .seconds(phase, self.routes)
             .values()
             .map(|cell| {
                 let total = cell.latency.len();
@@ -74,29 +88,13 @@ impl Objective {
                 (bad, total)
             })
             .collect();
-        let Some(estimate) = share(&seconds) else {
-            return Check::new(Group::Objective, self.name, Outcome::Invalid)
-                .saw("no request", self.promise());
-        };
-        let limit = 1.0 - self.target;
-        let percent = |share: f64| format!("{:.2} %", 100.0 * (1.0 - share));
-        let observed = format!(
-            "{} of {} ({} to {})",
-            percent(estimate.value),
-            seconds.iter().map(|it| it.1).sum::<u64>(),
-            percent(estimate.high),
-            percent(estimate.low),
-        );
-        let mut outcome = at_most(estimate, limit);
-        let mut details = Vec::new();
-        if outcome == Outcome::Fail && self.bad != Bad::Failed && validity::late(recording) {
-            outcome = Outcome::Invalid;
-            details.push("the generator was late, and its own delay counts as latency".to_owned());
+        let mut check = judge(self.name, self.promise(), self.target, &seconds);
+        let late = self.bad != Bad::Failed && validity::late(recording);
+        if check.outcome == Outcome::Fail && late {
+            check.outcome = Outcome::Invalid;
+            let reason = "the generator was late, and its own delay counts as latency";
+            check.details.push(reason.to_owned());
         }
-        let mut check = Check::new(Group::Objective, self.name, outcome)
-            .saw(observed, self.promise())
-            .because(details);
-        check.estimate = Some(estimate);
         check
     }
 
@@ -110,10 +108,64 @@ impl Objective {
     }
 }
 
+/// Orders are final, for the eyes of their buyers, within ten seconds.
+pub(crate) fn completion(attempts: &[Attempt], phase: u16) -> Check {
+    let micros = i64::try_from(COMPLETION.as_micros()).unwrap_or(i64::MAX);
+    let mut ends: HashMap<&str, i64> = HashMap::new();
+    for attempt in attempts {
+        if let Some(order) = attempt.order.as_ref()
+            && order.status != OrderStatus::Pending
+        {
+            ends.entry(&order.id).or_insert(attempt.done_us);
+        }
+    }
+    let mut seconds: BTreeMap<i64, (u64, u64)> = BTreeMap::new();
+    for attempt in attempts
+        .iter()
+        .filter(|it| it.phase == phase && it.acknowledged_order())
+    {
+        let Some(order) = &attempt.order else {
+            continue;
+        };
+        let end = ends.get(order.id.as_str());
+        let late = end.is_none_or(|end| end - attempt.intended_us > micros);
+        let second = seconds.entry(attempt.intended_us / 1_000_000).or_default();
+        second.0 += u64::from(late);
+        second.1 += 1;
+    }
+    let seconds: Vec<_> = seconds.into_values().collect();
+    let promise = format!("99 % final within {} s", COMPLETION.as_secs());
+    judge("orders are completed", promise, 0.99, &seconds)
+}
+
+/// The share of good requests against `target`; `seconds` are pairs of bad and all.
+fn judge(name: &str, promise: String, target: f64, seconds: &[(u64, u64)]) -> Check {
+    let Some(estimate) = share(seconds) else {
+        return Check::new(Group::Objective, name, Outcome::Invalid).saw("no request", promise);
+    };
+    let limit = 1.0 - target;
+    let total = seconds.iter().map(|it| it.1).sum::<u64>();
+    let percent = |share: f64| format!("{:.2} %", 100.0 * (1.0 - share));
+    let observed = format!(
+        "{} of {total} ({} to {})",
+        percent(estimate.value),
+        percent(estimate.high),
+        percent(estimate.low),
+    );
+    let mut check = Check::new(Group::Objective, name, at_most(estimate, limit));
+    check.estimate = Some(estimate);
+    // Even without a single bad request so few would prove nothing; a miss they can still show.
+    let flawless = share(&[(0, total)]).map(|it| at_most(it, limit));
+    if check.outcome == Outcome::Inconclusive && flawless == Some(Outcome::Inconclusive) {
+        check.counts = false;
+        return check.saw(format!("{observed}, too few to tell"), promise);
+    }
+    check.saw(observed, promise)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Attempt;
 
     /// A thousand requests that were sent and answered so long after they should have been sent; one in `bad` failed.
     fn recording(sent_us: i64, done_us: i64, bad: usize) -> Recording {
@@ -127,6 +179,7 @@ mod tests {
                 done_us,
                 status: Some(if it % bad == 0 { 500 } else { 200 }),
                 error: (it % bad == 0).then(|| "status 500".into()),
+                order: None,
             })
             .collect();
         Recording::of(&attempts)
@@ -134,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_late_generator_makes_a_missed_latency_invalid_and_an_error_stays_an_error() {
-        let [available, fast, _] = browsing();
+        let [available, fast, ..] = OBJECTIVES;
         let slow_shop = recording(1_000, 150_000, 1001);
         assert_eq!(fast.check(&slow_shop, 0).outcome, Outcome::Fail);
         let late = recording(120_000, 150_000, 10);

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use api::{CATEGORIES, ProductPage, ProductWithAvailability, product_id};
 use goose::prelude::*;
 
-use crate::engine::{child::Engine, visit::Visit};
+use super::Persona;
+use crate::engine::{child::Engine, request::Request, visit::Visit};
 
 /// Milliseconds between an answer and the next request.
 const THINK: std::ops::Range<u64> = 50..150;
@@ -13,7 +14,7 @@ const THINK: std::ops::Range<u64> = 50..150;
 pub(crate) fn scenario(engine: &Arc<Engine>) -> Scenario {
     scenario!("browser")
         .register_transaction(engine.on_start())
-        .register_transaction(engine.arrival())
+        .register_transaction(engine.arrival(Persona::Browser))
         .register_transaction(transaction!(browse).set_name("browse"))
 }
 
@@ -27,7 +28,8 @@ async fn browse(user: &mut GooseUser) -> TransactionResult {
     } else {
         "/products".to_owned()
     };
-    visit.get(user, "/products", &path, a_full_page).await?;
+    let request = Request::get("/products", path);
+    visit.send(user, request, a_full_page).await?;
     for _ in 0..visit.choose(1..4) {
         visit.think(THINK).await;
         let id = product_id(visit.popular_product());
@@ -39,8 +41,8 @@ async fn browse(user: &mut GooseUser) -> TransactionResult {
                 Err(format!("asked for {id}, got {}", product.product.id))
             }
         };
-        let path = format!("/products/{id}");
-        visit.get(user, "/products/{id}", &path, is_it).await?;
+        let request = Request::get("/products/{id}", format!("/products/{id}"));
+        visit.send(user, request, is_it).await?;
     }
     Ok(())
 }
@@ -53,6 +55,7 @@ fn a_full_page(body: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-fn parse<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T, String> {
+/// Reads an answer.
+pub(super) fn parse<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T, String> {
     serde_json::from_slice(body).map_err(|error| format!("the answer does not parse: {error}"))
 }

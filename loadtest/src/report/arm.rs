@@ -61,7 +61,7 @@ fn routes(recording: &Recording, phase: u16) -> Vec<RouteFigures> {
         .routes(phase)
         .into_iter()
         .map(|route| {
-            let seconds = recording.seconds(phase, Some(&route));
+            let seconds = recording.seconds(phase, &[&route]);
             let histograms: Vec<_> = seconds.values().map(|it| &it.latency).collect();
             let [p50, p95, p99] = percentiles(&histograms, [0.5, 0.95, 0.99]);
             RouteFigures {

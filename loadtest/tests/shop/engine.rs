@@ -14,6 +14,7 @@ use loadtest::{
         Attempt,
         plan::{Arrivals, Phase, Plan},
     },
+    personas::Mix,
     recording::Recording,
 };
 use tokio::time::{Instant, sleep_until};
@@ -65,6 +66,12 @@ fn run(
         seed: 1,
         users: 200,
         products: 1,
+        mix: Mix {
+            browser: 1,
+            searcher: 0,
+            buyer: 0,
+        },
+        tokens: Vec::new(),
         timeout_ms: 5000,
         phases: vec![Phase {
             name: "only".into(),
@@ -113,7 +120,7 @@ async fn a_stall_is_seen_by_everyone_who_came_during_it() {
     let server = stalling_server(stall.0, stall.1).await;
     let recording =
         tokio::task::block_in_place(|| run(server, Arrivals::Constant { rate: 50.0 }, 10.0, 0));
-    let seconds = recording.seconds(0, Some(LIST));
+    let seconds = recording.seconds(0, &[LIST]);
     let mut all = loadtest::recording::histogram();
     for cell in seconds.values() {
         all.add(&cell.latency).expect("the same bounds");

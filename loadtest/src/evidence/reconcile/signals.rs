@@ -16,6 +16,12 @@ use crate::{
     verdict::Check,
 };
 
+/// Whether a service says of any request at all, in any signal.
+pub(super) fn any(testimony: &Testimony) -> bool {
+    let served = testimony.spans.iter().any(|it| it.kind == Kind::Server);
+    served || !testimony.lines.is_empty() || !served_counts(testimony).is_empty()
+}
+
 pub(super) fn check(service: Service, testimony: &Testimony) -> Check {
     let spans: BTreeMap<&str, &Span> = testimony
         .spans

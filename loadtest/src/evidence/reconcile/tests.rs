@@ -58,6 +58,7 @@ fn testimony(service: Service, count: u64) -> Testimony {
         ("http.response.status_code", "200"),
     ];
     Testimony {
+        processed: Vec::new(),
         scrapes: Vec::new(),
         lines: (0..count)
             .map(|it| AccessLine {
@@ -134,6 +135,7 @@ impl Shop {
                     done_us: 1,
                     status: Some(200),
                     error: None,
+                    order: None,
                 })
                 .collect(),
             evidence: [(Service::Gateway, gateway), (Service::Catalog, catalog)].into(),

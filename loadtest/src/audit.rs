@@ -1,0 +1,129 @@
+//! The audit: what the clients were promised, against the ledgers of orders, inventory and payments.
+//!
+//! Each acknowledged order is there once and final; money and stock are where its end says; no effect happened twice; and
+//! cancelling everything is no way to pass.
+
+pub(crate) mod judge;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use anyhow::Context as _;
+use api::{AuditRow, CancelReason, OrderStatus, PaymentEffect, ProductId, StockEffect};
+
+use crate::deployment::{Deployment, Service};
+
+/// An order as orders has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OrderEntry {
+    pub(crate) status: OrderStatus,
+    pub(crate) reason: Option<CancelReason>,
+    pub(crate) total_cents: i64,
+    pub(crate) idempotency_key: String,
+    pub(crate) items: Vec<(ProductId, i64)>,
+}
+
+/// A product as inventory has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Level {
+    pub(crate) initial: i64,
+    pub(crate) on_hand: i64,
+    pub(crate) reserved: i64,
+}
+
+/// The three ledgers, by order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Ledgers {
+    pub(crate) orders: BTreeMap<String, OrderEntry>,
+    pub(crate) stock: BTreeMap<String, Vec<(ProductId, StockEffect, i64)>>,
+    pub(crate) payments: BTreeMap<String, Vec<(PaymentEffect, i64)>>,
+    pub(crate) levels: BTreeMap<String, Level>,
+}
+
+impl Ledgers {
+    /// Asks the three services of a deployment on their admin ports.
+    pub(crate) async fn read(deployment: &Deployment) -> anyhow::Result<Self> {
+        let mut ledgers = Self::default();
+        for service in [Service::Orders, Service::Inventory, Service::Payments] {
+            let replicas = deployment.replicas();
+            // Replicas share a ledger, so one is as good as another.
+            let replica = replicas.into_iter().find(|it| it.service == service);
+            let replica = replica.with_context(|| format!("{service} is not running"))?;
+            let url = format!("http://{}/audit", replica.admin);
+            let read = async {
+                let answer = deployment.http().get(&url).send().await?;
+                answer.error_for_status()?.text().await
+            };
+            let text = read.await.with_context(|| format!("read {url}"))?;
+            for line in text.lines() {
+                let row = serde_json::from_str(line).with_context(|| format!("read {url}"))?;
+                ledgers.enter(row);
+            }
+        }
+        Ok(ledgers)
+    }
+
+    pub(crate) fn enter(&mut self, row: AuditRow) {
+        match row {
+            AuditRow::Order {
+                order_id,
+                status,
+                reason,
+                total_cents,
+                idempotency_key,
+                items,
+            } => {
+                let entry = OrderEntry {
+                    status,
+                    reason,
+                    total_cents,
+                    idempotency_key,
+                    items,
+                };
+                self.orders.insert(order_id, entry);
+            }
+            AuditRow::Stock {
+                order_id,
+                product_id,
+                effect,
+                quantity,
+                ..
+            } => {
+                let effects = self.stock.entry(order_id).or_default();
+                effects.push((product_id, effect, quantity));
+            }
+            AuditRow::Level {
+                product_id,
+                initial,
+                on_hand,
+                reserved,
+            } => {
+                let level = Level {
+                    initial,
+                    on_hand,
+                    reserved,
+                };
+                self.levels.insert(product_id.to_string(), level);
+            }
+            AuditRow::Payment {
+                order_id,
+                effect,
+                amount_cents,
+                ..
+            } => {
+                let effects = self.payments.entry(order_id).or_default();
+                effects.push((effect, amount_cents));
+            }
+        }
+    }
+
+    /// How an order ended, in one word; none if there is no such order.
+    pub(crate) fn ending(&self, order_id: &str) -> Option<&'static str> {
+        let order = self.orders.get(order_id)?;
+        Some(match order.reason {
+            Some(reason) if order.status == OrderStatus::Cancelled => reason.as_str(),
+            _ => order.status.as_str(),
+        })
+    }
+}

@@ -1,0 +1,99 @@
+//! A request that a persona sends.
+
+use std::net::Ipv4Addr;
+
+use goose::prelude::{GooseMethod, GooseUser, TransactionError};
+use reqwest::{
+    RequestBuilder, Url,
+    header::{CONTENT_TYPE, HeaderName},
+};
+use serde::Serialize;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// What is asked for, and as whom.
+pub(crate) struct Request {
+    method: GooseMethod,
+    route: &'static str,
+    path: String,
+    json: Option<Vec<u8>>,
+    token: Option<String>,
+}
+
+impl Request {
+    /// Asks for `path`, counted as `route`.
+    pub(crate) fn get(route: &'static str, path: String) -> Self {
+        Self {
+            method: GooseMethod::Get,
+            route,
+            path,
+            json: None,
+            token: None,
+        }
+    }
+
+    /// Asks for `route`, which is a path too, with a query.
+    pub(crate) fn query(route: &'static str, pairs: &[(&str, &str)]) -> Self {
+        // The host does not matter, only how a query is written.
+        let mut url = Url::parse("http://shop").expect("a constant");
+        url.query_pairs_mut().extend_pairs(pairs);
+        Self::get(
+            route,
+            format!("{route}?{}", url.query().unwrap_or_default()),
+        )
+    }
+
+    /// Sends `body` to `route`, which is a path too.
+    pub(crate) fn post(route: &'static str, body: &impl Serialize) -> Self {
+        Self {
+            method: GooseMethod::Post,
+            json: Some(serde_json::to_vec(body).expect("a body is JSON")),
+            ..Self::get(route, route.to_owned())
+        }
+    }
+
+    /// As the shopper to whom `token` belongs.
+    pub(crate) fn authorized(mut self, token: Option<&str>) -> Self {
+        self.token = token.map(str::to_owned);
+        self
+    }
+
+    pub(super) fn route(&self) -> &'static str {
+        self.route
+    }
+
+    /// `GET /products`, as attempts and metrics call it.
+    pub(super) fn name(&self) -> String {
+        let method = match self.method {
+            GooseMethod::Post => "POST",
+            _ => "GET",
+        };
+        format!("{method} {}", self.route)
+    }
+
+    /// The request with its own `id`, from a client at `address`.
+    pub(super) fn build(
+        self,
+        user: &GooseUser,
+        id: &str,
+        address: Ipv4Addr,
+    ) -> Result<RequestBuilder, Box<TransactionError>> {
+        let mut builder = user
+            .get_request_builder(&self.method, &self.path)?
+            .header(REQUEST_ID, id)
+            .header(FORWARDED_FOR, address.to_string());
+        if let Some(token) = self.token {
+            builder = builder.bearer_auth(token);
+        }
+        if let Some(json) = self.json {
+            builder = builder
+                .header(CONTENT_TYPE, "application/json")
+                // Each attempt to order is another one: nothing here tries again.
+                .header(IDEMPOTENCY_KEY, id)
+                .body(json);
+        }
+        Ok(builder)
+    }
+}

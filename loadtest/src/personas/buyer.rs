@@ -1,0 +1,93 @@
+//! Buys something: looks at it, orders it, and asks for the order until it is final. A few pay with a card that is declined,
+//! and a few want more of the scarce product than there is.
+
+use std::sync::Arc;
+
+use api::{
+    CardNumber, DECLINED_CARD, GOOD_CARD, NewItem, NewOrder, Order, OrderStatus, product_id,
+};
+use goose::prelude::*;
+use tokio::time::{Duration, Instant};
+
+use super::{Persona, browser::parse};
+use crate::engine::{OrderSeen, child::Engine, request::Request, visit::Visit};
+
+/// Milliseconds between an answer and the next request.
+const THINK: std::ops::Range<u64> = 50..150;
+/// Whoever has waited so long for an order comes back another time.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Seeded with three units, of which nobody can buy four.
+const SCARCE: u32 = 13;
+
+pub(crate) fn scenario(engine: &Arc<Engine>) -> Scenario {
+    scenario!("buyer")
+        .register_transaction(engine.on_start())
+        .register_transaction(engine.arrival(Persona::Buyer))
+        .register_transaction(transaction!(buy).set_name("buy"))
+}
+
+async fn buy(user: &mut GooseUser) -> TransactionResult {
+    let Some(mut visit) = Visit::of(user) else {
+        return Ok(());
+    };
+    let (number, quantity, card) = choose(&mut visit);
+    let id = product_id(number);
+    let request = Request::get("/products/{id}", format!("/products/{id}"));
+    visit.send(user, request, |_| Ok(())).await?;
+    visit.think(THINK).await;
+
+    let new = NewOrder {
+        items: vec![NewItem {
+            product_id: id,
+            quantity,
+        }],
+        card_number: CardNumber(card.to_owned()),
+    };
+    let fair = number != SCARCE && card == GOOD_CARD;
+    let request = Request::post("/orders", &new).authorized(visit.token());
+    let read = |body: &[u8]| parse::<Order>(body);
+    let placed = visit.send_order(user, request, read, |it| seen(it, fair));
+    let Some(placed) = placed.await? else {
+        return Ok(());
+    };
+    let began = Instant::now();
+    while began.elapsed() < PATIENCE {
+        visit.think(THINK).await;
+        let path = format!("/orders/{}", placed.id);
+        let request = Request::get("/orders/{id}", path).authorized(visit.token());
+        let asked = visit.send_order(user, request, read, |it| seen(it, fair));
+        if asked
+            .await?
+            .is_some_and(|it| it.status != OrderStatus::Pending)
+        {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn seen(order: &Order, fair: bool) -> OrderSeen {
+    OrderSeen {
+        id: order.id.clone(),
+        status: order.status,
+        fair,
+    }
+}
+
+/// Product, units and card.
+fn choose(visit: &mut Visit) -> (u32, i64, &'static str) {
+    if visit.chance(0.05) {
+        return (SCARCE, 4, GOOD_CARD);
+    }
+    let mut number = visit.popular_product();
+    // Every fiftieth is out of stock, which its page says; the next one is not.
+    if number.is_multiple_of(50) || number == SCARCE {
+        number += 1;
+    }
+    let card = if visit.chance(0.05) {
+        DECLINED_CARD
+    } else {
+        GOOD_CARD
+    };
+    (number, 1 + i64::from(visit.chance(0.3)), card)
+}
