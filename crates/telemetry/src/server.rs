@@ -227,22 +227,24 @@ impl ServerCall {
         }
     }
 
-    fn end(&mut self, http_status: u16, rpc_status: &'static str) {
+    /// `rpc_status` is none where the answer was not in gRPC.
+    fn end(&mut self, http_status: u16, rpc_status: Option<&'static str>) {
         self.over = true;
         self.record(http_status, rpc_status);
         // Only now: whoever sees no request in flight must find all of them in the signals.
         ACTIVE.dec();
     }
 
-    fn record(&mut self, http_status: u16, rpc_status: &'static str) {
+    fn record(&mut self, http_status: u16, rpc_status: Option<&'static str>) {
         let duration = self.clock.elapsed();
         let end = self.start + duration;
         let span = &self.context.span;
         let (name, mut attributes, failed);
         if let Some(asked) = &self.rpc_method {
             // Whoever calls a method that does not exist chooses its name.
-            let unknown = rpc_status == rpc::UNIMPLEMENTED || rpc_status == rpc::UNKNOWN;
+            let unknown = rpc_status.is_none_or(|it| it == rpc::UNIMPLEMENTED);
             let method = if unknown { "_OTHER" } else { asked.as_str() };
+            let rpc_status = rpc_status.unwrap_or(rpc::UNKNOWN);
             let labels = Labels([
                 (names::RPC_METHOD, method.to_owned().into()),
                 (names::RPC_RESPONSE_STATUS_CODE, rpc_status.into()),
@@ -305,7 +307,7 @@ impl ServerCall {
 
 impl Ended for ServerCall {
     fn ended(mut self, status: &'static str) {
-        self.end(200, status);
+        self.end(200, Some(status));
     }
 }
 
@@ -315,9 +317,9 @@ impl Drop for ServerCall {
             return;
         }
         if std::thread::panicking() {
-            self.end(500, "INTERNAL");
+            self.end(500, Some("INTERNAL"));
         } else {
-            self.end(CLIENT_CLOSED_REQUEST, rpc::CANCELLED);
+            self.end(CLIENT_CLOSED_REQUEST, Some(rpc::CANCELLED));
         }
     }
 }
@@ -350,7 +352,46 @@ impl<F: Future<Output = Result<Response, Infallible>>> Future for Observed<F> {
                 response.map(|it| Body::new(ObservedBody::watched(it, status, call)))
             ));
         }
-        call.end(response.status().as_u16(), rpc::UNKNOWN);
+        call.end(response.status().as_u16(), None);
         Poll::Ready(Ok(response))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::post;
+    use http::header::CONTENT_TYPE;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    /// Calls a gRPC method that answers with these headers.
+    async fn call(method: &str, answer: [(&'static str, &'static str); 2]) {
+        let route = format!("/{}/{{*rest}}", method.split('/').next().unwrap());
+        let app = Router::new().route(&route, post(async move || (answer, ())));
+        let request = Request::post(format!("/{method}"))
+            .header(CONTENT_TYPE, "application/grpc")
+            .body(Body::empty())
+            .unwrap();
+        let app = observe(app, Caller::Trusted);
+        drop(app.oneshot(request).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn only_a_method_that_may_not_exist_is_counted_without_its_name() {
+        const GRPC: (&str, &str) = ("content-type", "application/grpc");
+        call("test.Broken/Call", [GRPC, ("grpc-status", "2")]).await;
+        call("test.Absent/Call", [GRPC, ("grpc-status", "12")]).await;
+        call("test.Html/Call", [("content-type", "text/html"), ("x", "")]).await;
+        let count = |method: &'static str, status: &'static str| {
+            let labels = Labels([
+                (names::RPC_METHOD, method.into()),
+                (names::RPC_RESPONSE_STATUS_CODE, status.into()),
+            ]);
+            RPC_DURATION.get(&labels).is_some()
+        };
+        assert!(count("test.Broken/Call", "UNKNOWN"));
+        assert!(count("_OTHER", "UNIMPLEMENTED") && count("_OTHER", "UNKNOWN"));
+        assert!(!count("test.Absent/Call", "UNIMPLEMENTED") && !count("test.Html/Call", "UNKNOWN"));
     }
 }

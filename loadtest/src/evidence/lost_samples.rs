@@ -4,7 +4,10 @@
 //! lacks. Durations are known to the nanosecond from access lines and spans, so the one that fits is the lost one. The
 //! search goes from scrape to scrape, because it only works where a single sample is missing.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, SystemTime},
+};
 
 use crate::statistics::to_f64;
 
@@ -28,23 +31,22 @@ pub(crate) struct Reading {
 
 /// A request counts as near a scrape, and may or may not be in it, when it ended so close to it.
 const SLACK: Duration = Duration::from_millis(5);
-/// With more requests near the scrapes, an interval has too many readings to decide between.
-const MAX_NEAR: usize = 8;
-/// How far a sum of floating-point seconds may be off, in nanoseconds.
-const TOLERANCE_NS: f64 = 2.0;
+/// With more requests so close to the moment of a scrape that each may be in it or not, it cannot be decided.
+const MAX_LOOSE: usize = 6;
+/// With more ways to divide the requests near two scrapes, one of them might fit by chance.
+const MAX_WAYS: usize = 1 << 14;
 
 /// The requests whose samples were lost, as far as they can be told.
 pub(crate) fn find<'a>(requests: &[Counted<'a>], readings: &[Reading]) -> Vec<&'a str> {
-    let (Some(first), Some(last)) = (readings.first(), readings.last()) else {
-        return Vec::new();
-    };
-    let mut found: Vec<_> = readings
-        .windows(2)
-        .filter_map(|it| in_interval(requests, &it[0], &it[1]))
+    // Between neighbours there is the least to choose from; from the first or to the last, which are quiet, only one end is
+    // unsure.
+    let last = readings.len().saturating_sub(1);
+    let neighbours = (0..last).map(|it| (it, it + 1));
+    let intervals = neighbours.chain((0..=last).flat_map(|it| [(0, it), (it, last)]));
+    let mut found: Vec<_> = intervals
+        .filter(|(from, to)| from < to)
+        .filter_map(|(from, to)| in_interval(requests, &readings[from], &readings[to]))
         .collect();
-    if found.is_empty() {
-        found.extend(in_interval(requests, first, last));
-    }
     found.sort_unstable();
     found.dedup();
     found
@@ -54,23 +56,33 @@ fn in_interval<'a>(requests: &[Counted<'a>], from: &Reading, to: &Reading) -> Op
     let near = |at: SystemTime, reading: &Reading| {
         at + SLACK >= reading.asked && at <= reading.answered + SLACK
     };
-    let (mut inside, mut unsure) = (Vec::new(), Vec::new());
+    let (mut inside, mut early, mut late) = (Vec::new(), Vec::new(), Vec::new());
     for request in requests {
-        if near(request.ended, from) || near(request.ended, to) {
-            unsure.push(request);
-        } else if request.ended > from.answered && request.ended < to.asked {
-            inside.push(request);
+        match (near(request.ended, from), near(request.ended, to)) {
+            (true, true) => return None,
+            (true, false) => early.push(request),
+            (false, true) => late.push(request),
+            (false, false) => {
+                if request.ended > from.answered && request.ended < to.asked {
+                    inside.push(request);
+                }
+            }
         }
     }
-    if unsure.len() > MAX_NEAR {
+    let (early, late) = (divisions(early)?, divisions(late)?);
+    if early.len() * late.len() > MAX_WAYS {
         return None;
     }
+    let within = Total::of(&inside);
+    let grown = (to.count - from.count, to.sum - from.sum);
+    // Adding up rounds each time, by half a unit in the last place at most.
+    let tolerance_ns = 0.5 + to.count * to.sum * f64::EPSILON / 2.0 * 1e9;
     let mut fits = Vec::new();
-    for choice in 0..1_usize << unsure.len() {
-        let chosen = (0..unsure.len()).filter(|it| choice >> it & 1 == 1);
-        let chosen: Vec<_> = chosen.map(|it| unsure[it]).collect();
-        let (count, sum) = (to.count - from.count, to.sum - from.sum);
-        fits.extend(the_one_missing(&inside, &chosen, count, sum));
+    for (_, after_from) in &early {
+        for (before_to, _) in &late {
+            let expected = within + *after_from + *before_to;
+            fits.extend(the_one_missing(&inside, expected, grown, tolerance_ns));
+        }
     }
     fits.sort_unstable();
     fits.dedup();
@@ -80,23 +92,74 @@ fn in_interval<'a>(requests: &[Counted<'a>], from: &Reading, to: &Reading) -> Op
     }
 }
 
-/// If `inside` and `beside` together have exactly one request more than `count`, the one of `inside` whose duration is
-/// what `sum` lacks. One of `beside` is never named: it may as well belong to the next interval.
+/// A number of requests and the sum of their durations in nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Total(u64, u64);
+
+impl Total {
+    fn of(requests: &[&Counted<'_>]) -> Self {
+        let sum = requests.iter().map(|it| it.duration_ns).sum();
+        Self(requests.len() as u64, sum)
+    }
+}
+
+impl std::ops::Add for Total {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self(self.0 + other.0, self.1 + other.1)
+    }
+}
+
+/// The ways in which a scrape can have divided the requests near it into those that it counted and the rest: at some moment,
+/// before or after which only those within [`SLACK`] of it may have been counted out of turn.
+fn divisions(mut near: Vec<&Counted<'_>>) -> Option<BTreeSet<(Total, Total)>> {
+    near.sort_unstable_by_key(|it| it.ended);
+    let mut ways = BTreeSet::new();
+    for cut in 0..=near.len() {
+        let (before, after) = near.split_at(cut);
+        let sure = before.partition_point(|it| {
+            let last = before[before.len() - 1];
+            it.ended + SLACK < last.ended
+        });
+        let open = after.partition_point(|it| it.ended <= after[0].ended + SLACK);
+        let loose = &near[sure..cut + open];
+        if loose.len() > MAX_LOOSE {
+            return None;
+        }
+        let (counted, rest) = (Total::of(&near[..sure]), Total::of(&near[cut + open..]));
+        for choice in 0..1_usize << loose.len() {
+            let (mut these, mut those) = (counted, rest);
+            for (index, request) in loose.iter().enumerate() {
+                let side = if choice >> index & 1 == 1 {
+                    &mut these
+                } else {
+                    &mut those
+                };
+                *side = *side + Total::of(&[request]);
+            }
+            ways.insert((these, those));
+        }
+    }
+    Some(ways)
+}
+
+/// If one request more was `expected` than the histogram has `grown` by, the one of `inside` whose duration is what its sum
+/// lacks. One near a scrape is never named: it may as well belong to the next interval.
 fn the_one_missing<'a>(
     inside: &[&Counted<'a>],
-    beside: &[&Counted<'a>],
-    count: f64,
-    sum: f64,
+    expected: Total,
+    grown: (f64, f64),
+    tolerance_ns: f64,
 ) -> Option<&'a str> {
-    let all = inside.iter().chain(beside);
-    let lacking = to_f64(all.map(|it| it.duration_ns).sum()) - sum * 1e9;
-    let surplus = to_f64((inside.len() + beside.len()) as u64) - count;
+    let surplus = to_f64(expected.0) - grown.0;
     if (surplus - 1.0).abs() > 0.5 {
         return None;
     }
+    let lacking = to_f64(expected.1) - grown.1 * 1e9;
     let mut fits = inside
         .iter()
-        .filter(|it| (to_f64(it.duration_ns) - lacking).abs() <= TOLERANCE_NS);
+        .filter(|it| (to_f64(it.duration_ns) - lacking).abs() <= tolerance_ns);
     match (fits.next(), fits.next()) {
         (Some(only), None) => Some(only.request_id),
         _ => None,
@@ -111,22 +174,29 @@ mod tests {
 
     /// A thousand requests, one in ten milliseconds, read ten times; the histogram misses those in `lost`.
     fn lose(lost: &[usize]) -> Vec<String> {
+        lose_of(lost, 10, 2)
+    }
+
+    /// The same with other gaps between requests and other lengths of a scrape, which reads in its middle.
+    fn lose_of(lost: &[usize], gap_ms: u64, scrape_ms: u64) -> Vec<String> {
         let ids: Vec<_> = (0..1000).map(|it| format!("r-{it}")).collect();
         let at = |millis: u64| SystemTime::UNIX_EPOCH + Duration::from_micros(millis * 1000 + 500);
         let mut random = SmallRng::seed_from_u64(1);
         let requests: Vec<_> = (0..1000)
             .map(|it| Counted {
                 request_id: &ids[it],
-                ended: at(it as u64 * 10),
+                ended: at(it as u64 * gap_ms),
                 duration_ns: random.random_range(1_000_000..10_000_000),
             })
             .collect();
         let readings: Vec<_> = (0..=10)
             .map(|reading| {
-                let asked = at(reading * 1000 + 3);
-                let seen = requests.iter().enumerate().filter(|(index, it)| {
-                    reading > 0 && it.ended <= asked && !lost.contains(index)
-                });
+                let asked = at(reading * 100 * gap_ms + 3);
+                let read = asked + Duration::from_millis(scrape_ms) / 2;
+                let seen = requests
+                    .iter()
+                    .enumerate()
+                    .filter(|(index, it)| reading > 0 && it.ended <= read && !lost.contains(index));
                 let (mut count, mut sum) = (0.0, 0.0);
                 for (_, it) in seen {
                     count += 1.0;
@@ -134,7 +204,7 @@ mod tests {
                 }
                 Reading {
                     asked,
-                    answered: asked + Duration::from_millis(2),
+                    answered: asked + Duration::from_millis(scrape_ms),
                     count,
                     sum,
                 }
@@ -149,6 +219,12 @@ mod tests {
         assert_eq!(lose(&[]), [""; 0]);
         assert_eq!(lose(&[345]), ["r-345"]);
         assert_eq!(lose(&[150, 777]), ["r-150", "r-777"]);
+    }
+
+    #[test]
+    fn lost_samples_are_named_though_many_requests_end_during_a_slow_scrape() {
+        assert_eq!(lose_of(&[345], 4, 60), ["r-345"]);
+        assert_eq!(lose_of(&[150, 777], 4, 60), ["r-150", "r-777"]);
     }
 
     #[test]

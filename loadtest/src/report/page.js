@@ -40,7 +40,7 @@ function ceiling(value) {
 
 /** A line chart over seconds. `lines`: [{name, colour, points: [[second, value]]}]. */
 function chart(title, unit, lines, phases) {
-  const [width, height, left, bottom, top] = [340, 190, 40, 22, 24];
+  const [width, height, left, bottom, top] = [520, 200, 40, 22, 24];
   const end = phases.at(-1).to;
   const most = ceiling(Math.max(1, ...lines.flatMap((line) => line.points.map((point) => point[1]))));
   const x = (second) => left + (second / end) * (width - left - 6);
@@ -90,6 +90,9 @@ function charts(details) {
     routes.map((route) => chart(route, "ms", lines.map(([name, field, colour]) => ({ name, colour, points: of(route, field) })), phases)));
 }
 
+/** A gRPC method without its package, which would leave no room for the method; the whole name is in the tooltip. */
+const short = (name) => name.replace(/^([a-z0-9_]+\.)+(?=[A-Z])/, "");
+
 function waterfall(trace) {
   const end = Math.max(...trace.spans.map((it) => it.start_ms + it.duration_ms), 0.001);
   const services = [...new Set(trace.spans.map((it) => it.service))];
@@ -98,7 +101,7 @@ function waterfall(trace) {
     const place = `left:${(100 * span.start_ms) / end}%;width:${(100 * span.duration_ms) / end}%;background:${colour}`;
     const told = Object.entries(span.attributes).map(([name, value]) => `${name}: ${value}`).join("\n");
     return h("div", { class: "bar", title: told },
-      h("div", { class: "name", style: `padding-left:${span.depth * 14}px` }, h("b", {}, span.service), ` ${span.name} `, h("span", { class: "tag" }, span.kind)),
+      h("div", { class: "name", style: `padding-left:${span.depth * 14}px` }, h("b", {}, span.service), ` ${short(span.name)} `, h("span", { class: "tag" }, span.kind)),
       h("div", { class: "track" }, h("div", { class: "span", style: place })),
       h("div", { class: "n" }, `${span.duration_ms.toFixed(2)} ms`));
   });
@@ -114,7 +117,8 @@ function check(it, hurts) {
   const why = it.outcome === "PASS" || wanted || !it.counts ? [] : it.details ?? [];
   return h("tr", {},
     h("td", {}, it.counts ? stamp(it.outcome) : h("span", { class: "tag" }, "shown")),
-    h("td", {}, h("span", { class: "tag" }, it.group), ` ${it.name}`, wanted ? h("span", { class: "soft" }, " (as it must)") : null),
+    h("td", { class: "soft" }, it.group),
+    h("td", {}, it.name, wanted ? h("span", { class: "soft" }, " (as it must)") : null),
     h("td", {}, it.observed, why.length ? h("ul", { class: "why" }, why.map((text) => h("li", {}, text))) : null),
     h("td", { class: "soft" }, it.expected));
 }
@@ -126,7 +130,7 @@ function arm(it) {
     h("div", { class: "title" }, stamp(it.outcome), h("h3", {}, it.name), h("span", {}, it.description), hurts ? h("span", { class: "tag" }, "must hurt") : null),
     h("h4", {}, "Evidence"),
     h("div", { class: "scroll" }, h("table", {},
-      h("thead", {}, h("tr", {}, ["", "check", "seen", "expected"].map((title) => h("th", {}, title)))),
+      h("thead", {}, h("tr", {}, ["", "about", "check", "seen", "expected"].map((title) => h("th", {}, title)))),
       h("tbody", {}, it.checks.map((one) => check(one, hurts))))),
     h("h4", {}, "What the clients saw"),
     it.details && it.details.seconds.length ? charts(it.details) : null,
