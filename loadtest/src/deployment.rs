@@ -11,7 +11,7 @@ pub(crate) mod secrets;
 mod service;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
@@ -19,6 +19,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use rustix::process::{Pid, Signal, kill_process};
 pub use service::{SERVICES, Service};
 use tokio::sync::oneshot;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -80,6 +81,10 @@ struct Shared {
 struct State {
     live: BTreeMap<(Service, u32), Replica>,
     incidents: Vec<Incident>,
+    /// Where the first gateway was found first: whoever knows it finds it there again when it has died.
+    gateway_port: Option<u16>,
+    /// Processes that we kill ourselves.
+    condemned: BTreeSet<u32>,
     next: BTreeMap<Service, u32>,
     stops: BTreeMap<(Service, u32), CancellationToken>,
 }
@@ -155,6 +160,23 @@ impl Deployment {
         }
     }
 
+    /// Kills the newest replica of `service` with SIGKILL, as an experiment: its death is no incident. It is started again.
+    ///
+    /// # Errors
+    /// None is running.
+    pub fn kill(&self, service: Service) -> anyhow::Result<Replica> {
+        let mut state = self.shared.state();
+        let newest = state.live.values().rfind(|it| it.service == service);
+        let victim = newest
+            .with_context(|| format!("{service} is not running"))?
+            .clone();
+        state.condemned.insert(victim.pid);
+        let pid = i32::try_from(victim.pid).ok().and_then(Pid::from_raw);
+        let pid = pid.context("read the id of a process")?;
+        kill_process(pid, Signal::KILL).with_context(|| format!("kill {service}"))?;
+        Ok(victim)
+    }
+
     /// The replicas that take requests now.
     pub fn replicas(&self) -> Vec<Replica> {
         self.shared.state().live.values().cloned().collect()
@@ -205,6 +227,9 @@ impl Shared {
 
     fn enter(&self, replica: &Replica) -> anyhow::Result<()> {
         let key = (replica.service, replica.number);
+        if replica.service.is_public() && replica.number == 1 {
+            self.state().gateway_port = Some(replica.public.port());
+        }
         self.change(|live| live.insert(key, replica.clone()))
     }
 
@@ -221,6 +246,20 @@ impl Shared {
         let mut state = self.state();
         change(&mut state.live);
         discovery::write(&self.discovery_file(), state.live.values())
+    }
+
+    /// The port of a gateway that is about to start; 0 takes any free one.
+    fn gateway_port(&self, number: u32) -> u16 {
+        let known = self
+            .state()
+            .gateway_port
+            .unwrap_or(self.options.gateway_port);
+        if number == 1 { known } else { 0 }
+    }
+
+    /// Whether this process was killed by us.
+    fn is_condemned(&self, pid: u32) -> bool {
+        self.state().condemned.contains(&pid)
     }
 
     fn report(&self, text: String) {

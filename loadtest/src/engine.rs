@@ -48,6 +48,8 @@ pub struct Attempt {
 pub struct OrderSeen {
     /// Which order.
     pub id: String,
+    /// The idempotency key it was placed under.
+    pub key: String,
     /// Where it stood.
     pub status: OrderStatus,
     /// Whether neither card nor stock stand against it.

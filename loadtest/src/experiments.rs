@@ -1,6 +1,7 @@
 //! The experiments: each a question, arms that answer it, and one arm that must hurt, so that the checks can be believed.
 
 mod baseline;
+mod crash;
 mod objectives;
 mod validity;
 
@@ -22,16 +23,19 @@ use crate::{
 pub enum Experiment {
     /// Nominal load.
     Baseline,
+    /// Services that are killed.
+    Crash,
 }
 
 /// Every experiment, in the order they run.
-pub const ALL: [Experiment; 1] = [Experiment::Baseline];
+pub const ALL: [Experiment; 2] = [Experiment::Baseline, Experiment::Crash];
 
 impl Experiment {
     /// What it is called on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Baseline => "baseline",
+            Self::Crash => "crash",
         }
     }
 
@@ -40,6 +44,9 @@ impl Experiment {
         match self {
             Self::Baseline => {
                 "Does the shop keep its objectives at the nominal load, and do all signals agree with the clients?"
+            }
+            Self::Crash => {
+                "May any service be killed at any moment without an acknowledged order being lost or taken twice?"
             }
         }
     }
@@ -57,6 +64,7 @@ impl Experiment {
         let lab = Lab::open(run_dir, args, seed, progress, stop).await?;
         let arms: anyhow::Result<Vec<ArmReport>> = match self {
             Self::Baseline => baseline::run(&lab).await,
+            Self::Crash => crash::run(&lab).await,
         };
         lab.close().await;
         let arms = arms?;

@@ -1,10 +1,13 @@
 //! Where experiments are carried out: a running shop, a receiver for its spans, and the engine.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use chassis::Fault;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, MissedTickBehavior, interval},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -13,6 +16,7 @@ use crate::{
     cli::{Interrupted, RunArgs},
     deployment::{Deployment, Options, Service},
     engine::{
+        Counts,
         parent::{self, Load},
         plan::{Phase, Plan},
     },
@@ -117,31 +121,60 @@ impl<'a> Lab<'a> {
         arm: &str,
         phases: Vec<Phase>,
     ) -> anyhow::Result<Measurement> {
+        let measured = self.measure_while(arm, phases, async |_| Ok(())).await?;
+        Ok(measured.0)
+    }
+
+    /// The same while `disturb` does something to the shop; it begins, and hears when that was, with the first arrival.
+    pub(crate) async fn measure_while<T>(
+        &self,
+        arm: &str,
+        phases: Vec<Phase>,
+        disturb: impl AsyncFnOnce(Instant) -> anyhow::Result<T>,
+    ) -> anyhow::Result<(Measurement, T)> {
         let plan = self.plan(arm, phases)?;
         self.progress.step(format!("{arm}: waiting for quiet"));
         let mut window = Window::open(&self.deployment, &self.receiver.spans).await?;
-        let load = self.drive(&plan, &mut window).await?;
+        let (load, disturbed) = self.drive(&plan, &mut window, disturb).await?;
         self.progress.step(format!("{arm}: comparing the signals"));
         let (evidence, incidents) = window.close(&self.deployment, &self.receiver.spans).await?;
-        Ok(Measurement {
+        let measurement = Measurement {
             recording: Recording::of(&load.attempts),
             plan,
             load,
             evidence,
             ledgers: Ledgers::read(&self.deployment).await?,
             incidents,
-        })
+        };
+        Ok((measurement, disturbed))
     }
 
     /// Runs the engine and scrapes the shop meanwhile.
-    async fn drive(&self, plan: &Plan, window: &mut Window) -> anyhow::Result<Load> {
+    async fn drive<T>(
+        &self,
+        plan: &Plan,
+        window: &mut Window,
+        disturb: impl AsyncFnOnce(Instant) -> anyhow::Result<T>,
+    ) -> anyhow::Result<(Load, T)> {
         self.progress.load(&plan.name, plan.length());
-        let mut began = None;
-        let follow = |counts: &_| {
-            let began = *began.get_or_insert_with(Instant::now);
+        let (tell, told) = oneshot::channel();
+        let mut tell = Some(tell);
+        let mut began = Instant::now();
+        let follow = |counts: &Counts| {
+            if counts.due.iter().any(|it| *it > 0)
+                && let Some(tell) = tell.take()
+            {
+                began = Instant::now();
+                // Whoever no longer waits does not want to know.
+                let _ = tell.send(began);
+            }
             self.progress.follow(began.elapsed(), counts);
         };
-        let load = parent::run(plan, self.stop, follow);
+        let disturbed = async {
+            let began = told.await.context("the load never began")?;
+            disturb(began).await
+        };
+        let load = async { tokio::try_join!(parent::run(plan, self.stop, follow), disturbed) };
         tokio::pin!(load);
         let mut ticks = interval(SCRAPE_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -177,6 +210,10 @@ impl<'a> Lab<'a> {
             output: self.run_dir.path().join(arm),
             starve_ms: self.args.starve_ms,
         })
+    }
+
+    pub(crate) fn deployment(&self) -> &Deployment {
+        &self.deployment
     }
 
     /// Sets a fault on every replica of `service`.

@@ -21,8 +21,10 @@ const MIN_CONFIRMED: f64 = 0.98;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Promise {
     pub(crate) order_id: String,
-    /// The attempt, whose id is its idempotency key.
+    /// The idempotency key it was placed under.
     pub(crate) key: String,
+    /// When the client was told; microseconds since the first arrival was due.
+    pub(crate) acknowledged_us: i64,
     /// The last state the client saw, if that was final.
     pub(crate) seen: Option<OrderStatus>,
     /// Whether neither card nor stock stood against it.
@@ -44,7 +46,8 @@ pub(crate) fn promises(attempts: &[Attempt]) -> Vec<Promise> {
         .filter(|(attempt, _)| attempt.acknowledged_order())
         .map(|(attempt, order)| Promise {
             order_id: order.id.clone(),
-            key: attempt.id.clone(),
+            key: order.key.clone(),
+            acknowledged_us: attempt.done_us,
             seen: seen.get(order.id.as_str()).copied(),
             fair: order.fair,
         })

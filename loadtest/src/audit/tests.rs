@@ -49,6 +49,7 @@ fn healthy() -> (Vec<Promise>, Ledgers) {
     let promise = |order_id: &str, key: &str, seen, fair| Promise {
         order_id: order_id.into(),
         key: key.into(),
+        acknowledged_us: 0,
         seen: Some(seen),
         fair,
     };

@@ -39,6 +39,7 @@ pub(super) async fn keep(
 ) {
     let mut ready = Some(ready);
     let mut back_off = BACK_OFF;
+    let mut condemned = false;
     for start in 1.. {
         let born = Instant::now();
         let started = tokio::select! {
@@ -62,6 +63,7 @@ pub(super) async fn keep(
         };
         match ready.take() {
             Some(ready) => drop(ready.send(Ok(()))),
+            None if condemned => (),
             None => (shared.options.tell)(&format!(
                 "{service}-{number} runs again as process {}",
                 replica.pid
@@ -74,6 +76,7 @@ pub(super) async fn keep(
                 return;
             }
         };
+        condemned = shared.is_condemned(replica.pid);
         died(&shared, &replica, status);
         if !shared.options.restart {
             return;
@@ -107,7 +110,7 @@ async fn begin(
         .dir
         .join("logs")
         .join(format!("{service}-{number}.{start}.log"));
-    let mut process = spawn(shared, service, &log)?;
+    let mut process = spawn(shared, service, number, &log)?;
     let deadline = Instant::now() + READY_TIMEOUT;
     let came_up = async {
         let mut line = String::new();
@@ -155,10 +158,16 @@ fn explain(
     anyhow::anyhow!("{text}\n  its log: {}", log.display())
 }
 
-fn spawn(shared: &Shared, service: Service, log: &std::path::Path) -> anyhow::Result<Process> {
+fn spawn(
+    shared: &Shared,
+    service: Service,
+    number: u32,
+    log: &std::path::Path,
+) -> anyhow::Result<Process> {
     let mut arguments = vec!["service".into(), service.name().into()];
     arguments.extend(["--supervised".into(), "--faults=on".into()]);
-    arguments.extend(service.flags(&shared.dir, &shared.discovery_file(), &shared.options));
+    let port = shared.gateway_port(number);
+    arguments.extend(service.flags(&shared.dir, &shared.discovery_file(), port));
     let otlp = shared.options.otlp;
     Process::spawn(&arguments, log, |command| {
         if let Some(receiver) = otlp {
@@ -231,7 +240,9 @@ fn died(shared: &Shared, replica: &Replica, status: std::io::Result<ExitStatus>)
         text.push_str("\n  | ");
         text.push_str(&line);
     }
-    shared.report(text);
+    if !shared.is_condemned(*pid) {
+        shared.report(text);
+    }
     if let Err(error) = shared.leave(replica) {
         shared.report(format!("{error:#}"));
     }

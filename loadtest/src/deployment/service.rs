@@ -2,7 +2,7 @@
 
 use std::{fmt, path::Path};
 
-use super::{Options, secrets};
+use super::secrets;
 
 /// Every service, in the order of the discovery file.
 pub const SERVICES: [Service; 7] = [
@@ -54,7 +54,7 @@ impl Service {
     }
 
     /// The flags of one replica, beside those that all services get.
-    pub(super) fn flags(self, dir: &Path, discovery: &Path, options: &Options) -> Vec<String> {
+    pub(super) fn flags(self, dir: &Path, discovery: &Path, gateway_port: u16) -> Vec<String> {
         let data = |name: &str| dir.join("data").join(name).display().to_string();
         let database = || format!("--database-url=sqlite:{}", data(&format!("{self}.db")));
         let broker = || format!("--broker-url=sqlite:{}", data("broker.db"));
@@ -64,7 +64,7 @@ impl Service {
             Self::Gateway => {
                 let behind = SERVICES.into_iter().filter(|it| it.is_routed_to()).map(at);
                 let mut flags: Vec<_> = behind.collect();
-                flags.push(format!("--listen=127.0.0.1:{}", options.gateway_port));
+                flags.push(format!("--listen=127.0.0.1:{gateway_port}"));
                 // Every arrival of a load test is a shopper with an address of its own.
                 flags.push("--trust-forwarded-for".into());
                 flags

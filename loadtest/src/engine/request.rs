@@ -20,6 +20,7 @@ pub(crate) struct Request {
     path: String,
     json: Option<Vec<u8>>,
     token: Option<String>,
+    key: Option<String>,
 }
 
 impl Request {
@@ -31,6 +32,7 @@ impl Request {
             path,
             json: None,
             token: None,
+            key: None,
         }
     }
 
@@ -57,6 +59,12 @@ impl Request {
     /// As the shopper to whom `token` belongs.
     pub(crate) fn authorized(mut self, token: Option<&str>) -> Self {
         self.token = token.map(str::to_owned);
+        self
+    }
+
+    /// Under this idempotency key: however often it is sent, it is done once.
+    pub(crate) fn keyed(mut self, key: String) -> Self {
+        self.key = Some(key);
         self
     }
 
@@ -87,12 +95,11 @@ impl Request {
         if let Some(token) = self.token {
             builder = builder.bearer_auth(token);
         }
+        if let Some(key) = self.key {
+            builder = builder.header(IDEMPOTENCY_KEY, key);
+        }
         if let Some(json) = self.json {
-            builder = builder
-                .header(CONTENT_TYPE, "application/json")
-                // Each attempt to order is another one: nothing here tries again.
-                .header(IDEMPOTENCY_KEY, id)
-                .body(json);
+            builder = builder.header(CONTENT_TYPE, "application/json").body(json);
         }
         Ok(builder)
     }

@@ -2,9 +2,11 @@
 
 use std::{net::Ipv4Addr, sync::Arc, time::Instant};
 
+use api::Order;
 use goose::prelude::{GooseRequest, GooseUser, TransactionError};
 use rand::{Rng as _, SeedableRng as _, rngs::SmallRng};
 use rand_distr::{Distribution as _, Zipf};
+use serde::Deserialize;
 use tokio::time::Duration;
 
 use super::{Attempt, OrderSeen, arrivals::Arrival, child::Engine, request::Request};
@@ -58,15 +60,23 @@ impl Visit {
         self.exchange(user, request, check, |_| None).await
     }
 
-    /// The same where the answer is about an order, which the audit will ask for.
-    pub(crate) async fn send_order<T>(
+    /// The same where the answer is the order of this visit, which the audit will ask for. `fair` says that neither card nor
+    /// stock stand against it.
+    pub(crate) async fn send_order(
         &mut self,
         user: &mut GooseUser,
         request: Request,
-        check: impl FnOnce(&[u8]) -> Result<T, String>,
-        order: impl FnOnce(&T) -> OrderSeen,
-    ) -> Result<Option<T>, Box<TransactionError>> {
-        self.exchange(user, request, check, |it| Some(order(it)))
+        fair: bool,
+    ) -> Result<Option<Order>, Box<TransactionError>> {
+        let key = self.key();
+        let seen = |order: &Order| OrderSeen {
+            id: order.id.clone(),
+            key,
+            status: order.status,
+            fair,
+        };
+        let read = |body: &[u8]| parse::<Order>(body);
+        self.exchange(user, request, read, |it| Some(seen(it)))
             .await
     }
 
@@ -132,6 +142,11 @@ impl Visit {
         id
     }
 
+    /// Names something that this visit does once.
+    pub(crate) fn key(&self) -> String {
+        format!("{}-{}", self.engine.plan.name, self.arrival.number)
+    }
+
     /// The token of the shopper who makes this visit.
     pub(crate) fn token(&self) -> Option<&str> {
         let tokens = &self.engine.plan.tokens;
@@ -185,6 +200,11 @@ impl Drop for Presence {
     fn drop(&mut self) {
         self.0.left();
     }
+}
+
+/// Reads an answer.
+pub(crate) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, String> {
+    serde_json::from_slice(body).map_err(|error| format!("the answer does not parse: {error}"))
 }
 
 /// Reads a body of at most [`MAX_BODY`] bytes.

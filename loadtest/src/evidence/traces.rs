@@ -124,15 +124,15 @@ pub(crate) struct Bar {
     pub(crate) attributes: BTreeMap<String, String>,
 }
 
-/// The `count` slowest of `attempts`, each with its trace.
+/// The `count` slowest of `attempts`, each with its trace; the slowest of each route comes first.
 pub(crate) fn slowest(attempts: &[Attempt], evidence: &Evidence, count: usize) -> Vec<Waterfall> {
     let mut order: Vec<&Attempt> = attempts.iter().collect();
     order.sort_by_key(|it| std::cmp::Reverse(it.latency_us()));
-    order.truncate(count);
-    order
-        .into_iter()
-        .map(|it| waterfall(it, evidence))
-        .collect()
+    let mut routes = BTreeSet::new();
+    let (firsts, others): (Vec<_>, Vec<_>) =
+        order.into_iter().partition(|it| routes.insert(&it.route));
+    let chosen = firsts.into_iter().chain(others).take(count);
+    chosen.map(|it| waterfall(it, evidence)).collect()
 }
 
 fn waterfall(attempt: &Attempt, evidence: &Evidence) -> Waterfall {

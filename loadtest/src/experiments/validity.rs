@@ -18,15 +18,7 @@ const MAX_DROPPED: f64 = 0.001;
 pub(super) fn checks(it: &Measurement) -> Vec<Check> {
     let mut checks = Vec::new();
     match &it.load.counts {
-        Err(how) => checks.push(
-            Check::new(
-                Group::Validity,
-                "the load engine finished",
-                Outcome::Invalid,
-            )
-            .saw("it did not", "it finishes")
-            .because(vec![how.clone()]),
-        ),
+        Err(how) => checks.push(ended_early(how)),
         Ok(counts) => {
             checks.push(lag(it));
             checks.push(dropped(counts));
@@ -42,6 +34,17 @@ pub(super) fn checks(it: &Measurement) -> Vec<Check> {
         );
     }
     checks
+}
+
+/// The engine did not finish, and `how` it ended instead.
+pub(super) fn ended_early(how: &str) -> Check {
+    Check::new(
+        Group::Validity,
+        "the load engine finished",
+        Outcome::Invalid,
+    )
+    .saw("it did not", "it finishes")
+    .because(vec![how.to_owned()])
 }
 
 /// Why the signals of this measurement cannot be compared, if they cannot.

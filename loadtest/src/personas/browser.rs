@@ -6,7 +6,11 @@ use api::{CATEGORIES, ProductPage, ProductWithAvailability, product_id};
 use goose::prelude::*;
 
 use super::Persona;
-use crate::engine::{child::Engine, request::Request, visit::Visit};
+use crate::engine::{
+    child::Engine,
+    request::Request,
+    visit::{Visit, parse},
+};
 
 /// Milliseconds between an answer and the next request.
 const THINK: std::ops::Range<u64> = 50..150;
@@ -53,9 +57,4 @@ fn a_full_page(body: &[u8]) -> Result<(), String> {
         return Err("the list is empty".into());
     }
     Ok(())
-}
-
-/// Reads an answer.
-pub(super) fn parse<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T, String> {
-    serde_json::from_slice(body).map_err(|error| format!("the answer does not parse: {error}"))
 }

@@ -9,13 +9,17 @@ use api::{
 use goose::prelude::*;
 use tokio::time::{Duration, Instant};
 
-use super::{Persona, browser::parse};
-use crate::engine::{OrderSeen, child::Engine, request::Request, visit::Visit};
+use super::Persona;
+use crate::engine::{child::Engine, request::Request, visit::Visit};
 
 /// Milliseconds between an answer and the next request.
 const THINK: std::ops::Range<u64> = 50..150;
 /// Whoever has waited so long for an order comes back another time.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How often an order is sent.
+const TRIES: u32 = 4;
+/// Milliseconds before it is sent again.
+const RETRY_AFTER: std::ops::Range<u64> = 300..700;
 /// Seeded with three units, of which nobody can buy four.
 const SCARCE: u32 = 13;
 
@@ -44,10 +48,7 @@ async fn buy(user: &mut GooseUser) -> TransactionResult {
         card_number: CardNumber(card.to_owned()),
     };
     let fair = number != SCARCE && card == GOOD_CARD;
-    let request = Request::post("/orders", &new).authorized(visit.token());
-    let read = |body: &[u8]| parse::<Order>(body);
-    let placed = visit.send_order(user, request, read, |it| seen(it, fair));
-    let Some(placed) = placed.await? else {
+    let Some(placed) = place(user, &mut visit, &new, fair).await? else {
         return Ok(());
     };
     let began = Instant::now();
@@ -55,23 +56,31 @@ async fn buy(user: &mut GooseUser) -> TransactionResult {
         visit.think(THINK).await;
         let path = format!("/orders/{}", placed.id);
         let request = Request::get("/orders/{id}", path).authorized(visit.token());
-        let asked = visit.send_order(user, request, read, |it| seen(it, fair));
-        if asked
-            .await?
-            .is_some_and(|it| it.status != OrderStatus::Pending)
-        {
+        let order = visit.send_order(user, request, fair).await?;
+        if order.is_some_and(|it| it.status != OrderStatus::Pending) {
             break;
         }
     }
     Ok(())
 }
 
-fn seen(order: &Order, fair: bool) -> OrderSeen {
-    OrderSeen {
-        id: order.id.clone(),
-        status: order.status,
-        fair,
+/// Orders, and tries again under the same key where nobody answers or the answer is an error: that is what the key is for.
+async fn place(
+    user: &mut GooseUser,
+    visit: &mut Visit,
+    new: &NewOrder,
+    fair: bool,
+) -> Result<Option<Order>, Box<TransactionError>> {
+    for _ in 0..TRIES {
+        let request = Request::post("/orders", new).keyed(visit.key());
+        let request = request.authorized(visit.token());
+        let placed = visit.send_order(user, request, fair).await?;
+        if placed.is_some() {
+            return Ok(placed);
+        }
+        visit.think(RETRY_AFTER).await;
     }
+    Ok(None)
 }
 
 /// Product, units and card.

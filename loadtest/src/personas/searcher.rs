@@ -5,8 +5,12 @@ use std::sync::Arc;
 use api::{ProductWithAvailability, SearchResults, seed};
 use goose::prelude::*;
 
-use super::{Persona, browser::parse};
-use crate::engine::{child::Engine, request::Request, visit::Visit};
+use super::Persona;
+use crate::engine::{
+    child::Engine,
+    request::Request,
+    visit::{Visit, parse},
+};
 
 /// Milliseconds between an answer and the next request.
 const THINK: std::ops::Range<u64> = 100..300;

@@ -47,6 +47,7 @@ pub(crate) fn report(
             .filter(|edge| !edge.caller.is_empty())
             .collect(),
         resources: resources(&it.evidence),
+        kills: Vec::new(),
         details: Some(details(it)),
     }
 }

@@ -67,6 +67,9 @@ pub(crate) struct ArmReport {
     pub(crate) routes: Vec<RouteFigures>,
     pub(crate) edges: Vec<Edge>,
     pub(crate) resources: Vec<Resources>,
+    /// What was killed, where something was.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) kills: Vec<Kill>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) details: Option<Details>,
 }
@@ -104,6 +107,21 @@ pub(crate) struct Resources {
     pub(crate) cpu_s: f64,
     /// Resident, highest over all scrapes, all replicas together.
     pub(crate) peak_memory_mb: f64,
+}
+
+/// A service that was killed, and the orders that were acknowledged between this kill and the next.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Kill {
+    pub(crate) service: String,
+    /// Seconds since the load began.
+    pub(crate) at_s: f64,
+    /// Seconds from the kill until the service could be found again.
+    pub(crate) ready_after_s: f64,
+    pub(crate) acknowledged: usize,
+    /// Of which so many reached a final state.
+    pub(crate) ended: usize,
+    pub(crate) lost: usize,
+    pub(crate) doubled: usize,
 }
 
 /// What only the page needs.

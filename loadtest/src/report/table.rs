@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::document::{ArmReport, Document, RouteFigures};
+use super::document::{ArmReport, Document, Kill, RouteFigures};
 use crate::{
     statistics::Estimate,
     verdict::{Check, Expectation, Group, Outcome},
@@ -47,6 +47,16 @@ fn arm(out: &mut impl Write, it: &ArmReport, colour: bool) -> io::Result<()> {
     for figures in &it.routes {
         route(out, figures)?;
     }
+    if !it.kills.is_empty() {
+        writeln!(
+            out,
+            "\n{:17}{:12}{:>10}{:>13}{:>14}{:>7}{:>6}{:>9}",
+            "", "killed", "at", "ready after", "acknowledged", "final", "lost", "doubled"
+        )?;
+    }
+    for it in &it.kills {
+        kill(out, it)?;
+    }
     Ok(())
 }
 
@@ -84,6 +94,14 @@ fn route(out: &mut impl Write, it: &RouteFigures) -> io::Result<()> {
         interval(it.p50_ms),
         interval(it.p95_ms),
         interval(it.p99_ms)
+    )
+}
+
+fn kill(out: &mut impl Write, it: &Kill) -> io::Result<()> {
+    writeln!(
+        out,
+        "{:17}{:12}{:>8.1} s{:>11.2} s{:>14}{:>7}{:>6}{:>9}",
+        "", it.service, it.at_s, it.ready_after_s, it.acknowledged, it.ended, it.lost, it.doubled
     )
 }
 
