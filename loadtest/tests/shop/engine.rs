@@ -128,17 +128,20 @@ async fn a_stall_is_seen_by_everyone_who_came_during_it() {
     assert_eq!(all.len(), 500, "every arrival sent one");
     // One in ten arrivals came during the second of the stall and waited for its rest, evenly spread from 1 s to 0: half of
     // them, a twentieth of all, more than 500 ms, and a tenth of them more than 900 ms. A closed loop would show one.
+    // A machine that is busy with something else makes the engine late, which it knows and which can only lengthen a wait.
+    let late = recording.lag().max() / 1000;
     for (quantile, millis) in [(0.95, 500), (0.99, 900)] {
         let seen = all.value_at_quantile(quantile) / 1000;
         assert!(
-            seen.abs_diff(millis) <= 80,
-            "p{quantile} is {seen} ms, not {millis}"
+            (millis - 80..=millis + 80 + late).contains(&seen),
+            "p{quantile} is {seen} ms, not {millis}, with an engine up to {late} ms late"
         );
     }
-    let slow = all.len() - all.count_between(0, 250_000);
+    let slower_than = |millis: u64| all.len() - all.count_between(0, millis * 1000);
+    let (least, most) = (slower_than(250), slower_than(250 + late));
     assert!(
-        (32..=43).contains(&slow),
-        "{slow} of 50 waited longer than 250 ms, not 37"
+        least >= 32 && most <= 43,
+        "{least} of 50 waited longer than 250 ms, {most} longer than the engine was late on top of that, not 37"
     );
 }
 

@@ -11,6 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use loadtest::deployment::SERVICES;
+
 /// Anything that takes longer is broken, even on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -46,7 +48,9 @@ impl Place {
             .spawn()
             .expect("start loadtest");
         let up = Up { place: self, child };
-        eventually("three services are found", || up.targets().len() == 3);
+        eventually("every service is found", || {
+            up.targets().len() == SERVICES.len()
+        });
         up
     }
 }

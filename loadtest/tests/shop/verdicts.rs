@@ -38,8 +38,11 @@ fn a_healthy_shop_reconciles_and_an_injected_fault_is_seen() {
     let (_, verdict) = baseline(&place, "8", &["--rate", "40"]);
     for arm in ["nominal", "errors"] {
         let compared = checks(&verdict, arm, "reconciliation");
-        assert_eq!(compared.len(), 7, "{compared:?}");
-        for check in compared {
+        // The door; signals, callers, event signals and events of each service that has them; traces and the saga.
+        assert_eq!(compared.len(), 18, "{compared:?}");
+        let audited = checks(&verdict, arm, "audit");
+        assert_eq!(audited.len(), 6, "{audited:?}");
+        for check in compared.into_iter().chain(audited) {
             assert_eq!(check["outcome"], "PASS", "{arm}: {check}");
         }
     }
