@@ -203,6 +203,9 @@ async fn log_ins_are_limited_by_address_and_by_account_and_nothing_else_is() {
     assert_eq!(log_in("198.51.100.1", "eve@b").await, 429);
     assert_eq!(log_in("198.51.100.2", "ADA@b").await, 401);
     assert_eq!(log_in("198.51.100.3", "ada@B").await, 429);
+    // serde takes a list for a struct, and so does users.
+    let list = json!(["ada@b", PASSWORD]);
+    assert_eq!(try_to("/sessions", "198.51.100.5", &list).await, 429);
     assert_eq!(
         try_to("/sessions", "198.51.100.4", &json!("nonsense")).await,
         401
