@@ -1,5 +1,6 @@
 //! The shop as processes: found, watched, started again, and never left behind.
 
+use loadtest::deployment::SERVICES;
 use rustix::process::Signal;
 
 use crate::{Place, eventually, runs, send};
@@ -75,12 +76,12 @@ fn ctrl_c_drains_everything() {
     let place = Place::new();
     let mut up = place.up();
     let services = up.services();
-    assert_eq!(services.len(), 3);
+    assert_eq!(services.len(), SERVICES.len());
     up.signal(Signal::INT);
     let status = up.child.wait().expect("it ends");
     assert_eq!(status.code(), Some(0));
     assert!(!services.iter().any(|it| runs(*it)));
-    for service in ["catalog", "gateway", "inventory"] {
+    for service in SERVICES {
         let log = up.run_dir().join(format!("logs/{service}-1.1.log"));
         let log = std::fs::read_to_string(log).expect("its log");
         assert!(log.contains("\"message\":\"stopped\""), "{service}: {log}");
@@ -92,7 +93,7 @@ fn a_parent_that_was_killed_leaves_nothing_behind() {
     let place = Place::new();
     let mut up = place.up();
     let services = up.services();
-    assert_eq!(services.len(), 3);
+    assert_eq!(services.len(), SERVICES.len());
     up.signal(Signal::KILL);
     up.child.wait().expect("it ends");
     eventually("no service runs", || !services.iter().any(|it| runs(*it)));

@@ -3,6 +3,7 @@
 mod commands;
 mod deployment;
 mod engine;
+mod secrets;
 mod verdicts;
 
 use std::{
@@ -10,6 +11,8 @@ use std::{
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
+
+use loadtest::deployment::SERVICES;
 
 /// Anything that takes longer is broken, even on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -40,13 +43,21 @@ impl Place {
 
     /// `up` on free ports, ready.
     fn up(&self) -> Up<'_> {
+        self.up_with(&[])
+    }
+
+    /// The same in another environment.
+    fn up_with(&self, environment: &[(&str, &str)]) -> Up<'_> {
         let child = self
             .loadtest(&["up", "--port", "0"])
+            .envs(environment.iter().copied())
             .stdout(Stdio::null())
             .spawn()
             .expect("start loadtest");
         let up = Up { place: self, child };
-        eventually("three services are found", || up.targets().len() == 3);
+        eventually("every service is found", || {
+            up.targets().len() == SERVICES.len()
+        });
         up
     }
 }
