@@ -68,9 +68,8 @@ impl fmt::Display for DatabaseUrl {
 pub struct Database {
     readers: SqlitePool,
     writer: SqlitePool,
-    /// Among the tasks of this process: they share the open lock file, which keeps only other processes out.
-    turn: Arc<Mutex<()>>,
-    lock: Arc<File>,
+    /// The mutex is for the tasks of this process: they share the open lock file, which keeps only other processes out.
+    lock: Arc<Mutex<File>>,
 }
 
 impl Database {
@@ -101,27 +100,25 @@ impl Database {
                 .max_connections(size)
                 .acquire_timeout(ACQUIRE_TIMEOUT)
         };
-        let lock = Arc::new(lock);
+        let lock = Arc::new(Mutex::new(lock));
         // Changing the journal mode is a write too.
-        let guard = LockGuard::take(Arc::clone(&lock)).await?;
+        let guard = LockGuard::take(Arc::clone(&lock).lock_owned().await).await?;
         let writer = pool(1).connect_with(options.clone()).await?;
         migrations.run(&writer).await?;
         drop(guard);
         Ok(Self {
             readers: pool(READERS).connect_lazy_with(options),
             writer,
-            turn: Arc::default(),
             lock,
         })
     }
 
     /// Makes further tables, those of another migration directory.
     pub(crate) async fn migrate(&self, migrations: &Migrator) -> anyhow::Result<()> {
-        let turn = self.turn.lock().await;
-        let guard = LockGuard::take(Arc::clone(&self.lock)).await?;
+        let turn = Arc::clone(&self.lock).lock_owned().await;
+        let guard = LockGuard::take(turn).await?;
         migrations.run(&self.writer).await?;
         drop(guard);
-        drop(turn);
         Ok(())
     }
 
@@ -132,16 +129,15 @@ impl Database {
 
     /// Begins a transaction that may write; only one runs at a time, over all replicas.
     pub async fn write(&self) -> Result<Transaction, Error> {
-        let turn = timeout(ACQUIRE_TIMEOUT, Arc::clone(&self.turn).lock_owned()).await;
+        let turn = timeout(ACQUIRE_TIMEOUT, Arc::clone(&self.lock).lock_owned()).await;
         let turn = turn.map_err(|_| Error::Unavailable("the database"))?;
-        let guard = LockGuard::take(Arc::clone(&self.lock)).await?;
+        let guard = LockGuard::take(turn).await?;
         let connection = self.writer.acquire().await?;
         let begin = sqlx::SqlStr::from_static("BEGIN IMMEDIATE");
         let inner = sqlx::Transaction::begin(connection, Some(begin)).await?;
         Ok(Transaction {
             inner,
             _guard: guard,
-            _turn: turn,
         })
     }
 
@@ -161,17 +157,12 @@ pub struct Transaction {
     // In the order in which they are given back.
     inner: sqlx::Transaction<'static, Sqlite>,
     _guard: LockGuard,
-    _turn: OwnedMutexGuard<()>,
 }
 
 impl Transaction {
     /// Makes everything written visible and durable, or nothing.
     pub async fn commit(self) -> Result<(), Error> {
-        let Self {
-            inner,
-            _guard,
-            _turn,
-        } = self;
+        let Self { inner, _guard } = self;
         Ok(inner.commit().await?)
     }
 }
@@ -190,18 +181,20 @@ impl DerefMut for Transaction {
     }
 }
 
-/// Holds the lock file, and with it every other replica's writes.
+/// Holds the lock file, and with it every other write: those of this process and of other replicas.
 #[derive(Debug)]
-struct LockGuard(Arc<File>);
+struct LockGuard(OwnedMutexGuard<File>);
 
 impl LockGuard {
-    async fn take(file: Arc<File>) -> Result<Self, Error> {
-        match file.try_lock() {
-            Ok(()) => return Ok(Self(file)),
+    async fn take(turn: OwnedMutexGuard<File>) -> Result<Self, Error> {
+        match turn.try_lock() {
+            Ok(()) => return Ok(Self(turn)),
             Err(TryLockError::WouldBlock) => (),
             Err(TryLockError::Error(error)) => return Err(Error::Internal(error.into())),
         }
-        let wait = tokio::task::spawn_blocking(move || file.lock().map(|()| Self(file)));
+        // The turn goes along: whoever waits may go away, but the waiting for the file goes on. If another task had its turn
+        // then, both would lock the same open file, and the first to unlock it would unlock it for both.
+        let wait = tokio::task::spawn_blocking(move || turn.lock().map(|()| Self(turn)));
         let guard = wait.await.map_err(|error| Error::Internal(error.into()))?;
         guard.map_err(|error| Error::Internal(error.into()))
     }
@@ -212,5 +205,36 @@ impl Drop for LockGuard {
         if let Err(error) = self.0.unlock() {
             tracing::error!(%error, "the database lock was not released");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_stops_waiting_for_another_replica_does_not_unlock_for_others() {
+        let data = tempfile::tempdir().unwrap();
+        let url = DatabaseUrl::Sqlite(data.path().join("x.db"));
+        let none = Migrator::DEFAULT;
+        let ours = Database::open(&url, &none).await.unwrap();
+        let theirs = Database::open(&url, &none).await.unwrap();
+        let held = theirs.write().await.unwrap();
+        // Long enough to get to the file, and not to get the lock.
+        let impatient = timeout(Duration::from_millis(50), ours.write()).await;
+        assert!(impatient.is_err());
+        let waiting = tokio::spawn({
+            let ours = ours.clone();
+            async move { ours.write().await }
+        });
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        held.commit().await.unwrap();
+        let write = waiting.await.unwrap().unwrap();
+        // The one that went away has long given back what it got.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let lock = theirs.lock.try_lock().unwrap();
+        assert!(matches!(lock.try_lock(), Err(TryLockError::WouldBlock)));
+        drop(write);
+        lock.try_lock().unwrap();
     }
 }

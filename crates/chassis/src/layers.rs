@@ -11,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use tokio::time::Instant;
-use tower_http::{catch_panic::CatchPanicLayer, limit::RequestBodyLimitLayer};
+use tower_http::{catch_panic::CatchPanicLayer, cors::CorsLayer, limit::RequestBodyLimitLayer};
 
 use crate::{
     Config, Error, Problem, deadline,
@@ -37,19 +37,43 @@ impl From<&Config> for Limits {
     }
 }
 
-/// Wraps a service's routes in telemetry, problem+json, panic handling, deadline, faults and body limit, from the outside
-/// in. Tests of a service wrap it in the same.
-pub fn public(app: Router, limits: Limits, caller: telemetry::Caller) -> Router {
-    wrap(app, limits, caller, &Faults::default())
+/// What a service serves: its routes, and which pages may call them from a browser. A router alone lets no page call it.
+#[derive(Debug, Clone)]
+pub struct App {
+    routes: Router,
+    cors: Option<CorsLayer>,
+}
+
+impl App {
+    /// Lets pages call `routes` as `cors` says. Also what is answered in their place (413, 500, 504) says so: without that a
+    /// page could not even read the status.
+    pub fn with_cors(routes: Router, cors: CorsLayer) -> Self {
+        Self {
+            routes,
+            cors: Some(cors),
+        }
+    }
+}
+
+impl From<Router> for App {
+    fn from(routes: Router) -> Self {
+        Self { routes, cors: None }
+    }
+}
+
+/// Wraps a service's routes in telemetry, CORS, problem+json, panic handling, deadline, faults and body limit, from the
+/// outside in. Tests of a service wrap it in the same.
+pub fn public(app: impl Into<App>, limits: Limits, caller: telemetry::Caller) -> Router {
+    wrap(app.into(), limits, caller, &Faults::default())
 }
 
 pub(crate) fn wrap(
-    app: Router,
+    App { routes, cors }: App,
     limits: Limits,
     caller: telemetry::Caller,
     faults: &Faults,
 ) -> Router {
-    let app = app
+    let app = routes
         .layer(axum::extract::DefaultBodyLimit::disable())
         .layer(RequestBodyLimitLayer::new(limits.body))
         .layer(middleware::from_fn_with_state(
@@ -62,6 +86,10 @@ pub(crate) fn wrap(
         ))
         .layer(CatchPanicLayer::custom(answer_panic))
         .layer(middleware::from_fn(render_problems));
+    let app = match cors {
+        Some(cors) => app.layer(cors),
+        None => app,
+    };
     telemetry::observe(app, caller)
 }
 

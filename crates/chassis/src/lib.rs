@@ -37,7 +37,7 @@ pub use error::{Error, Problem};
 pub use faults::{Fault, TelemetryLoss};
 pub use host::Host;
 pub use identity::{Admin, BearerScheme, Identity, SigningKey, Verifier};
-pub use layers::{Limits, public};
+pub use layers::{App, Limits, public};
 pub use messaging::Messaging;
 pub use ndjson::ndjson;
 pub use run::run;

@@ -3,7 +3,6 @@
 use std::future::Future;
 
 use anyhow::Context as _;
-use axum::Router;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -12,7 +11,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Announcement, Config, Host, Limits, admin, layers, readiness::Stage, serve::serve,
+    Announcement, App, Config, Host, Limits, admin, layers, readiness::Stage, serve::serve,
     supervisor::Supervisor,
 };
 
@@ -29,7 +28,7 @@ const MAX_ADMIN_CONNECTIONS: usize = 64;
 /// # Errors
 /// An address that cannot be bound, telemetry that cannot be set up, whatever `build` could not open, or background work
 /// that ended before the service.
-pub async fn run<B, F>(
+pub async fn run<B, F, A>(
     name: &'static str,
     config: &Config,
     caller: telemetry::Caller,
@@ -37,7 +36,8 @@ pub async fn run<B, F>(
 ) -> anyhow::Result<()>
 where
     B: FnOnce(Host) -> F,
-    F: Future<Output = anyhow::Result<Router>>,
+    F: Future<Output = anyhow::Result<A>>,
+    A: Into<App>,
 {
     let telemetry = telemetry::init(name)?;
     let outcome = run_observed(config, caller, &telemetry, build).await;
@@ -48,7 +48,7 @@ where
     outcome
 }
 
-async fn run_observed<B, F>(
+async fn run_observed<B, F, A>(
     config: &Config,
     caller: telemetry::Caller,
     telemetry: &telemetry::Telemetry,
@@ -56,7 +56,8 @@ async fn run_observed<B, F>(
 ) -> anyhow::Result<()>
 where
     B: FnOnce(Host) -> F,
-    F: Future<Output = anyhow::Result<Router>>,
+    F: Future<Output = anyhow::Result<A>>,
+    A: Into<App>,
 {
     let host = Host::default();
     let stop = host.stop().clone();
@@ -84,7 +85,7 @@ where
             return Ok(());
         }
     };
-    let app = layers::wrap(app, Limits::from(config), caller, host.faults());
+    let app = layers::wrap(app.into(), Limits::from(config), caller, host.faults());
     host.enter(Stage::Ready);
     let Announcement {
         public: listen,

@@ -3,6 +3,7 @@
 mod commands;
 mod deployment;
 mod engine;
+mod secrets;
 mod verdicts;
 
 use std::{
@@ -42,8 +43,14 @@ impl Place {
 
     /// `up` on free ports, ready.
     fn up(&self) -> Up<'_> {
+        self.up_with(&[])
+    }
+
+    /// The same in another environment.
+    fn up_with(&self, environment: &[(&str, &str)]) -> Up<'_> {
         let child = self
             .loadtest(&["up", "--port", "0"])
+            .envs(environment.iter().copied())
             .stdout(Stdio::null())
             .spawn()
             .expect("start loadtest");

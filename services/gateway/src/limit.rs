@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use api::Credentials;
 use axum::{
     body::Bytes,
     extract::{ConnectInfo, FromRequest as _, Request, State},
@@ -17,7 +18,6 @@ use axum::{
 };
 use chassis::Error;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock as _};
-use serde::Deserialize;
 
 use crate::Config;
 
@@ -124,12 +124,6 @@ fn take<K: Hash + Eq + Clone>(buckets: &DefaultKeyedRateLimiter<K>, key: &K) -> 
     })
 }
 
-/// Of a log-in, only whom it is for. Whether it makes sense is for users to say.
-#[derive(Deserialize)]
-struct Account {
-    email: String,
-}
-
 /// Lets a log-in through, or answers 429.
 pub(crate) async fn log_in(
     State(limiter): State<Limiter>,
@@ -142,7 +136,8 @@ pub(crate) async fn log_in(
     let whole = Request::from_parts(parts.clone(), body);
     let body = Bytes::from_request(whole, &()).await;
     let body = body.map_err(axum::response::IntoResponse::into_response)?;
-    let account: Option<Account> = serde_json::from_slice(&body).ok();
+    // Read as users reads it, so that no way of writing it names an account there and none here.
+    let account: Option<Credentials> = serde_json::from_slice(&body).ok();
     limiter
         .admit_log_in(from, account.as_ref().map(|it| it.email.as_str()))
         .map_err(Error::into_response)?;

@@ -13,7 +13,7 @@ use axum::{
     response::IntoResponse,
     routing::{get, on},
 };
-use chassis::{Error, Problem, Verifier};
+use chassis::{App, Error, Problem, Verifier};
 use serde_json::{Value, json};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use utoipa::openapi::OpenApi;
@@ -30,8 +30,8 @@ use crate::{
 /// How long a browser may remember the answer to a preflight.
 const PREFLIGHT_AGE: Duration = Duration::from_mins(10);
 
-/// The whole gateway as a router, ready to serve or to test. Must be called inside a Tokio runtime.
-pub fn app(config: &Config, upstreams: Upstreams, verifier: Verifier) -> anyhow::Result<Router> {
+/// The whole gateway, ready to serve or to test. Must be called inside a Tokio runtime.
+pub fn app(config: &Config, upstreams: Upstreams, verifier: Verifier) -> anyhow::Result<App> {
     let limiter = Limiter::new(config);
     let passages = passages(&upstreams, &limiter);
     let door = Door { verifier, limiter };
@@ -42,9 +42,8 @@ pub fn app(config: &Config, upstreams: Upstreams, verifier: Verifier) -> anyhow:
         .with_state(upstreams)
         .merge(passages)
         .merge(documentation::page())
-        .layer(middleware::from_fn_with_state(door, auth::admit))
-        .layer(cors(config)?);
-    Ok(routes)
+        .layer(middleware::from_fn_with_state(door, auth::admit));
+    Ok(App::with_cors(routes, cors(config)?))
 }
 
 /// The routes that pass through.

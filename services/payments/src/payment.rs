@@ -57,11 +57,11 @@ mod tests {
 
     #[test]
     fn money_taken_for_a_cancelled_order_goes_back_at_once() {
+        use PaymentEffect::{Captured, Declined, Refunded};
         let effects = |charge, cancelled| {
             let settled = settle(charge, cancelled, 5);
             settled.into_iter().map(|it| it.0).collect::<Vec<_>>()
         };
-        use PaymentEffect::{Captured, Declined, Refunded};
         assert_eq!(effects(Charge::Captured, false), [Captured]);
         assert_eq!(effects(Charge::Captured, true), [Captured, Refunded]);
         assert_eq!(effects(Charge::Declined, true), [Declined]);

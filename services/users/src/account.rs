@@ -41,13 +41,6 @@ pub(crate) fn email_key(email: &str) -> String {
     email.to_lowercase()
 }
 
-/// An id that sorts by time of creation: microseconds since 1970 and 32 random bits.
-pub(crate) fn new_id() -> String {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let micros = now.map_or(0, |it| it.as_micros());
-    format!("u-{micros:016x}{:08x}", fastrand::u32(..))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

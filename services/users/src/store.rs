@@ -1,10 +1,10 @@
 //! Where accounts are kept.
 
 use api::{Role, User};
-use chassis::{Database, DatabaseUrl, Error};
+use chassis::{Database, DatabaseUrl, Error, new_id};
 use sqlx::{FromRow, migrate::Migrator};
 
-use crate::account::{email_key, new_id};
+use crate::account::email_key;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -66,7 +66,7 @@ impl Store {
             "INSERT INTO users (id, email, email_key, password_hash, role) VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT (email_key) DO NOTHING RETURNING id",
         )
-        .bind(new_id())
+        .bind(new_id("u"))
         .bind(email)
         .bind(email_key(email))
         .bind(password_hash)
@@ -89,7 +89,7 @@ impl Store {
              ON CONFLICT (email_key) DO UPDATE SET password_hash = excluded.password_hash, role = excluded.role
              RETURNING id",
         )
-        .bind(new_id())
+        .bind(new_id("u"))
         .bind(email)
         .bind(email_key(email))
         .bind(password_hash)

@@ -25,8 +25,10 @@ const ACTIVE: Duration = Duration::from_millis(200);
 const PAUSE: Duration = Duration::from_millis(500);
 /// Ids older than this leave the inbox, in milliseconds; no broker delivers an event again after a week.
 const INBOX_AGE_MS: i64 = 7 * 24 * 3600 * 1000;
-/// How often old ids are looked for.
-const CLEAN_EVERY: Duration = Duration::from_hours(1);
+/// How often old ids are looked for, ...
+const CLEAN_EVERY: Duration = Duration::from_secs(10);
+/// ... and how many leave at once: nobody can write meanwhile.
+const CLEAN_BATCH: i64 = 5_000;
 
 impl Messaging {
     /// Hands over what the outbox holds, until `stop` and then once more.
@@ -48,7 +50,9 @@ impl Messaging {
                 return;
             }
             if cleaned.elapsed() > CLEAN_EVERY {
-                self.clean_inbox().await;
+                if let Err(error) = self.clean_inbox().await {
+                    tracing::warn!(%error, "old ids stay in the inbox for now");
+                }
                 cleaned = Instant::now();
             }
             tokio::select! {
@@ -129,17 +133,24 @@ impl Messaging {
         transaction.commit().await
     }
 
-    async fn clean_inbox(&self) {
-        let clean = async {
-            let mut transaction = self.database.write().await?;
-            sqlx::query("DELETE FROM inbox WHERE processed_at < $1")
-                .bind(now_ms() - INBOX_AGE_MS)
-                .execute(&mut *transaction)
+    async fn clean_inbox(&self) -> Result<(), Error> {
+        let before = now_ms() - INBOX_AGE_MS;
+        let something: bool =
+            sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM inbox WHERE processed_at < $1)")
+                .bind(before)
+                .fetch_one(self.database.readers())
                 .await?;
-            transaction.commit().await
-        };
-        if let Err(error) = clean.await {
-            tracing::warn!(%error, "old ids stay in the inbox for now");
+        if !something {
+            return Ok(());
         }
+        let mut transaction = self.database.write().await?;
+        sqlx::query(
+            "DELETE FROM inbox WHERE event_id IN (SELECT event_id FROM inbox WHERE processed_at < $1 LIMIT $2)",
+        )
+        .bind(before)
+        .bind(CLEAN_BATCH)
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await
     }
 }

@@ -102,6 +102,34 @@ async fn browsers_may_send_what_orders_and_accounts_need() {
 }
 
 #[tokio::test]
+async fn a_page_can_read_answers_that_no_route_gave() {
+    let data = directory();
+    let catalog = real_catalog(&data, believes_nobody()).await;
+    let shop = Shop::before(
+        &catalog,
+        NOWHERE,
+        &["--cors-allow-origin=https://a.example"],
+    )
+    .await;
+    let large = vec![b'x'; limits().body + 1];
+    let late = ("x-request-timeout-ms", "0");
+    for (request, status) in [
+        (shop.request(Method::POST, "/orders").body(large), 413),
+        (
+            shop.request(Method::GET, "/products")
+                .header(late.0, late.1),
+            504,
+        ),
+        (shop.request(Method::GET, "/nowhere"), 404),
+    ] {
+        let answer = answer(request.header(header::ORIGIN, "https://a.example")).await;
+        assert_eq!(answer.status().as_u16(), status);
+        let allowed = &answer.headers()[header::ACCESS_CONTROL_ALLOW_ORIGIN];
+        assert_eq!(allowed, "https://a.example");
+    }
+}
+
+#[tokio::test]
 async fn a_false_token_is_refused_on_every_route_and_none_is_needed_where_anyone_may() {
     let (ours, theirs) = (SigningKey::generate(), SigningKey::generate());
     let token = |key: &SigningKey| {
@@ -175,6 +203,9 @@ async fn log_ins_are_limited_by_address_and_by_account_and_nothing_else_is() {
     assert_eq!(log_in("198.51.100.1", "eve@b").await, 429);
     assert_eq!(log_in("198.51.100.2", "ADA@b").await, 401);
     assert_eq!(log_in("198.51.100.3", "ada@B").await, 429);
+    // serde takes a list for a struct, and so does users.
+    let list = json!(["ada@b", PASSWORD]);
+    assert_eq!(try_to("/sessions", "198.51.100.5", &list).await, 429);
     assert_eq!(
         try_to("/sessions", "198.51.100.4", &json!("nonsense")).await,
         401
