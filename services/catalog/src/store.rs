@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use api::{Fact, NewProduct, Product, ProductChange, ProductId, ProductPage};
-use chassis::{Cache, Database, Error, Host, Messaging, Transaction};
+use chassis::{Cache, CacheOptions, Database, Error, Host, Messaging, Transaction};
 use sqlx::{FromRow, QueryBuilder, Sqlite, SqliteConnection, migrate::Migrator};
 
 use crate::Config;
@@ -49,16 +49,17 @@ impl TryFrom<Row> for Product {
 impl Store {
     /// Opens the store and, if it is empty, fills it with the seed.
     pub async fn open(host: &Host, config: &Config) -> anyhow::Result<Self> {
+        let cache = CacheOptions {
+            ttl: config.cache_ttl,
+            stale: config.cache_stale,
+            capacity: config.cache_capacity,
+            timeout: config.cache_timeout,
+        };
         let database = Database::open(&config.database_url, &MIGRATIONS).await?;
         let store = Self {
             messaging: Messaging::open(host, "catalog", &config.broker_url, &database).await?,
             database,
-            cache: Cache::open(
-                config.cache_url,
-                "products",
-                config.cache_ttl,
-                config.cache_capacity,
-            ),
+            cache: Cache::open(&config.cache_url, "products", cache).await?,
         };
         store
             .seed(config.seed_products)
@@ -120,10 +121,12 @@ impl Store {
 
     /// One product, from the cache if it is there.
     pub(crate) async fn get(&self, id: &ProductId) -> Result<Product, Arc<Error>> {
-        let load = async {
-            let read =
-                sqlx::query_as::<_, Row>("SELECT * FROM products WHERE id = $1").bind(id.as_str());
-            let read = read.fetch_optional(self.database.readers());
+        let (database, wanted) = (self.database.clone(), id.clone());
+        let load = async move {
+            let read = sqlx::query_as::<_, Row>("SELECT * FROM products WHERE id = $1");
+            let read = read
+                .bind(wanted.as_str())
+                .fetch_optional(database.readers());
             let row = telemetry::db("sqlite", "SELECT", "products", read).await?;
             row.ok_or(Error::NotFound("product"))?.try_into()
         };
