@@ -76,6 +76,7 @@ fn checks(it: &Measurement) -> Vec<Check> {
     let objectives = OBJECTIVES.iter();
     checks.extend(objectives.map(|objective| objective.check(&it.recording, MEASURED)));
     checks.push(completion(&it.load.attempts, MEASURED));
+    checks.push(validity::rest(it));
     checks.extend(audit::checks(
         &audit::promises(&it.load.attempts),
         &it.ledgers,

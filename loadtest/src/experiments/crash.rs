@@ -129,6 +129,7 @@ fn checks(it: &Measurement, promises: &[Promise], killed: &[Killed]) -> Vec<Chec
         observed,
         &expected,
     ));
+    checks.push(validity::rest(it));
     checks.extend(audit::checks(promises, &it.ledgers));
     checks
 }
