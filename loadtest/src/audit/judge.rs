@@ -215,6 +215,11 @@ fn stock(ledgers: &Ledgers) -> Vec<String> {
             }
         }
     }
+    for order_id in ledgers.stock.keys() {
+        if !ledgers.orders.contains_key(order_id) {
+            wrong.push(format!("order {order_id} took stock and does not exist"));
+        }
+    }
     let pending = ledgers
         .orders
         .values()

@@ -131,6 +131,11 @@ fn stock_that_does_not_add_up_is_found() {
     assert_eq!(held, ["stock is where it belongs"]);
     let stolen = failing(|_, ledgers| ledgers.levels.get_mut("p-000001").unwrap().on_hand = 7);
     assert_eq!(stolen, ["stock is where it belongs"]);
+    let strange = failing(|_, ledgers| {
+        let effects = ledgers.stock["o-2"].clone();
+        ledgers.stock.insert("o-9".into(), effects);
+    });
+    assert_eq!(strange, ["stock is where it belongs"]);
 }
 
 #[test]
