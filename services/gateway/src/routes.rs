@@ -24,7 +24,7 @@ use crate::{
     documentation,
     limit::{self, Limiter},
     page,
-    proxy::{self, IDEMPOTENCY_KEY, LOG_IN, PASSAGES},
+    proxy::{self, IDEMPOTENCY_KEY, LOG_IN, PASSAGES, REGISTER},
 };
 
 /// How long a browser may remember the answer to a preflight.
@@ -54,13 +54,11 @@ fn passages(upstreams: &Upstreams, limiter: &Limiter) -> Router {
             proxy::forward(&upstream, passage.path, parts, body).await
         };
         let route = on(passage.methods, handler);
-        let route = if passage.path == LOG_IN {
-            route.layer(middleware::from_fn_with_state(
-                limiter.clone(),
-                limit::log_in,
-            ))
-        } else {
-            route
+        let limiter = limiter.clone();
+        let route = match passage.path {
+            LOG_IN => route.layer(middleware::from_fn_with_state(limiter, limit::log_in)),
+            REGISTER => route.layer(middleware::from_fn_with_state(limiter, limit::register)),
+            _ => route,
         };
         router.route(passage.path, route)
     })
