@@ -27,6 +27,8 @@ use crate::{
     proxy::{self, IDEMPOTENCY_KEY, LOG_IN, PASSAGES, REGISTER},
 };
 
+/// The version of the product on a page, so that its reader can tell how old it is.
+const PRODUCT_VERSION: HeaderName = HeaderName::from_static("x-product-version");
 /// How long a browser may remember the answer to a preflight.
 const PREFLIGHT_AGE: Duration = Duration::from_mins(10);
 
@@ -80,7 +82,12 @@ fn cors(config: &Config) -> anyhow::Result<CorsLayer> {
             IDEMPOTENCY_KEY,
             request_id.clone(),
         ])
-        .expose_headers([request_id, header::LOCATION, header::RETRY_AFTER])
+        .expose_headers([
+            request_id,
+            PRODUCT_VERSION,
+            header::LOCATION,
+            header::RETRY_AFTER,
+        ])
         .max_age(PREFLIGHT_AGE))
 }
 
@@ -110,8 +117,7 @@ pub(crate) async fn product(
 ) -> Result<impl IntoResponse, Error> {
     let id: ProductId = id.try_into().map_err(|_| Error::NotFound("product"))?;
     let page = page::compose(&upstreams, id).await?;
-    let version = HeaderName::from_static("x-product-version");
-    Ok(([(version, page.product.version)], Json(page)))
+    Ok(([(PRODUCT_VERSION, page.product.version)], Json(page)))
 }
 
 async fn openapi(State(upstreams): State<Upstreams>) -> Json<OpenApi> {
