@@ -390,3 +390,6 @@ async fn count(channel: &Channel, queue: ShortString) -> Result<i64, Error> {
 fn whole(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,7 +19,7 @@ pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 /// The longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// The longest wait until all queues are there; a new server has to make them.
-const DECLARE_TIMEOUT: Duration = Duration::from_secs(30);
+const DECLARE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest wait until the server has confirmed a batch of messages.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(3);
 /// The wait after a failed attempt to connect; it doubles up to the longest.
@@ -128,7 +128,10 @@ impl Link {
 
     /// Lets go of a connection that did not do what it should, so that the next call makes another.
     pub(super) async fn discard(&self, lane: &Lane, why: &str) {
-        let mut state = self.state.lock().await;
+        // Whoever has the lock for long is connecting already.
+        let Ok(mut state) = timeout(CALL_TIMEOUT, self.state.lock()).await else {
+            return;
+        };
         let current = |it: &Lane| Arc::ptr_eq(&it.connection, &lane.connection);
         if state.lane.as_ref().is_some_and(current) {
             tracing::warn!(
