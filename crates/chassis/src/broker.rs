@@ -90,7 +90,7 @@ pub(crate) enum Settlement {
 /// How much is in a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Depth {
-    /// Waiting or being processed.
+    /// Waiting or being processed. A server does not tell what other processes hold; each of them counts its own.
     pub messages: i64,
     /// Given up.
     pub dead_letters: i64,

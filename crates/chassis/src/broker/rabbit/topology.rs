@@ -51,7 +51,7 @@ impl Names {
         format!("{}.{queue}.dead", self.prefix).into()
     }
 
-    /// Where to wait for `wait` or a little longer, and for how long that is.
+    /// Where to wait for `wait`, or a little longer, or the longest that there is; and for how long that is.
     pub(super) fn retry(&self, queue: &str, wait: Duration) -> (ShortString, Duration) {
         let enough = |it: &u32| Duration::from_millis(u64::from(*it)) >= wait;
         let longest = WAITS[WAITS.len() - 1];
