@@ -209,10 +209,11 @@ async fn consume(broker: Broker, over: Arc<AtomicBool>, seen: Arc<Mutex<BTreeSet
             continue;
         };
         for (number, delivery) in claimed.iter().enumerate() {
-            let new = seen.lock().unwrap().insert(delivery.event_id.clone());
-            let settlement = if new && number % 5 == 4 {
+            // Every fifth has to come back from where it waits, or it is missed.
+            let settlement = if delivery.attempt == 1 && number % 5 == 4 {
                 Settlement::Retry(Duration::ZERO)
             } else {
+                seen.lock().unwrap().insert(delivery.event_id.clone());
                 Settlement::Done
             };
             // What was not settled comes again.
