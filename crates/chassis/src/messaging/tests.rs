@@ -6,19 +6,30 @@ use std::{
 };
 
 use api::{CancelReason, Event, Fact};
+use futures_util::FutureExt as _;
 use sqlx::migrate::Migrator;
-use tempfile::TempDir;
 
 use super::*;
-use crate::{BrokerUrl, DatabaseUrl};
+use crate::{
+    DatabaseUrl,
+    broker::{Settlement, place::*},
+};
 
-async fn open(data: &TempDir, service: &'static str) -> (Host, Messaging) {
-    let url = DatabaseUrl::Sqlite(data.path().join(format!("{service}.db")));
+on_every_broker! {
+    what_is_rolled_back_is_never_told_and_what_is_committed_always
+    an_event_is_new_once_and_again_only_if_its_effect_was_rolled_back
+    a_poison_event_is_given_up_and_blocks_nobody
+    an_event_waits_for_what_is_away_however_long_that_takes
+    who_ends_leaves_nothing_behind_and_nothing_tried
+}
+
+async fn open(place: &Place, service: &'static str) -> (Host, Messaging) {
+    let name = format!("{}.db", new_id(service));
+    let url = DatabaseUrl::Sqlite(place.data.path().join(name));
     let none = Migrator::DEFAULT;
     let database = Database::open(&url, &none).await.unwrap();
-    let broker = BrokerUrl::Sqlite(data.path().join("broker.db"));
     let host = Host::default();
-    let messaging = Messaging::open(&host, service, &broker, &database).await;
+    let messaging = Messaging::open(&host, service, &place.url, &database).await;
     (host, messaging.unwrap())
 }
 
@@ -43,11 +54,9 @@ async fn tell(messaging: &Messaging, subject: &str) {
     transaction.commit().await.unwrap();
 }
 
-#[tokio::test]
-async fn what_is_rolled_back_is_never_told_and_what_is_committed_always() {
-    let data = tempfile::tempdir().unwrap();
-    let (_orders, orders) = open(&data, "orders").await;
-    let (payments, heard) = open(&data, "payments").await;
+async fn what_is_rolled_back_is_never_told_and_what_is_committed_always(place: &Place) {
+    let (_orders, orders) = open(place, "orders").await;
+    let (payments, heard) = open(place, "payments").await;
     let subjects = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&subjects);
     heard.consume(&payments, move |event: Event| {
@@ -76,10 +85,8 @@ async fn what_is_rolled_back_is_never_told_and_what_is_committed_always() {
     .await;
 }
 
-#[tokio::test]
-async fn an_event_is_new_once_and_again_only_if_its_effect_was_rolled_back() {
-    let data = tempfile::tempdir().unwrap();
-    let (_host, messaging) = open(&data, "orders").await;
+async fn an_event_is_new_once_and_again_only_if_its_effect_was_rolled_back(place: &Place) {
+    let (_host, messaging) = open(place, "orders").await;
     tell(&messaging, "o-1").await;
     let event: Event = Event {
         specversion: "1.0".into(),
@@ -103,11 +110,9 @@ async fn an_event_is_new_once_and_again_only_if_its_effect_was_rolled_back() {
     assert_eq!(is_new, [true, true, false]);
 }
 
-#[tokio::test]
-async fn a_poison_event_is_given_up_and_blocks_nobody() {
-    let data = tempfile::tempdir().unwrap();
-    let (_orders, orders) = open(&data, "orders").await;
-    let (host, payments) = open(&data, "payments").await;
+async fn a_poison_event_is_given_up_and_blocks_nobody(place: &Place) {
+    let (_orders, orders) = open(place, "orders").await;
+    let (host, payments) = open(place, "payments").await;
     let heard = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&heard);
     payments.consume(&host, move |event: Event| {
@@ -148,11 +153,9 @@ async fn a_poison_event_is_given_up_and_blocks_nobody() {
     );
 }
 
-#[tokio::test]
-async fn an_event_waits_for_what_is_away_however_long_that_takes() {
-    let data = tempfile::tempdir().unwrap();
-    let (_orders, orders) = open(&data, "orders").await;
-    let (host, payments) = open(&data, "payments").await;
+async fn an_event_waits_for_what_is_away_however_long_that_takes(place: &Place) {
+    let (_orders, orders) = open(place, "orders").await;
+    let (host, payments) = open(place, "payments").await;
     let tries = Arc::new(Mutex::new(0));
     let count = Arc::clone(&tries);
     payments.consume(&host, move |_: Event| {
@@ -174,4 +177,35 @@ async fn an_event_waits_for_what_is_away_however_long_that_takes() {
         (depth.messages, depth.dead_letters) == (0, 0)
     })
     .await;
+}
+
+async fn who_ends_leaves_nothing_behind_and_nothing_tried(place: &Place) {
+    let (_orders, orders) = open(place, "orders").await;
+    let (leaving, first) = open(place, "payments").await;
+    let begun = Arc::new(Mutex::new(0));
+    let count = Arc::clone(&begun);
+    first.consume(&leaving, move |_: Event| {
+        *count.lock().unwrap() += 1;
+        tokio::time::sleep(Duration::from_millis(300)).map(Ok)
+    });
+    for number in 0..40 {
+        tell(&orders, &format!("o-{number}")).await;
+    }
+    eventually("it is busy", async || *begun.lock().unwrap() >= 16).await;
+    leaving.finish_work(Duration::from_secs(10)).await;
+    let done = *begun.lock().unwrap();
+    assert!(done < 40, "it began nothing once told to end");
+    let mut rest = Vec::new();
+    let (_host, second) = open(place, "payments").await;
+    eventually("the rest is there", async || {
+        let claimed = second.broker.claim("payments", 40).await.unwrap();
+        for delivery in &claimed {
+            let done = second.broker.settle(delivery, Settlement::Done).await;
+            done.unwrap();
+        }
+        rest.extend(claimed);
+        done + rest.len() == 40
+    })
+    .await;
+    assert!(rest.iter().all(|it| it.attempt == 1));
 }
