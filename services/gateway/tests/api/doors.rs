@@ -103,14 +103,14 @@ async fn browsers_may_send_what_orders_and_accounts_need() {
 
 #[tokio::test]
 async fn a_page_can_read_answers_that_no_route_gave() {
-    let data = directory();
-    let catalog = real_catalog(&data, believes_nobody()).await;
-    let shop = Shop::before(
-        &catalog,
-        NOWHERE,
-        &["--cors-allow-origin=https://a.example"],
-    )
+    // A catalogue that never answers, so that the deadline is what ends the request.
+    let silent = listen(Router::new().fallback(async || {
+        std::future::pending::<()>().await;
+    }))
     .await;
+    let catalog = format!("http://{silent}");
+    let origin = "--cors-allow-origin=https://a.example";
+    let shop = Shop::before(&catalog, NOWHERE, &[origin]).await;
     let large = vec![b'x'; limits().body + 1];
     let late = ("x-request-timeout-ms", "0");
     for (request, status) in [
