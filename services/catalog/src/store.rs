@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use api::{Fact, NewProduct, Product, ProductChange, ProductId, ProductPage};
-use chassis::{Cache, Database, Error, Host, Messaging, Transaction};
-use sqlx::{FromRow, QueryBuilder, Sqlite, SqliteConnection, migrate::Migrator};
+use chassis::{Cache, Database, Error, Host, Messaging, Migrations, Query, Transaction, query};
+use sqlx::FromRow;
 
 use crate::Config;
 
-static MIGRATIONS: Migrator = sqlx::migrate!();
+static MIGRATIONS: Migrations = Migrations {
+    sqlite: sqlx::migrate!("migrations/sqlite"),
+    postgres: sqlx::migrate!("migrations/postgres"),
+};
 
 /// A handle to the products; cloning shares it.
 #[derive(Debug, Clone)]
@@ -49,7 +52,7 @@ impl TryFrom<Row> for Product {
 impl Store {
     /// Opens the store and, if it is empty, fills it with the seed.
     pub async fn open(host: &Host, config: &Config) -> anyhow::Result<Self> {
-        let database = Database::open(&config.database_url, &MIGRATIONS).await?;
+        let database = Database::open(&config.database_url, &config.database, &MIGRATIONS).await?;
         let store = Self {
             messaging: Messaging::open(host, "catalog", &config.broker_url, &database).await?,
             database,
@@ -73,12 +76,14 @@ impl Store {
 
     async fn seed(&self, count: u32) -> Result<(), Error> {
         let mut transaction = self.database.write().await?;
-        let filled: i64 = sqlx::query_scalar("SELECT count(*) FROM products")
-            .fetch_one(&mut *transaction)
+        // Replicas that start together fill it once.
+        transaction.lock("seed").await?;
+        let filled: i64 = query("SELECT count(*) FROM products")
+            .fetch_value(&mut transaction)
             .await?;
         if filled == 0 {
             for product in api::seed(count) {
-                insert(&mut transaction, &product).await?;
+                insert(&product).execute(&mut transaction).await?;
             }
         }
         transaction.commit().await
@@ -91,23 +96,18 @@ impl Store {
         cursor: Option<&ProductId>,
         limit: u32,
     ) -> Result<ProductPage, Error> {
-        let mut query = QueryBuilder::<Sqlite>::new("SELECT * FROM products WHERE id > ");
-        query.push_bind(cursor.map_or("", ProductId::as_str));
+        let mut page = query("SELECT * FROM products WHERE id > ")
+            .push_bind(cursor.map_or("", ProductId::as_str));
         if let Some(category) = category {
-            query.push(" AND category = ").push_bind(category);
+            page = page.push(" AND category = ").push_bind(category);
         }
         // One more than asked for tells whether there is a next page.
-        query
+        let rows: Vec<Row> = page
             .push(" ORDER BY id LIMIT ")
-            .push_bind(i64::from(limit) + 1);
-        let read = query.build_query_as::<Row>();
-        let rows = telemetry::db(
-            "sqlite",
-            "SELECT",
-            "products",
-            read.fetch_all(self.database.readers()),
-        )
-        .await?;
+            .push_bind(i64::from(limit) + 1)
+            .observed("SELECT", "products")
+            .fetch_all(self.database.readers())
+            .await?;
         let mut items = rows
             .into_iter()
             .map(Product::try_from)
@@ -121,10 +121,11 @@ impl Store {
     /// One product, from the cache if it is there.
     pub(crate) async fn get(&self, id: &ProductId) -> Result<Product, Arc<Error>> {
         let load = async {
-            let read =
-                sqlx::query_as::<_, Row>("SELECT * FROM products WHERE id = $1").bind(id.as_str());
-            let read = read.fetch_optional(self.database.readers());
-            let row = telemetry::db("sqlite", "SELECT", "products", read).await?;
+            let row: Option<Row> = query("SELECT * FROM products WHERE id = $1")
+                .bind(id.as_str())
+                .observed("SELECT", "products")
+                .fetch_optional(self.database.readers())
+                .await?;
             row.ok_or(Error::NotFound("product"))?.try_into()
         };
         self.cache.get_or_load(id.as_str(), load).await
@@ -141,13 +142,10 @@ impl Store {
             price_cents: new.price_cents,
         };
         let mut transaction = self.database.write().await?;
-        telemetry::db(
-            "sqlite",
-            "INSERT",
-            "products",
-            insert(&mut transaction, &product),
-        )
-        .await?;
+        insert(&product)
+            .observed("INSERT", "products")
+            .execute(&mut transaction)
+            .await?;
         self.tell(&mut transaction, &product).await?;
         transaction.commit().await?;
         Ok(product)
@@ -160,7 +158,7 @@ impl Store {
         change: ProductChange,
     ) -> Result<Product, Error> {
         let mut transaction = self.database.write().await?;
-        let update = sqlx::query_as::<_, Row>(
+        let row: Option<Row> = query(
             "UPDATE products SET version = version + 1, name = COALESCE($2, name),
                  description = COALESCE($3, description), category = COALESCE($4, category),
                  price_cents = COALESCE($5, price_cents)
@@ -171,8 +169,9 @@ impl Store {
         .bind(change.description)
         .bind(change.category)
         .bind(change.price_cents)
-        .fetch_optional(&mut *transaction);
-        let row = telemetry::db("sqlite", "UPDATE", "products", update).await?;
+        .observed("UPDATE", "products")
+        .fetch_optional(&mut transaction)
+        .await?;
         let product = row.ok_or(Error::NotFound("product"))?.try_into()?;
         self.tell(&mut transaction, &product).await?;
         transaction.commit().await?;
@@ -187,8 +186,8 @@ impl Store {
     }
 }
 
-async fn insert(connection: &mut SqliteConnection, product: &Product) -> Result<(), sqlx::Error> {
-    sqlx::query(
+fn insert(product: &Product) -> Query {
+    query(
         "INSERT INTO products (id, version, name, description, category, price_cents) VALUES ($1, $2, $3, $4, $5, $6)",
     )
     .bind(product.id.as_str())
@@ -197,7 +196,4 @@ async fn insert(connection: &mut SqliteConnection, product: &Product) -> Result<
     .bind(&product.description)
     .bind(&product.category)
     .bind(product.price_cents)
-    .execute(connection)
-    .await
-    .map(drop)
 }

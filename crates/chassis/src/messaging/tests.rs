@@ -6,17 +6,26 @@ use std::{
 };
 
 use api::{CancelReason, Event, Fact};
-use sqlx::migrate::Migrator;
-use tempfile::TempDir;
+use testbed::{Databases, on_every_database};
 
 use super::*;
-use crate::{BrokerUrl, DatabaseUrl};
+use crate::DatabaseOptions;
 
-async fn open(data: &TempDir, service: &'static str) -> (Host, Messaging) {
-    let url = DatabaseUrl::Sqlite(data.path().join(format!("{service}.db")));
-    let none = Migrator::DEFAULT;
-    let database = Database::open(&url, &none).await.unwrap();
-    let broker = BrokerUrl::Sqlite(data.path().join("broker.db"));
+on_every_database! {
+    what_is_rolled_back_is_never_told_and_what_is_committed_always,
+    two_replicas_share_an_outbox_and_tell_everything_once,
+    an_event_is_new_once_and_again_only_if_its_effect_was_rolled_back,
+    an_event_that_two_replicas_have_at_once_is_new_to_one,
+    a_poison_event_is_given_up_and_blocks_nobody,
+    an_event_waits_for_what_is_away_however_long_that_takes,
+}
+
+async fn open(data: &Databases, service: &'static str) -> (Host, Messaging) {
+    let url = data.url(service).await.parse().unwrap();
+    let options = DatabaseOptions::default();
+    let database = Database::open(&url, &options, &Migrations::NONE).await;
+    let database = database.unwrap();
+    let broker = data.file("broker").parse().unwrap();
     let host = Host::default();
     let messaging = Messaging::open(&host, service, &broker, &database).await;
     (host, messaging.unwrap())
@@ -43,9 +52,7 @@ async fn tell(messaging: &Messaging, subject: &str) {
     transaction.commit().await.unwrap();
 }
 
-#[tokio::test]
-async fn what_is_rolled_back_is_never_told_and_what_is_committed_always() {
-    let data = tempfile::tempdir().unwrap();
+async fn what_is_rolled_back_is_never_told_and_what_is_committed_always(data: Databases) {
     let (_orders, orders) = open(&data, "orders").await;
     let (payments, heard) = open(&data, "payments").await;
     let subjects = Arc::new(Mutex::new(Vec::new()));
@@ -67,8 +74,8 @@ async fn what_is_rolled_back_is_never_told_and_what_is_committed_always() {
     .await;
     assert_eq!(*subjects.lock().unwrap(), ["committed"]);
     eventually("the outbox is empty", async || {
-        let left: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox")
-            .fetch_one(orders.database.readers())
+        let left: i64 = query("SELECT count(*) FROM outbox")
+            .fetch_value(orders.database.readers())
             .await
             .unwrap();
         left == 0
@@ -76,12 +83,48 @@ async fn what_is_rolled_back_is_never_told_and_what_is_committed_always() {
     .await;
 }
 
-#[tokio::test]
-async fn an_event_is_new_once_and_again_only_if_its_effect_was_rolled_back() {
-    let data = tempfile::tempdir().unwrap();
-    let (_host, messaging) = open(&data, "orders").await;
-    tell(&messaging, "o-1").await;
-    let event: Event = Event {
+async fn two_replicas_share_an_outbox_and_tell_everything_once(data: Databases) {
+    const EVENTS: usize = 600;
+    let replicas = [open(&data, "orders").await, open(&data, "orders").await];
+    let (payments, hears) = open(&data, "payments").await;
+    let subjects = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&subjects);
+    hears.consume(&payments, move |event: Event| {
+        seen.lock().unwrap().push(event.subject);
+        std::future::ready(Ok(()))
+    });
+    let telling = replicas
+        .iter()
+        .enumerate()
+        .map(|(replica, (_, orders))| async move {
+            for batch in 0..EVENTS / 20 {
+                let mut transaction = orders.database.write().await.unwrap();
+                for number in 0..10 {
+                    let subject = format!("o-{replica}-{batch}-{number}");
+                    let told = orders.tell(&mut transaction, &subject, off()).await;
+                    told.unwrap();
+                }
+                transaction.commit().await.unwrap();
+            }
+        });
+    futures_util::future::join_all(telling).await;
+    eventually("everything is heard", async || {
+        subjects.lock().unwrap().len() >= EVENTS
+    })
+    .await;
+    eventually("nothing is left", async || {
+        hears.broker.depth("payments").await.unwrap().messages == 0
+    })
+    .await;
+    let mut subjects = subjects.lock().unwrap();
+    assert_eq!(subjects.len(), EVENTS, "some are told twice");
+    subjects.sort_unstable();
+    subjects.dedup();
+    assert_eq!(subjects.len(), EVENTS);
+}
+
+fn heard() -> Event {
+    Event {
         specversion: "1.0".into(),
         id: "e-1".into(),
         source: "/test".into(),
@@ -91,7 +134,12 @@ async fn an_event_is_new_once_and_again_only_if_its_effect_was_rolled_back() {
         tracestate: None,
         requestid: None,
         fact: off(),
-    };
+    }
+}
+
+async fn an_event_is_new_once_and_again_only_if_its_effect_was_rolled_back(data: Databases) {
+    let (_host, messaging) = open(&data, "orders").await;
+    let event = heard();
     let mut is_new = Vec::new();
     for commit in [false, true, true] {
         let mut transaction = messaging.database.write().await.unwrap();
@@ -103,9 +151,20 @@ async fn an_event_is_new_once_and_again_only_if_its_effect_was_rolled_back() {
     assert_eq!(is_new, [true, true, false]);
 }
 
-#[tokio::test]
-async fn a_poison_event_is_given_up_and_blocks_nobody() {
-    let data = tempfile::tempdir().unwrap();
+async fn an_event_that_two_replicas_have_at_once_is_new_to_one(data: Databases) {
+    let (_ours, ours) = open(&data, "orders").await;
+    let (_theirs, theirs) = open(&data, "orders").await;
+    let process = async |messaging: &Messaging| {
+        let mut transaction = messaging.database.write().await.unwrap();
+        let new = messaging.is_new(&mut transaction, &heard()).await.unwrap();
+        transaction.commit().await.unwrap();
+        new
+    };
+    let (ours, theirs) = tokio::join!(process(&ours), process(&theirs));
+    assert!(ours != theirs);
+}
+
+async fn a_poison_event_is_given_up_and_blocks_nobody(data: Databases) {
     let (_orders, orders) = open(&data, "orders").await;
     let (host, payments) = open(&data, "payments").await;
     let heard = Arc::new(Mutex::new(Vec::new()));
@@ -148,9 +207,7 @@ async fn a_poison_event_is_given_up_and_blocks_nobody() {
     );
 }
 
-#[tokio::test]
-async fn an_event_waits_for_what_is_away_however_long_that_takes() {
-    let data = tempfile::tempdir().unwrap();
+async fn an_event_waits_for_what_is_away_however_long_that_takes(data: Databases) {
     let (_orders, orders) = open(&data, "orders").await;
     let (host, payments) = open(&data, "payments").await;
     let tries = Arc::new(Mutex::new(0));

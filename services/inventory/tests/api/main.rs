@@ -5,7 +5,7 @@ mod orders;
 use std::{net::SocketAddr, time::Duration};
 
 use api::inventory::{GetAvailabilityRequest, inventory_client::InventoryClient};
-use chassis::{GrpcUpstream, Limits, Upstream, UpstreamOptions, public};
+use chassis::{DatabaseOptions, GrpcUpstream, Limits, Upstream, UpstreamOptions, public};
 use inventory::{Store, app};
 use serde_json::Value;
 use telemetry::Caller;
@@ -17,7 +17,8 @@ const SEEDED: u32 = 150;
 async fn serve(data: &TempDir) -> SocketAddr {
     let url = format!("sqlite:{}/inventory.db", data.path().display());
     let url = url.parse().expect("a URL");
-    let store = Store::open(&url, SEEDED).await.expect("a store");
+    let options = DatabaseOptions::default();
+    let store = Store::open(&url, &options, SEEDED).await.expect("a store");
     let limits = Limits {
         timeout: Duration::from_secs(10),
         body: 65536,
