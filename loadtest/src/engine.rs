@@ -62,9 +62,19 @@ impl Attempt {
         u64::try_from(self.done_us - self.intended_us).unwrap_or(0)
     }
 
+    /// Whether this is a request to order.
+    pub(crate) fn places_order(&self) -> bool {
+        self.route == "POST /orders"
+    }
+
     /// Whether this is a request to order that the shop has answered: from now on the order must not be lost.
     pub(crate) fn acknowledged_order(&self) -> bool {
-        self.route == "POST /orders" && self.status == Some(202)
+        self.places_order() && self.status == Some(202)
+    }
+
+    /// The visit that it was part of, which names its order too.
+    pub(crate) fn visit(&self) -> &str {
+        self.id.rsplit_once('-').map_or(&self.id, |it| it.0)
     }
 
     /// How late the generator itself was, in microseconds.

@@ -50,6 +50,8 @@ pub(crate) struct Measurement {
     pub(crate) ledgers: Ledgers,
     /// Processes that died meanwhile.
     pub(crate) incidents: Vec<String>,
+    /// What was still under way when there was no more waiting.
+    pub(crate) restless: Vec<String>,
 }
 
 /// A running shop and all that is needed to put it to the test.
@@ -137,7 +139,8 @@ impl<'a> Lab<'a> {
         let mut window = Window::open(&self.deployment, &self.receiver.spans).await?;
         let (load, disturbed) = self.drive(&plan, &mut window, disturb).await?;
         self.progress.step(format!("{arm}: comparing the signals"));
-        let (evidence, incidents) = window.close(&self.deployment, &self.receiver.spans).await?;
+        let (evidence, incidents, restless) =
+            window.close(&self.deployment, &self.receiver.spans).await?;
         let measurement = Measurement {
             recording: Recording::of(&load.attempts),
             plan,
@@ -145,6 +148,7 @@ impl<'a> Lab<'a> {
             evidence,
             ledgers: Ledgers::read(&self.deployment).await?,
             incidents,
+            restless,
         };
         Ok((measurement, disturbed))
     }

@@ -1,8 +1,9 @@
 //! One directory for each run: its logs, data, evidence and report.
 
 use std::{
-    fs::{self, File},
+    fs::{self, DirBuilder, File},
     io,
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
 };
 
@@ -31,7 +32,8 @@ impl RunDir {
             fs::create_dir_all(runs)?;
             let path = fresh(runs, &format!("{}-{what}", stamp(started)))?;
             fs::create_dir(path.join("logs"))?;
-            fs::create_dir(path.join("data"))?;
+            // E-mail addresses and card numbers are in there.
+            DirBuilder::new().mode(0o700).create(path.join("data"))?;
             let lock = File::create(path.join("lock"))?;
             lock.lock()?;
             // Everything below is told to other processes, which may have another working directory.

@@ -1,4 +1,11 @@
-//! A cache that reads through, chosen by URL. Losing it is a slow path and never an error.
+//! A cache that reads through, chosen by URL: in this process, and behind it one that all replicas share.
+//!
+//! Losing the shared one, or finding nonsense there, is a slow path and never an error.
+
+mod breaker;
+mod remote;
+#[cfg(test)]
+mod tests;
 
 use std::{
     fmt,
@@ -14,33 +21,68 @@ use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeLabelValue},
     metrics::{counter::Counter, family::Family},
 };
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::time::Instant;
 
+use self::remote::Remote;
 use crate::{Error, config::scheme};
 
+/// Entries live shorter than they may by up to this share, chosen at random, so that what was loaded together does not
+/// expire together.
+const JITTER: f64 = 0.1;
+
 /// Which cache.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CacheUrl {
     /// `memory:`, one for each process.
     Memory,
+    /// `redis://HOST:PORT`, behind the one in memory.
+    Redis(String),
+    /// `memcached://HOST:PORT`, behind the one in memory.
+    Memcached(String),
 }
 
 impl FromStr for CacheUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        let place = |rest: &str| rest.strip_prefix("//").is_some_and(|it| !it.is_empty());
         match scheme(text) {
             ("memory", "") => Ok(Self::Memory),
-            _ => Err(format!("expected memory:, found {text:?}")),
+            ("redis", rest) if place(rest) => Ok(Self::Redis(text.to_owned())),
+            ("memcached", rest) if place(rest) => Ok(Self::Memcached(rest[2..].to_owned())),
+            // Not the text itself: it may hold a password.
+            _ => Err("expected memory:, redis://HOST:PORT or memcached://HOST:PORT".to_owned()),
         }
     }
 }
 
 impl fmt::Display for CacheUrl {
+    /// Without whatever stands before the host, which may be a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Memory => f.write_str("memory:"),
+            Self::Redis(url) => {
+                let place = url.trim_start_matches("redis://");
+                let place = place.rsplit_once('@').map_or(place, |it| it.1);
+                write!(f, "redis://{place}")
+            }
+            Self::Memcached(place) => write!(f, "memcached://{place}"),
         }
     }
+}
+
+/// How long and how much a [`Cache`] holds.
+#[derive(Debug, Clone, Copy)]
+pub struct CacheOptions {
+    /// How long a value is fresh.
+    pub ttl: Duration,
+    /// How much longer it may be served while a fresh one is loaded.
+    pub stale: Duration,
+    /// The most entries in this process.
+    pub capacity: u64,
+    /// The longest a call to the shared cache may take.
+    pub timeout: Duration,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -53,120 +95,158 @@ struct Labels {
 #[expect(non_camel_case_types, reason = "the values as the label shows them")]
 enum Outcome {
     hit,
+    stale,
     miss,
     coalesced,
 }
 
 static REQUESTS: LazyLock<Family<Labels, Counter>> = LazyLock::new(|| {
-    let help = "Look-ups by what became of them: a coalesced one waited for the load of another";
+    let help = "Look-ups by what became of them: a coalesced one waited for the load of another, a stale one was served \
+                while a fresh value was loaded";
     telemetry::register(telemetry::names::CACHE_REQUESTS, help, Family::default())
 });
 
-/// Values of one kind by key; cloning shares them.
+/// What a value needs to be kept: the shared cache holds it as JSON.
+pub trait Cached: Clone + Serialize + DeserializeOwned + Send + Sync + 'static {}
+
+impl<V: Clone + Serialize + DeserializeOwned + Send + Sync + 'static> Cached for V {}
+
+/// A value in this process.
 #[derive(Debug, Clone)]
-pub enum Cache<V: Clone + Send + Sync + 'static> {
-    /// In this process, bounded by the number of entries (moka).
-    Memory {
-        /// The label of its metrics.
-        name: &'static str,
-        /// The entries.
-        entries: moka::future::Cache<String, V>,
-    },
+struct Entry<V> {
+    value: V,
+    fresh_until: Instant,
+    /// Somebody loads a fresh one.
+    refreshing: Arc<AtomicBool>,
 }
 
-impl<V: Clone + Send + Sync + 'static> Cache<V> {
-    /// The cache at `url`, holding at most `capacity` entries for `ttl` each. `name` labels its metrics.
-    pub fn open(url: CacheUrl, name: &'static str, ttl: Duration, capacity: u64) -> Self {
-        let CacheUrl::Memory = url;
+/// Values of one kind by key; cloning shares them.
+#[derive(Debug, Clone)]
+pub struct Cache<V: Cached> {
+    name: &'static str,
+    options: CacheOptions,
+    entries: moka::future::Cache<String, Entry<V>>,
+    remote: Option<Arc<Remote>>,
+}
+
+impl<V: Cached> Cache<V> {
+    /// The cache at `url`; `name` labels its metrics and begins its keys. A shared cache need not be there yet.
+    ///
+    /// # Errors
+    /// A URL that the client does not understand.
+    pub async fn open(
+        url: &CacheUrl,
+        name: &'static str,
+        options: CacheOptions,
+    ) -> anyhow::Result<Self> {
         let entries = moka::future::Cache::builder()
-            .max_capacity(capacity)
-            .time_to_live(ttl)
+            .max_capacity(options.capacity)
+            .time_to_live(options.ttl + options.stale)
             .build();
-        Self::Memory { name, entries }
+        Ok(Self {
+            name,
+            options,
+            entries,
+            remote: Remote::open(url, name, options).await?.map(Arc::new),
+        })
     }
 
     /// The value of `key`, loaded if need be. Calls for the same key share one load: when it fails, all of them fail; when
-    /// its caller goes away, the next one takes over.
+    /// its caller goes away, the next one takes over. A value that is no longer fresh is returned at once while one load
+    /// runs for the next caller.
     pub async fn get_or_load(
         &self,
         key: &str,
-        load: impl Future<Output = Result<V, Error>>,
+        load: impl Future<Output = Result<V, Error>> + Send + 'static,
     ) -> Result<V, Arc<Error>> {
-        let Self::Memory { name, entries } = self;
-        let count = |result| {
-            REQUESTS
-                .get_or_create(&Labels {
-                    cache: name,
-                    result,
-                })
-                .inc()
-        };
-        if let Some(value) = entries.get(key).await {
-            count(Outcome::hit);
-            return Ok(value);
+        if let Some(entry) = self.entries.get(key).await {
+            if Instant::now() < entry.fresh_until {
+                self.count(Outcome::hit);
+            } else {
+                self.count(Outcome::stale);
+                self.refresh(key, &entry, load);
+            }
+            return Ok(entry.value);
         }
         let loaded = AtomicBool::new(false);
         let load = async {
             loaded.store(true, Ordering::Relaxed);
-            load.await
+            self.fetch(key, load).await
         };
-        let value = entries.try_get_with_by_ref(key, load).await;
-        count(if loaded.load(Ordering::Relaxed) {
+        // The way to the shared cache makes a large future, which a hit should not carry around.
+        let entry = Box::pin(self.entries.try_get_with_by_ref(key, load)).await;
+        self.count(if loaded.load(Ordering::Relaxed) {
             Outcome::miss
         } else {
             Outcome::coalesced
         });
-        value
+        Ok(entry?.value)
     }
 
     /// Forgets `key`, because its value has changed. A load that began before the change may still bring the old value
     /// back; it then lives for one TTL at most.
     pub async fn invalidate(&self, key: &str) {
-        let Self::Memory { entries, .. } = self;
-        entries.invalidate(key).await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::atomic::AtomicUsize;
-
-    use tokio::sync::Notify;
-
-    use super::*;
-
-    fn cache() -> Cache<u32> {
-        Cache::open(CacheUrl::Memory, "test", Duration::from_mins(1), 10)
+        if let Some(remote) = &self.remote {
+            remote.delete(key).await;
+        }
+        self.entries.invalidate(key).await;
     }
 
-    #[tokio::test]
-    async fn concurrent_loads_of_one_key_are_one() {
-        let (cache, loads, go) = (cache(), AtomicUsize::new(0), Notify::new());
-        let load = async || {
-            loads.fetch_add(1, Ordering::Relaxed);
-            go.notified().await;
-            Ok(7)
+    fn count(&self, result: Outcome) {
+        let cache = self.name;
+        REQUESTS.get_or_create(&Labels { cache, result }).inc();
+    }
+
+    /// From the shared cache, or from the origin and then into the shared cache.
+    async fn fetch(
+        &self,
+        key: &str,
+        load: impl Future<Output = Result<V, Error>>,
+    ) -> Result<Entry<V>, Error> {
+        let Some(remote) = &self.remote else {
+            return Ok(self.entry(load.await?, Duration::ZERO));
         };
-        let get = || cache.get_or_load("key", load());
-        let release = async {
-            tokio::task::yield_now().await;
-            go.notify_one();
-        };
-        let (a, b, c, ()) = tokio::join!(get(), get(), get(), release);
-        assert_eq!((a.unwrap(), b.unwrap(), c.unwrap()), (7, 7, 7));
-        assert_eq!(loads.load(Ordering::Relaxed), 1);
+        if let Some((value, age)) = remote.get(key).await
+            && age < self.options.ttl
+        {
+            return Ok(self.entry(value, age));
+        }
+        let value = load.await?;
+        remote.set(key, &value).await;
+        Ok(self.entry(value, Duration::ZERO))
     }
 
-    #[tokio::test]
-    async fn a_failed_load_is_not_kept_and_an_invalidated_value_is_loaded_anew() {
-        let cache = cache();
-        let failed = cache
-            .get_or_load("key", async { Err(Error::Timeout) })
-            .await;
-        assert!(matches!(*failed.unwrap_err(), Error::Timeout));
-        assert_eq!(cache.get_or_load("key", async { Ok(1) }).await.unwrap(), 1);
-        assert_eq!(cache.get_or_load("key", async { Ok(2) }).await.unwrap(), 1);
-        cache.invalidate("key").await;
-        assert_eq!(cache.get_or_load("key", async { Ok(2) }).await.unwrap(), 2);
+    fn entry(&self, value: V, age: Duration) -> Entry<V> {
+        let ttl = self.options.ttl.mul_f64(1.0 - JITTER * fastrand::f64());
+        Entry {
+            value,
+            fresh_until: Instant::now() + ttl.saturating_sub(age),
+            refreshing: Arc::default(),
+        }
+    }
+
+    /// Loads a fresh value of `key` beside the request, unless somebody does so already.
+    fn refresh(
+        &self,
+        key: &str,
+        old: &Entry<V>,
+        load: impl Future<Output = Result<V, Error>> + Send + 'static,
+    ) {
+        if old.refreshing.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let (cache, key) = (self.clone(), key.to_owned());
+        let refreshing = Arc::clone(&old.refreshing);
+        let work = async move {
+            match cache.fetch(&key, load).await {
+                Ok(entry) => cache.entries.insert(key, entry).await,
+                Err(Error::NotFound(_)) => cache.entries.invalidate(&key).await,
+                Err(error) => {
+                    tracing::warn!(cache = cache.name, %error, "a stale value stays for now");
+                    refreshing.store(false, Ordering::Relaxed);
+                }
+            }
+        };
+        tokio::spawn(telemetry::in_context(telemetry::current(), work));
     }
 }

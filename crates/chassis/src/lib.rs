@@ -28,7 +28,7 @@ mod supervisor;
 mod upstream;
 
 pub use broker::{Broker, BrokerUrl, DeadLetter, Depth};
-pub use cache::{Cache, CacheUrl};
+pub use cache::{Cache, CacheOptions, CacheUrl, Cached};
 pub use clock::{new_id, now_ms, rfc3339};
 pub use config::{Config, Switch};
 pub use database::{

@@ -45,8 +45,13 @@ pub const TELEMETRY_EXPORT_FAILURES: &str = "telemetry_export_failures_total";
 /// Gauge: lines or spans accepted and not yet written or exported. Label [`SIGNAL`].
 pub const TELEMETRY_QUEUED: &str = "telemetry_queued";
 
-/// Counter: cache look-ups. Labels `cache`, `result` (`hit`, `miss`, `coalesced`).
+/// Counter: cache look-ups. Labels `cache`, `result` (`hit`, `stale`, `miss`, `coalesced`).
 pub const CACHE_REQUESTS: &str = "cache_requests_total";
+/// Counter: calls to a shared cache that came to nothing. Labels `cache`, [`ERROR_TYPE`] (`timeout`, `garbage`,
+/// `breaker_open`, `too_large`, or the kind of cache for what its client reports).
+pub const CACHE_FAILURES: &str = "cache_failures_total";
+/// Gauge: 1 while a shared cache is left alone because it failed several times in a row. Label `cache`.
+pub const CACHE_BREAKER_OPEN: &str = "cache_breaker_open";
 /// Gauge: passwords being hashed or waiting for it.
 pub const PASSWORD_HASHES_PENDING: &str = "password_hashes_pending";
 
@@ -74,7 +79,7 @@ pub const ERROR_TYPE: &str = "error_type";
 pub const RPC_METHOD: &str = "rpc_method";
 /// gRPC status by name, such as `OK` or `DEADLINE_EXCEEDED`.
 pub const RPC_RESPONSE_STATUS_CODE: &str = "rpc_response_status_code";
-/// `sqlite` or `postgresql`.
+/// `sqlite`, `postgresql`, `redis` or `memcached`.
 pub const DB_SYSTEM_NAME: &str = "db_system_name";
 /// `SELECT`, `INSERT` and so on.
 pub const DB_OPERATION_NAME: &str = "db_operation_name";

@@ -113,6 +113,12 @@ fn an_effect_or_an_order_that_happened_twice_is_found_even_if_the_balance_is_rig
         ledgers.orders.insert("o-3".into(), twin);
     });
     assert!(ordered_twice.contains(&"no order was taken twice".into()));
+    let unanswered = failing(|promises, ledgers| {
+        let twin = ledgers.orders["o-2"].clone();
+        ledgers.orders.insert("o-3".into(), twin);
+        promises.pop();
+    });
+    assert_eq!(unanswered, ["no order was taken twice"]);
 }
 
 #[test]
@@ -131,12 +137,19 @@ fn stock_that_does_not_add_up_is_found() {
     assert_eq!(held, ["stock is where it belongs"]);
     let stolen = failing(|_, ledgers| ledgers.levels.get_mut("p-000001").unwrap().on_hand = 7);
     assert_eq!(stolen, ["stock is where it belongs"]);
+    let strange = failing(|_, ledgers| {
+        let effects = ledgers.stock["o-2"].clone();
+        ledgers.stock.insert("o-9".into(), effects);
+    });
+    assert_eq!(strange, ["stock is where it belongs"]);
 }
 
 #[test]
 fn a_buyer_who_was_told_something_else_is_found() {
     let told = failing(|promises, _| promises[1].seen = Some(OrderStatus::Confirmed));
     assert_eq!(told, ["clients saw what the ledger says"]);
+    let somebody_elses = failing(|promises, _| promises[0].key = "nominal-3-1".into());
+    assert_eq!(somebody_elses, ["clients saw what the ledger says"]);
 }
 
 #[test]

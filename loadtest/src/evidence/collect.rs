@@ -33,7 +33,12 @@ pub(crate) struct Window {
 impl Window {
     /// Begins now: what was said before does not count.
     pub(crate) async fn open(deployment: &Deployment, spans: &Spans) -> anyhow::Result<Self> {
-        quiet(deployment, spans).await?;
+        let restless = quiet(deployment, spans).await;
+        anyhow::ensure!(
+            restless.is_empty(),
+            "the shop did not come to rest within {QUIET_TIMEOUT:?}, and nothing was asked of it yet: {}",
+            restless.join(", ")
+        );
         spans.take();
         let mut it = Self {
             logs: BTreeMap::new(),
@@ -68,13 +73,13 @@ impl Window {
         self.scrapes.entry(process).or_default().push(scrape);
     }
 
-    /// Waits until all is quiet and returns what was said, and what died meanwhile.
+    /// Waits until all is quiet and returns what was said, what died meanwhile, and what never came to rest.
     pub(crate) async fn close(
         mut self,
         deployment: &Deployment,
         spans: &Spans,
-    ) -> anyhow::Result<(Evidence, Vec<String>)> {
-        quiet(deployment, spans).await?;
+    ) -> anyhow::Result<(Evidence, Vec<String>, Vec<String>)> {
+        let restless = quiet(deployment, spans).await;
         self.scrape(deployment).await;
         let mut evidence = Evidence::new();
         for ((service, ..), scrapes) in self.scrapes {
@@ -93,7 +98,8 @@ impl Window {
             testimony.spans.push(span);
         }
         let incidents = deployment.incidents().split_off(self.incidents);
-        Ok((evidence, incidents.into_iter().map(|it| it.text).collect()))
+        let incidents = incidents.into_iter().map(|it| it.text).collect();
+        Ok((evidence, incidents, restless))
     }
 }
 
@@ -122,8 +128,8 @@ const BUSY: [(&str, &str); 5] = [
 ];
 
 /// Returns once no request is in flight, every order is final, no event or telemetry waits in a queue, and no span has come
-/// for a while.
-async fn quiet(deployment: &Deployment, spans: &Spans) -> anyhow::Result<()> {
+/// for a while; or, after a time, what is still under way.
+async fn quiet(deployment: &Deployment, spans: &Spans) -> Vec<String> {
     let deadline = Instant::now() + QUIET_TIMEOUT;
     let mut last = None;
     loop {
@@ -142,13 +148,14 @@ async fn quiet(deployment: &Deployment, spans: &Spans) -> anyhow::Result<()> {
         }
         let count = spans.count();
         if busy.is_empty() && last == Some(count) {
-            return Ok(());
+            return busy;
         }
-        anyhow::ensure!(
-            Instant::now() < deadline,
-            "the shop did not become quiet within {QUIET_TIMEOUT:?}: {}",
-            busy.join(", ")
-        );
+        if Instant::now() >= deadline {
+            if busy.is_empty() {
+                busy.push("spans still come".to_owned());
+            }
+            return busy;
+        }
         last = busy.is_empty().then_some(count);
         sleep(QUIET_INTERVAL).await;
     }

@@ -71,9 +71,14 @@ fn documented(ending: &str) -> Option<BTreeSet<Step<'static>>> {
     Some(PLACED.iter().chain(rest).copied().collect())
 }
 
-/// Every order that was acknowledged in this stretch has the documented path as its trace.
+/// Every order that was acknowledged in this stretch has the documented path as its trace. One that was sent several times
+/// has a trace for each, of which any may be the one that placed it.
 pub(crate) fn check(attempts: &[Attempt], evidence: &Evidence, ledgers: &Ledgers) -> Check {
     let traces = Traces::of(evidence);
+    let mut tries: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for attempt in attempts.iter().filter(|it| it.places_order()) {
+        tries.entry(attempt.visit()).or_default().push(&attempt.id);
+    }
     let mut endings: BTreeMap<&str, usize> = BTreeMap::new();
     let mut wrong = Vec::new();
     for attempt in attempts.iter().filter(|it| it.acknowledged_order()) {
@@ -85,7 +90,8 @@ pub(crate) fn check(attempts: &[Attempt], evidence: &Evidence, ledgers: &Ledgers
         let Some(expected) = documented(ending) else {
             continue;
         };
-        let walked = traces.steps_of(&attempt.id);
+        let tries = tries.get(attempt.visit()).into_iter().flatten();
+        let walked: BTreeSet<_> = tries.flat_map(|it| traces.steps_of(it)).collect();
         if walked != expected {
             let list = |it: Vec<&Step<'_>>| {
                 let texts: Vec<_> = it.into_iter().map(ToString::to_string).collect();
@@ -173,5 +179,115 @@ impl<'a> Traces<'a> {
             })
         };
         spans.into_iter().flatten().filter_map(step).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use api::OrderStatus;
+
+    use super::*;
+    use crate::{audit::OrderEntry, deployment::SERVICES, engine::OrderSeen, verdict::Outcome};
+
+    /// Each span of an order's trace: its service, its parent's place in this list, and how it was reached.
+    const CONFIRMED_TRACE: [(&str, usize, &str); 7] = [
+        ("gateway", 0, ""),
+        ("orders", 0, "HTTP"),
+        ("catalog", 1, "gRPC"),
+        ("inventory", 1, "order.placed"),
+        ("payments", 3, "stock.reserved"),
+        ("orders", 4, "payment.captured"),
+        ("inventory", 5, "order.confirmed"),
+    ];
+
+    fn spans(request_id: &str, trace: &[(&str, usize, &str)]) -> Vec<Span> {
+        let span = |(place, &(service, parent, by)): (usize, &(&str, usize, &str))| {
+            let (kind, attribute) = match by {
+                "" | "HTTP" => (Kind::Server, None),
+                "gRPC" => (Kind::Server, Some(("rpc.method", "GetProducts"))),
+                event => (Kind::Consumer, Some(("messaging.destination.name", event))),
+            };
+            let request = (telemetry::names::REQUEST_ID_ATTRIBUTE, request_id);
+            let attributes = attribute.into_iter().chain([request]);
+            Span {
+                trace_id: request_id.to_owned(),
+                id: place.to_string(),
+                parent_id: if by.is_empty() {
+                    String::new()
+                } else {
+                    parent.to_string()
+                },
+                service: service.to_owned(),
+                name: String::new(),
+                kind,
+                start_ns: 0,
+                end_ns: 1,
+                failed: false,
+                attributes: attributes
+                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                    .collect(),
+            }
+        };
+        trace.iter().enumerate().map(span).collect()
+    }
+
+    fn attempt(id: &str, acknowledged: bool) -> Attempt {
+        Attempt {
+            id: id.to_owned(),
+            phase: 0,
+            route: "POST /orders".into(),
+            intended_us: 0,
+            sent_us: 0,
+            done_us: 0,
+            status: acknowledged.then_some(202),
+            error: (!acknowledged).then(|| "timeout".to_owned()),
+            order: acknowledged.then(|| OrderSeen {
+                id: "o-1".into(),
+                key: "kills-7".into(),
+                status: OrderStatus::Pending,
+                fair: true,
+            }),
+        }
+    }
+
+    fn outcome(attempts: &[Attempt], spans: Vec<Span>) -> Outcome {
+        let mut evidence = Evidence::new();
+        for span in spans {
+            let service = SERVICES.into_iter().find(|it| it.name() == span.service);
+            let testimony = evidence.entry(service.unwrap()).or_default();
+            testimony.spans.push(span);
+        }
+        let mut ledgers = Ledgers::default();
+        let order = OrderEntry {
+            status: OrderStatus::Confirmed,
+            reason: None,
+            total_cents: 1,
+            idempotency_key: "kills-7".into(),
+            items: Vec::new(),
+        };
+        ledgers.orders.insert("o-1".into(), order);
+        check(attempts, &evidence, &ledgers).outcome
+    }
+
+    #[test]
+    fn a_trace_with_every_step_passes_and_with_one_less_it_does_not() {
+        let attempts = [attempt("kills-7-1", true)];
+        let whole = spans("kills-7-1", &CONFIRMED_TRACE);
+        assert_eq!(outcome(&attempts, whole), Outcome::Pass);
+        let short = spans("kills-7-1", &CONFIRMED_TRACE[..6]);
+        assert_eq!(outcome(&attempts, short), Outcome::Fail);
+        assert_eq!(outcome(&[], Vec::new()), Outcome::Invalid);
+    }
+
+    #[test]
+    fn an_order_may_have_been_placed_by_a_try_that_was_not_answered() {
+        let attempts = [attempt("kills-7-1", false), attempt("kills-7-2", true)];
+        let replayed = || spans("kills-7-2", &CONFIRMED_TRACE[..2]);
+        let placed = spans("kills-7-1", &CONFIRMED_TRACE);
+        assert_eq!(
+            outcome(&attempts, [placed, replayed()].concat()),
+            Outcome::Pass
+        );
+        assert_eq!(outcome(&attempts, replayed()), Outcome::Fail);
     }
 }

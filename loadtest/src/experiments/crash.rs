@@ -129,6 +129,7 @@ fn checks(it: &Measurement, promises: &[Promise], killed: &[Killed]) -> Vec<Chec
         observed,
         &expected,
     ));
+    checks.push(validity::rest(it));
     checks.extend(audit::checks(promises, &it.ledgers));
     checks
 }
@@ -136,7 +137,7 @@ fn checks(it: &Measurement, promises: &[Promise], killed: &[Killed]) -> Vec<Chec
 /// What became of the orders that were acknowledged between each kill and the next.
 fn table(killed: &[Killed], it: &Measurement, promises: &[Promise]) -> Vec<Kill> {
     let lost = audit::lost(promises, &it.ledgers);
-    let doubled = audit::doubled(promises, &it.ledgers);
+    let doubled = audit::doubled(&it.ledgers);
     let micros = |at: Duration| i64::try_from(at.as_micros()).unwrap_or(i64::MAX);
     let row = |index: usize| {
         let kill = &killed[index];

@@ -47,10 +47,22 @@ pub(super) fn ended_early(how: &str) -> Check {
     .because(vec![how.to_owned()])
 }
 
+/// Whether all that the load set going has come to an end. What never ends is no fault of the measurement: orders that stay
+/// pending are broken promises.
+pub(super) fn rest(it: &Measurement) -> Check {
+    let (outcome, observed) = match it.restless.len() {
+        0 => (Outcome::Pass, "nothing is under way".to_owned()),
+        _ => (Outcome::Fail, it.restless.join(", ")),
+    };
+    Check::new(Group::Audit, "the shop came to rest", outcome).saw(observed, "nothing is under way")
+}
+
 /// Why the signals of this measurement cannot be compared, if they cannot.
 pub(super) fn cannot_reconcile(it: &Measurement) -> Option<Check> {
     let reason = if it.load.counts.is_err() {
         "what the clients saw is not known: the engine ended early"
+    } else if !it.restless.is_empty() {
+        "something is still under way, and what it will leave is not there yet"
     } else if it.incidents.is_empty() {
         return None;
     } else {

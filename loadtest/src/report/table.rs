@@ -40,7 +40,7 @@ fn arm(out: &mut impl Write, it: &ArmReport, colour: bool) -> io::Result<()> {
     if !it.routes.is_empty() {
         writeln!(
             out,
-            "\n{:17}{:22}{:>9}{:>8}   {:20}{:20}p99 (95 % interval)",
+            "\n{:17}{:22}{:>9}{:>8}   {:25} {:25} p99 (95 % interval)",
             "", "route", "requests", "errors", "p50", "p95"
         )?;
     }
@@ -86,7 +86,7 @@ fn line(out: &mut impl Write, check: &Check, wanted: bool, colour: bool) -> io::
 fn route(out: &mut impl Write, it: &RouteFigures) -> io::Result<()> {
     writeln!(
         out,
-        "{:17}{:22}{:>9}{:>8}   {:20}{:20}{}",
+        "{:17}{:22}{:>9}{:>8}   {:25} {:25} {}",
         "",
         it.route,
         it.requests,

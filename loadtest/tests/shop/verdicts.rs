@@ -41,7 +41,7 @@ fn a_healthy_shop_reconciles_and_an_injected_fault_is_seen() {
         // The door; signals, callers, event signals and events of each service that has them; traces and the saga.
         assert_eq!(compared.len(), 18, "{compared:?}");
         let audited = checks(&verdict, arm, "audit");
-        assert_eq!(audited.len(), 6, "{audited:?}");
+        assert_eq!(audited.len(), 7, "{audited:?}");
         for check in compared.into_iter().chain(audited) {
             assert_eq!(check["outcome"], "PASS", "{arm}: {check}");
         }

@@ -26,12 +26,18 @@ pub struct Config {
     /// Where changes of products are told: sqlite:PATH
     #[arg(long, env, default_value = "sqlite:broker.db", value_name = "URL")]
     pub broker_url: BrokerUrl,
-    /// Where product pages are cached: memory:
+    /// Where product pages are cached: memory:, or behind that redis://HOST:PORT or memcached://HOST:PORT
     #[arg(long, env, default_value = "memory:", value_name = "URL")]
     pub cache_url: CacheUrl,
     /// How long a cached product may be served
     #[arg(long, env, default_value = "30s", value_parser = humantime::parse_duration, value_name = "DURATION")]
     pub cache_ttl: Duration,
+    /// How much longer it may be served while a fresh one is loaded
+    #[arg(long, env, default_value = "30s", value_parser = humantime::parse_duration, value_name = "DURATION")]
+    pub cache_stale: Duration,
+    /// The longest a call to Redis or Memcached may take; then the database is asked
+    #[arg(long, env, default_value = "10ms", value_parser = humantime::parse_duration, value_name = "DURATION")]
+    pub cache_timeout: Duration,
     /// How many products the cache holds at most
     #[arg(long, env, default_value_t = 10_000, value_name = "COUNT")]
     pub cache_capacity: u64,

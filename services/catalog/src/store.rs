@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use api::{Fact, NewProduct, Product, ProductChange, ProductId, ProductPage};
-use chassis::{Cache, Database, Error, Host, Messaging, Migrations, Query, Transaction, query};
+use chassis::{
+    Cache, CacheOptions, Database, Error, Host, Messaging, Migrations, Query, Transaction, query,
+};
 use sqlx::FromRow;
 
 use crate::Config;
@@ -52,16 +54,17 @@ impl TryFrom<Row> for Product {
 impl Store {
     /// Opens the store and, if it is empty, fills it with the seed.
     pub async fn open(host: &Host, config: &Config) -> anyhow::Result<Self> {
+        let cache = CacheOptions {
+            ttl: config.cache_ttl,
+            stale: config.cache_stale,
+            capacity: config.cache_capacity,
+            timeout: config.cache_timeout,
+        };
         let database = Database::open(&config.database_url, &config.database, &MIGRATIONS).await?;
         let store = Self {
             messaging: Messaging::open(host, "catalog", &config.broker_url, &database).await?,
             database,
-            cache: Cache::open(
-                config.cache_url,
-                "products",
-                config.cache_ttl,
-                config.cache_capacity,
-            ),
+            cache: Cache::open(&config.cache_url, "products", cache).await?,
         };
         store
             .seed(config.seed_products)
@@ -120,11 +123,12 @@ impl Store {
 
     /// One product, from the cache if it is there.
     pub(crate) async fn get(&self, id: &ProductId) -> Result<Product, Arc<Error>> {
-        let load = async {
+        let (database, wanted) = (self.database.clone(), id.clone());
+        let load = async move {
             let row: Option<Row> = query("SELECT * FROM products WHERE id = $1")
-                .bind(id.as_str())
+                .bind(wanted.as_str())
                 .observed("SELECT", "products")
-                .fetch_optional(self.database.readers())
+                .fetch_optional(database.readers())
                 .await?;
             row.ok_or(Error::NotFound("product"))?.try_into()
         };

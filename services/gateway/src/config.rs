@@ -82,10 +82,10 @@ pub struct Config {
     /// Requests that one client may send at once
     #[arg(long, env, default_value = "400", value_name = "COUNT")]
     pub rate_burst: NonZeroU32,
-    /// Log-ins a second that one address may try for long, and that may be tried for one account
+    /// Log-ins and registrations a second that one address may try for long, and log-ins that may be tried for one account
     #[arg(long, env, default_value = "5", value_name = "COUNT")]
     pub login_rate: NonZeroU32,
-    /// Log-ins that may be tried at once
+    /// Log-ins and registrations that may be tried at once
     #[arg(long, env, default_value = "10", value_name = "COUNT")]
     pub login_burst: NonZeroU32,
     /// Take the last address in `X-Forwarded-For` as the client's: only behind a proxy that sets it

@@ -36,7 +36,7 @@ pub(crate) enum Client {
 /// Whose log-ins are counted together.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Attempt {
-    /// Those from one address: it may try many accounts.
+    /// Those from one address, which may try many accounts, and registrations: each costs users the hash of a password.
     From(IpAddr),
     /// Those for one account: it may be tried from many addresses. A hash, so that the table names nobody.
     For(u64),
@@ -66,6 +66,11 @@ impl Limiter {
     /// Counts a request of `client`.
     pub(crate) fn admit(&self, client: &Client) -> Result<(), Error> {
         take(&self.clients, client)
+    }
+
+    /// Counts a registration.
+    fn admit_registration(&self, from: IpAddr) -> Result<(), Error> {
+        take(&self.attempts, &Attempt::From(from))
     }
 
     /// Counts a log-in for the account of `email`; its rate is that of the address even where that is unknown.
@@ -122,6 +127,18 @@ fn take<K: Hash + Eq + Clone>(buckets: &DefaultKeyedRateLimiter<K>, key: &K) -> 
             retry_after_s: retry_after_s.max(1),
         }
     })
+}
+
+/// Lets a registration through, or answers 429: whoever could send as many as other requests would keep users hashing, and
+/// with it everybody from logging in.
+pub(crate) async fn register(
+    State(limiter): State<Limiter>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Error> {
+    limiter.admit_registration(limiter.address(peer.ip(), request.headers()))?;
+    Ok(next.run(request).await)
 }
 
 /// Lets a log-in through, or answers 429.

@@ -31,8 +31,9 @@ const GET: MethodFilter = MethodFilter::GET;
 const POST: MethodFilter = MethodFilter::POST;
 const PATCH: MethodFilter = MethodFilter::PATCH;
 
-/// Log-ins have a rate of their own.
+/// Log-ins and registrations have a rate of their own.
 pub(crate) const LOG_IN: &str = "/sessions";
+pub(crate) const REGISTER: &str = "/users";
 
 /// Every route that passes through. What the services have beyond it, and what they say of it in their descriptions, stays
 /// inside.
@@ -40,7 +41,7 @@ pub(crate) const PASSAGES: [Passage; 9] = [
     passage("/products", GET.or(POST), Target::Catalog),
     passage("/products/{id}", PATCH, Target::Catalog),
     passage("/search", GET, Target::Search),
-    passage("/users", POST, Target::Users),
+    passage(REGISTER, POST, Target::Users),
     passage("/users/me", GET, Target::Users),
     passage(LOG_IN, POST, Target::Users),
     passage("/.well-known/jwks.json", GET, Target::Users),

@@ -24,9 +24,11 @@ use crate::{
     documentation,
     limit::{self, Limiter},
     page,
-    proxy::{self, IDEMPOTENCY_KEY, LOG_IN, PASSAGES},
+    proxy::{self, IDEMPOTENCY_KEY, LOG_IN, PASSAGES, REGISTER},
 };
 
+/// The version of the product on a page, so that its reader can tell how old it is.
+const PRODUCT_VERSION: HeaderName = HeaderName::from_static("x-product-version");
 /// How long a browser may remember the answer to a preflight.
 const PREFLIGHT_AGE: Duration = Duration::from_mins(10);
 
@@ -54,13 +56,11 @@ fn passages(upstreams: &Upstreams, limiter: &Limiter) -> Router {
             proxy::forward(&upstream, passage.path, parts, body).await
         };
         let route = on(passage.methods, handler);
-        let route = if passage.path == LOG_IN {
-            route.layer(middleware::from_fn_with_state(
-                limiter.clone(),
-                limit::log_in,
-            ))
-        } else {
-            route
+        let limiter = limiter.clone();
+        let route = match passage.path {
+            LOG_IN => route.layer(middleware::from_fn_with_state(limiter, limit::log_in)),
+            REGISTER => route.layer(middleware::from_fn_with_state(limiter, limit::register)),
+            _ => route,
         };
         router.route(passage.path, route)
     })
@@ -82,7 +82,12 @@ fn cors(config: &Config) -> anyhow::Result<CorsLayer> {
             IDEMPOTENCY_KEY,
             request_id.clone(),
         ])
-        .expose_headers([request_id, header::LOCATION, header::RETRY_AFTER])
+        .expose_headers([
+            request_id,
+            PRODUCT_VERSION,
+            header::LOCATION,
+            header::RETRY_AFTER,
+        ])
         .max_age(PREFLIGHT_AGE))
 }
 
@@ -112,8 +117,7 @@ pub(crate) async fn product(
 ) -> Result<impl IntoResponse, Error> {
     let id: ProductId = id.try_into().map_err(|_| Error::NotFound("product"))?;
     let page = page::compose(&upstreams, id).await?;
-    let version = HeaderName::from_static("x-product-version");
-    Ok(([(version, page.product.version)], Json(page)))
+    Ok(([(PRODUCT_VERSION, page.product.version)], Json(page)))
 }
 
 async fn openapi(State(upstreams): State<Upstreams>) -> Json<OpenApi> {

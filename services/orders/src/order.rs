@@ -57,6 +57,12 @@ pub(crate) fn check_key(key: &str) -> Result<(), BadKey> {
     good.then_some(()).ok_or(BadKey)
 }
 
+/// Whether `text` could name an order, as `chassis::new_id` makes names.
+pub(crate) fn is_id(text: &str) -> bool {
+    let digits = text.strip_prefix("o-").unwrap_or_default();
+    digits.len() == 24 && digits.bytes().all(|it| it.is_ascii_hexdigit())
+}
+
 /// The lines with the prices of this moment, and what they cost together in EUR cents.
 pub(crate) fn price(
     order: &NewOrder,
@@ -158,6 +164,20 @@ mod tests {
             let mut order = order(vec![item("p-000001", 1)]);
             order.card_number = CardNumber(card.to_owned());
             assert_eq!(check(&order), Err(BadOrder::Card));
+        }
+    }
+
+    #[test]
+    fn an_order_is_named_as_the_shop_names_it() {
+        assert!(is_id(&chassis::new_id("o")));
+        for bad in [
+            "",
+            "o-",
+            "nonsense",
+            "o-0006611b832801d871ba66f",
+            "p-000001",
+        ] {
+            assert!(!is_id(bad), "{bad}");
         }
     }
 

@@ -80,6 +80,10 @@ async fn list(
     if !(1..=MAX_LIMIT).contains(&limit) {
         return Err(Error::Invalid(format!("limit is from 1 to {MAX_LIMIT}")));
     }
+    if it.cursor.as_deref().is_some_and(|it| !order::is_id(it)) {
+        let text = "cursor is the next_cursor of the page before";
+        return Err(Error::Invalid(text.to_owned()));
+    }
     let page = store.list(&identity.user_id, it.cursor.as_deref(), limit);
     Ok(Json(page.await?))
 }

@@ -58,7 +58,7 @@ impl Queues {
         let mut transaction = self.0.write().await?;
         let mut claimed: Vec<Delivery> = sqlx::query_as(
             "UPDATE messages SET attempts = attempts + 1, visible_at = $1
-             WHERE seq IN (SELECT seq FROM messages WHERE queue = $2 AND visible_at <= $3 ORDER BY seq LIMIT $4)
+             WHERE seq IN (SELECT seq FROM messages WHERE queue = $2 AND visible_at <= $3 ORDER BY visible_at, seq LIMIT $4)
              RETURNING seq, event_id, body, attempts",
         )
         .bind(after(LEASE))

@@ -179,7 +179,7 @@ async fn who_is_logged_in_has_a_rate_of_their_own_and_false_tokens_share_that_of
 }
 
 #[tokio::test]
-async fn log_ins_are_limited_by_address_and_by_account_and_nothing_else_is() {
+async fn log_ins_are_limited_by_address_and_by_account_and_registrations_by_address() {
     let users = Router::new().fallback(async || Error::Unauthorized("wrong"));
     let users = format!("--users-addr=http://{}", listen(users).await);
     let flags = [
@@ -210,5 +210,8 @@ async fn log_ins_are_limited_by_address_and_by_account_and_nothing_else_is() {
         try_to("/sessions", "198.51.100.4", &json!("nonsense")).await,
         401
     );
-    assert_eq!(try_to("/users", "198.51.100.1", &json!({})).await, 401);
+    assert_eq!(try_to("/users", "198.51.100.1", &json!({})).await, 429);
+    assert_eq!(try_to("/users", "198.51.100.6", &json!({})).await, 401);
+    let order = try_to("/orders", "198.51.100.1", &json!({})).await;
+    assert_eq!(order, 503, "what costs no hash has no such limit");
 }

@@ -134,7 +134,12 @@ async fn a_list_is_cut_into_pages_newest_first(data: Databases) {
         path = format!("/orders?limit=2&cursor={cursor}");
     }
     assert_eq!(seen, placed);
-    for path in ["/orders?limit=0", "/orders?limit=101", "/orders?page=2"] {
+    for path in [
+        "/orders?limit=0",
+        "/orders?limit=101",
+        "/orders?page=2",
+        "/orders?cursor=x",
+    ] {
         assert_eq!(world.get("u-1", path).await.status(), 400, "{path}");
     }
 }

@@ -1,0 +1,263 @@
+//! The cache that replicas share: Redis or Memcached, each call within a deadline and behind a breaker.
+
+use std::{
+    fmt::{self, Display},
+    sync::LazyLock,
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use memcache::exp::{AsyncMetaClient, MetaClientBuilder};
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+};
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use telemetry::names;
+
+use super::{CacheOptions, CacheUrl, breaker::Breaker};
+use crate::clock::now_ms;
+
+/// The longest value that is kept; larger ones are loaded each time.
+const MAX_BYTES: usize = 512 * 1024;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FailureLabels {
+    cache: &'static str,
+    error_type: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CacheLabel {
+    cache: &'static str,
+}
+
+static FAILURES: LazyLock<Family<FailureLabels, Counter>> = LazyLock::new(|| {
+    let help = "Calls to the shared cache that came to nothing; the value was loaded instead";
+    telemetry::register(names::CACHE_FAILURES, help, Family::default())
+});
+
+static BREAKER_OPEN: LazyLock<Family<CacheLabel, Gauge>> = LazyLock::new(|| {
+    let help = "Whether the shared cache is left alone because it failed several times in a row";
+    telemetry::register(names::CACHE_BREAKER_OPEN, help, Family::default())
+});
+
+enum Client {
+    Redis(ConnectionManager),
+    Memcached(AsyncMetaClient),
+}
+
+/// The shared cache of one kind of value.
+pub(super) struct Remote {
+    name: &'static str,
+    client: Client,
+    options: CacheOptions,
+    breaker: Breaker,
+}
+
+impl fmt::Debug for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Remote")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A value with the time it was loaded, in milliseconds since 1970.
+#[derive(Serialize, Deserialize)]
+struct Kept<V> {
+    loaded_at: i64,
+    value: V,
+}
+
+/// A call that came to nothing, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Failure(&'static str);
+
+impl Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl Remote {
+    /// Prepares the client of `url`; nothing is connected yet. None, if the URL names no shared cache.
+    pub(super) async fn open(
+        url: &CacheUrl,
+        name: &'static str,
+        options: CacheOptions,
+    ) -> anyhow::Result<Option<Self>> {
+        let client = match url {
+            CacheUrl::Memory => return Ok(None),
+            CacheUrl::Redis(address) => {
+                let client = redis::Client::open(address.as_str());
+                let config = ConnectionManagerConfig::new()
+                    .set_connection_timeout(Some(options.timeout))
+                    .set_response_timeout(Some(options.timeout))
+                    .set_number_of_retries(1);
+                let manager = client
+                    .and_then(|it| ConnectionManager::new_lazy_with_config(it, config))
+                    .with_context(|| format!("read the cache's URL {url}"))?;
+                Client::Redis(manager)
+            }
+            CacheUrl::Memcached(address) => {
+                let builder = MetaClientBuilder::new()
+                    .connect_timeout(Some(options.timeout))
+                    .io_timeout(Some(options.timeout))
+                    .max_connections(Some(64));
+                let client = builder.connect_async(address.as_str()).await;
+                Client::Memcached(client.with_context(|| format!("find the cache {url}"))?)
+            }
+        };
+        Ok(Some(Self {
+            name,
+            client,
+            options,
+            breaker: Breaker::default(),
+        }))
+    }
+
+    /// The value of `key` and how old it is.
+    pub(super) async fn get<V: DeserializeOwned>(&self, key: &str) -> Option<(V, Duration)> {
+        let bytes = self.call("GET", self.client.get(&self.key(key))).await??;
+        let Ok(kept) = serde_json::from_slice::<Kept<V>>(&bytes) else {
+            // Another version of this service wrote it, or something else did: it will be written over.
+            self.note(Failure("garbage"));
+            return None;
+        };
+        let age = u64::try_from(now_ms() - kept.loaded_at).unwrap_or(0);
+        Some((kept.value, Duration::from_millis(age)))
+    }
+
+    /// Keeps `value` for the other replicas.
+    pub(super) async fn set<V: Serialize>(&self, key: &str, value: &V) {
+        let kept = Kept {
+            loaded_at: now_ms(),
+            value,
+        };
+        let bytes = serde_json::to_vec(&kept).unwrap_or_default();
+        if bytes.is_empty() || bytes.len() > MAX_BYTES {
+            self.note(Failure("too_large"));
+            return;
+        }
+        // Both kinds count whole seconds.
+        let ttl = (self.options.ttl + self.options.stale).max(Duration::from_secs(1));
+        let key = self.key(key);
+        self.call("SET", self.client.set(&key, &bytes, ttl)).await;
+    }
+
+    /// Forgets `key`.
+    pub(super) async fn delete(&self, key: &str) {
+        self.call("DELETE", self.client.delete(&self.key(key)))
+            .await;
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_left_alone(&self) -> bool {
+        self.breaker.is_open()
+    }
+
+    fn key(&self, key: &str) -> String {
+        format!("{}:{key}", self.name)
+    }
+
+    /// Makes a call, if the breaker admits it; none, if it came to nothing.
+    async fn call<T>(
+        &self,
+        operation: &'static str,
+        call: impl Future<Output = Result<T, Failure>>,
+    ) -> Option<T> {
+        if !self.breaker.admits() {
+            self.note(Failure("breaker_open"));
+            return None;
+        }
+        let bounded = async {
+            let ended = tokio::time::timeout(self.options.timeout, call).await;
+            ended.unwrap_or(Err(Failure("timeout")))
+        };
+        let system = self.client.system();
+        match telemetry::db(system, operation, self.name, bounded).await {
+            Ok(it) => {
+                self.breaker.succeeded();
+                self.show_breaker();
+                Some(it)
+            }
+            Err(failure) => {
+                self.breaker.failed();
+                self.show_breaker();
+                self.note(failure);
+                None
+            }
+        }
+    }
+
+    fn note(&self, Failure(error_type): Failure) {
+        let cache = self.name;
+        FAILURES
+            .get_or_create(&FailureLabels { cache, error_type })
+            .inc();
+    }
+
+    fn show_breaker(&self) {
+        let label = CacheLabel { cache: self.name };
+        let open = i64::from(self.breaker.is_open());
+        BREAKER_OPEN.get_or_create(&label).set(open);
+    }
+}
+
+impl Client {
+    fn system(&self) -> &'static str {
+        match self {
+            Self::Redis(_) => "redis",
+            Self::Memcached(_) => "memcached",
+        }
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Failure> {
+        match self {
+            Self::Redis(manager) => {
+                let mut connection = manager.clone();
+                let mut command = redis::cmd("GET");
+                let found = command.arg(key).query_async(&mut connection);
+                found.await.map_err(|_| Failure("redis"))
+            }
+            Self::Memcached(client) => {
+                let found = client.get(key).send().await;
+                let found = found.map_err(|_| Failure("memcached"))?;
+                Ok(found.value)
+            }
+        }
+    }
+
+    async fn set(&self, key: &str, value: &[u8], ttl: Duration) -> Result<(), Failure> {
+        match self {
+            Self::Redis(manager) => {
+                let mut connection = manager.clone();
+                let mut command = redis::cmd("SET");
+                command.arg(key).arg(value).arg("EX").arg(ttl.as_secs());
+                let set = command.query_async(&mut connection);
+                set.await.map_err(|_| Failure("redis"))
+            }
+            Self::Memcached(client) => {
+                let set = client.set(key, value).ttl(ttl).send().await;
+                set.map(drop).map_err(|_| Failure("memcached"))
+            }
+        }
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), Failure> {
+        match self {
+            Self::Redis(manager) => {
+                let mut connection = manager.clone();
+                let mut command = redis::cmd("DEL");
+                let gone = command.arg(key).query_async(&mut connection);
+                gone.await.map_err(|_| Failure("redis"))
+            }
+            Self::Memcached(client) => {
+                let gone = client.delete(key).send().await;
+                gone.map(drop).map_err(|_| Failure("memcached"))
+            }
+        }
+    }
+}

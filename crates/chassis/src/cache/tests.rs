@@ -1,0 +1,236 @@
+//! What a cache does, whichever it is; and what becomes of it when the shared one misbehaves.
+
+use std::sync::atomic::AtomicU32;
+
+use tokio::{net::TcpListener, sync::Notify};
+
+use super::*;
+
+const OPTIONS: CacheOptions = CacheOptions {
+    ttl: Duration::from_mins(1),
+    stale: Duration::from_mins(1),
+    capacity: 10,
+    // Far longer than in a service: a busy machine must not look like a broken cache.
+    timeout: Duration::from_secs(2),
+};
+
+async fn open(url: &CacheUrl, options: CacheOptions) -> Cache<u32> {
+    Cache::open(url, "test", options).await.unwrap()
+}
+
+/// A key that no other test and no earlier run has.
+fn fresh_key() -> String {
+    crate::clock::new_id("k")
+}
+
+fn answer(value: u32) -> std::future::Ready<Result<u32, Error>> {
+    std::future::ready(Ok(value))
+}
+
+async fn concurrent_loads_of_one_key_are_one(url: &CacheUrl) {
+    let (cache, key) = (open(url, OPTIONS).await, fresh_key());
+    let (loads, go) = (Arc::new(AtomicU32::new(0)), Arc::new(Notify::new()));
+    let load = || {
+        let (loads, go) = (Arc::clone(&loads), Arc::clone(&go));
+        async move {
+            loads.fetch_add(1, Ordering::Relaxed);
+            go.notified().await;
+            Ok(7)
+        }
+    };
+    let release = async {
+        while loads.load(Ordering::Relaxed) == 0 {
+            tokio::task::yield_now().await;
+        }
+        go.notify_one();
+    };
+    let get = || cache.get_or_load(&key, load());
+    let (a, b, c, ()) = tokio::join!(get(), get(), get(), release);
+    assert_eq!((a.unwrap(), b.unwrap(), c.unwrap()), (7, 7, 7));
+    assert_eq!(loads.load(Ordering::Relaxed), 1);
+}
+
+async fn a_failed_load_is_not_kept_and_an_invalidated_value_is_loaded_anew(url: &CacheUrl) {
+    let (cache, key) = (open(url, OPTIONS).await, fresh_key());
+    let failed = cache.get_or_load(&key, async { Err(Error::Timeout) }).await;
+    assert!(matches!(*failed.unwrap_err(), Error::Timeout));
+    assert_eq!(cache.get_or_load(&key, answer(1)).await.unwrap(), 1);
+    assert_eq!(cache.get_or_load(&key, answer(2)).await.unwrap(), 1);
+    cache.invalidate(&key).await;
+    assert_eq!(cache.get_or_load(&key, answer(2)).await.unwrap(), 2);
+}
+
+async fn a_stale_value_is_served_while_one_fresh_one_is_loaded(url: &CacheUrl) {
+    let short = CacheOptions {
+        ttl: Duration::ZERO,
+        ..OPTIONS
+    };
+    let (cache, key) = (open(url, short).await, fresh_key());
+    assert_eq!(cache.get_or_load(&key, answer(1)).await.unwrap(), 1);
+    let go = Arc::new(Notify::new());
+    let held = Arc::clone(&go);
+    let slow = async move {
+        held.notified().await;
+        Ok(2)
+    };
+    assert_eq!(cache.get_or_load(&key, slow).await.unwrap(), 1, "at once");
+    let never = async { panic!("somebody loads it already") };
+    assert_eq!(cache.get_or_load(&key, never).await.unwrap(), 1);
+    go.notify_one();
+    while cache.entries.get(&key).await.unwrap().value != 2 {
+        tokio::task::yield_now().await;
+    }
+}
+
+fn tell(text: &str) {
+    use std::io::Write as _;
+    writeln!(std::io::stdout(), "{text}").unwrap();
+}
+
+/// What the server says of itself.
+async fn version(url: &CacheUrl) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let (address, question) = match url {
+        CacheUrl::Memory => return "in memory".into(),
+        CacheUrl::Redis(url) => (url.trim_start_matches("redis://"), "INFO server\r\n"),
+        CacheUrl::Memcached(address) => (address.as_str(), "version\r\n"),
+    };
+    let mut server = tokio::net::TcpStream::connect(address).await.unwrap();
+    server.write_all(question.as_bytes()).await.unwrap();
+    let mut answer = [0; 1024];
+    let length = server.read(&mut answer).await.unwrap();
+    let answer = String::from_utf8_lossy(&answer[..length]);
+    let mut lines = answer.lines();
+    let line = lines.find(|it| it.to_lowercase().contains("version"));
+    line.unwrap_or("a server that does not say its version")
+        .to_owned()
+}
+
+/// What every cache does.
+async fn suite(url: &CacheUrl) {
+    concurrent_loads_of_one_key_are_one(url).await;
+    a_failed_load_is_not_kept_and_an_invalidated_value_is_loaded_anew(url).await;
+    a_stale_value_is_served_while_one_fresh_one_is_loaded(url).await;
+    tell(&format!("{url}: three behaviours of every cache"));
+}
+
+/// What a shared cache does beside that.
+async fn shared_suite(url: &CacheUrl) {
+    suite(url).await;
+    what_one_replica_loaded_the_others_find(url).await;
+    garbage_is_a_miss_and_is_written_over(url).await;
+    let version = version(url).await;
+    tell(&format!(
+        "{url}, {version}: two behaviours of a shared cache"
+    ));
+}
+
+async fn what_one_replica_loaded_the_others_find(url: &CacheUrl) {
+    let (one, other, key) = (
+        open(url, OPTIONS).await,
+        open(url, OPTIONS).await,
+        fresh_key(),
+    );
+    assert_eq!(one.get_or_load(&key, answer(1)).await.unwrap(), 1);
+    assert_eq!(other.get_or_load(&key, answer(2)).await.unwrap(), 1);
+    one.invalidate(&key).await;
+    let third = open(url, OPTIONS).await;
+    assert_eq!(third.get_or_load(&key, answer(3)).await.unwrap(), 3);
+}
+
+async fn garbage_is_a_miss_and_is_written_over(url: &CacheUrl) {
+    let key = fresh_key();
+    // A text where a number is expected: another version's value, say.
+    let vandal = Remote::open(url, "test", OPTIONS).await.unwrap().unwrap();
+    vandal.set(&key, &"not a number").await;
+    assert_eq!(vandal.get::<String>(&key).await.unwrap().0, "not a number");
+    let cache = open(url, OPTIONS).await;
+    assert_eq!(cache.get_or_load(&key, answer(5)).await.unwrap(), 5);
+    assert_eq!(vandal.get::<u32>(&key).await.unwrap().0, 5);
+}
+
+#[tokio::test]
+async fn memory() {
+    suite(&CacheUrl::Memory).await;
+}
+
+fn server(variable: &str) -> CacheUrl {
+    let url = std::env::var(variable);
+    let url =
+        url.unwrap_or_else(|_| panic!("{variable} is not set: eval \"$(scripts/backends env)\""));
+    url.parse().expect("a cache's URL")
+}
+
+#[tokio::test]
+#[ignore = "needs Redis: scripts/backends up"]
+async fn redis() {
+    shared_suite(&server("REDIS_URL")).await;
+}
+
+#[tokio::test]
+#[ignore = "needs Memcached: scripts/backends up"]
+async fn memcached() {
+    shared_suite(&server("MEMCACHED_URL")).await;
+}
+
+/// Both kinds of shared cache at one address.
+fn both(address: std::net::SocketAddr) -> [CacheUrl; 2] {
+    [
+        format!("redis://{address}").parse().unwrap(),
+        format!("memcached://{address}").parse().unwrap(),
+    ]
+}
+
+#[tokio::test]
+async fn a_shared_cache_that_never_answers_is_a_slow_path_and_soon_left_alone() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    for url in both(silent.local_addr().unwrap()) {
+        let impatient = CacheOptions {
+            timeout: Duration::from_millis(20),
+            ..OPTIONS
+        };
+        let cache = open(&url, impatient).await;
+        for number in 0..10 {
+            let loaded = cache.get_or_load(&fresh_key(), answer(number)).await;
+            assert_eq!(loaded.unwrap(), number, "{url}");
+        }
+        let remote = cache.remote.as_ref().unwrap();
+        assert!(remote.is_left_alone(), "{url}");
+    }
+}
+
+#[tokio::test]
+async fn a_shared_cache_that_is_down_is_a_slow_path() {
+    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let urls = both(gone.local_addr().unwrap());
+    drop(gone);
+    for url in urls {
+        let (cache, key) = (open(&url, OPTIONS).await, fresh_key());
+        assert_eq!(
+            cache.get_or_load(&key, answer(1)).await.unwrap(),
+            1,
+            "{url}"
+        );
+        assert_eq!(
+            cache.get_or_load(&key, answer(2)).await.unwrap(),
+            1,
+            "{url}"
+        );
+        cache.invalidate(&key).await;
+        assert_eq!(
+            cache.get_or_load(&key, answer(3)).await.unwrap(),
+            3,
+            "{url}"
+        );
+    }
+}
+
+#[test]
+fn a_url_shows_no_password() {
+    let url: CacheUrl = "redis://:secret@127.0.0.1:6379".parse().unwrap();
+    assert_eq!(url.to_string(), "redis://127.0.0.1:6379");
+    for bad in ["", "memory:x", "redis:", "memcached://", "http://secret"] {
+        let error = bad.parse::<CacheUrl>().unwrap_err();
+        assert!(!error.contains("secret"), "{error}");
+    }
+}
