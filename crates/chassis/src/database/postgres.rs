@@ -18,6 +18,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// ... and never longer than this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
+/// A connection that was idle for longer is tested before it is used.
+const TRUSTED: Duration = Duration::from_millis(500);
+
 /// `postgres://ROLE:PASSWORD@HOST:PORT/DATABASE`. The password is never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PostgresUrl(String);
@@ -80,6 +83,16 @@ impl PostgresDatabase {
         let pool = PgPoolOptions::new()
             .max_connections(options.database_connections)
             .acquire_timeout(options.database_acquire_timeout)
+            // A connection is tested when it is given back; whether the server has gone since then is asked after a while only.
+            .test_before_acquire(false)
+            .before_acquire(|connection, state| {
+                Box::pin(async move {
+                    if state.idle_for > TRUSTED {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .connect_lazy_with(bounded);
         let it = Self { pool };
         it.migrate(migrations).await?;
