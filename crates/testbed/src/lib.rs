@@ -5,6 +5,7 @@
 
 use std::{
     env,
+    path::PathBuf,
     sync::atomic::{AtomicU32, Ordering},
     time::SystemTime,
 };
@@ -74,7 +75,12 @@ impl Databases {
 
     /// The URL of a file, whatever the kind: for what is not under test.
     pub fn file(&self, name: &str) -> String {
-        format!("sqlite:{}/{name}.db", self.files.path().display())
+        format!("sqlite:{}", self.path(&format!("{name}.db")).display())
+    }
+
+    /// A file of any kind that goes with the test.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.files.path().join(name)
     }
 }
 
