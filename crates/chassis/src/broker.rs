@@ -3,11 +3,13 @@
 //! Whatever its kind: an event is put into every queue that its type is bound to ([`api::QUEUES`]); the replicas of a service
 //! share its queue; a delivery that is not settled comes again; one that failed too often becomes a dead letter.
 
+mod rabbit;
 mod sqlite;
 
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use api::Event;
+pub use rabbit::AmqpUrl;
 use serde::Serialize;
 
 use crate::{
@@ -15,6 +17,8 @@ use crate::{
     config::{path_of, scheme},
 };
 
+/// Deliveries one process handles at once, and the most a server sends it ahead.
+pub(crate) const PREFETCH: u16 = 16;
 /// A delivery that is not settled by then comes again, to any replica: its consumer has died.
 pub(crate) const LEASE: Duration = Duration::from_secs(5);
 
@@ -23,6 +27,8 @@ pub(crate) const LEASE: Duration = Duration::from_secs(5);
 pub enum BrokerUrl {
     /// `sqlite:PATH`: a file, made when missing, that all services of one machine share.
     Sqlite(PathBuf),
+    /// `amqp://USER:PASSWORD@HOST:PORT/VHOST?exchange=NAME`: a `RabbitMQ` server.
+    Rabbit(AmqpUrl),
 }
 
 impl FromStr for BrokerUrl {
@@ -31,9 +37,11 @@ impl FromStr for BrokerUrl {
     fn from_str(text: &str) -> Result<Self, String> {
         let url = match scheme(text) {
             ("sqlite", rest) => path_of(rest).map(Self::Sqlite),
+            ("amqp" | "amqps", _) => Some(Self::Rabbit(text.parse()?)),
             _ => None,
         };
-        url.ok_or_else(|| format!("expected sqlite:PATH, found {text:?}"))
+        // The text is not repeated: there may be a password in it.
+        url.ok_or_else(|| "expected sqlite:PATH or amqp://HOST".to_owned())
     }
 }
 
@@ -41,6 +49,7 @@ impl fmt::Display for BrokerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Rabbit(url) => url.fmt(f),
         }
     }
 }
@@ -50,6 +59,8 @@ impl fmt::Display for BrokerUrl {
 pub enum Broker {
     /// A durable queue in a file.
     Sqlite(sqlite::Queues),
+    /// A `RabbitMQ` server.
+    Rabbit(rabbit::Queues),
 }
 
 /// An event as it came from a queue, for the `attempt`-th time.
@@ -79,7 +90,7 @@ pub(crate) enum Settlement {
 /// How much is in a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Depth {
-    /// Waiting or being processed.
+    /// Waiting or being processed. A server does not tell what other processes hold; each of them counts its own.
     pub messages: i64,
     /// Given up.
     pub dead_letters: i64,
@@ -102,29 +113,53 @@ impl Broker {
     /// Connects, and declares every queue.
     ///
     /// # Errors
-    /// A broker that cannot be reached, or a file that cannot be opened.
+    /// A file that cannot be opened. A server that cannot be reached is no error: it is asked again, and
+    /// [`Broker::ping`] fails until it answers.
     pub async fn open(url: &BrokerUrl) -> anyhow::Result<Self> {
-        let BrokerUrl::Sqlite(path) = url;
-        Ok(Self::Sqlite(sqlite::Queues::open(path).await?))
+        Ok(match url {
+            BrokerUrl::Sqlite(path) => Self::Sqlite(sqlite::Queues::open(path).await?),
+            BrokerUrl::Rabbit(url) => Self::Rabbit(rabbit::Queues::open(url).await),
+        })
     }
 
     /// What `messaging.system` calls it.
     pub(crate) fn system(&self) -> &'static str {
         match self {
             Self::Sqlite(_) => "sqlite",
+            Self::Rabbit(_) => "rabbitmq",
         }
     }
 
     /// Puts `events` into the queues they belong to. When it returns, they are there to stay.
     pub(crate) async fn publish(&self, events: &[Event]) -> Result<(), Error> {
-        let Self::Sqlite(queues) = self;
-        queues.publish(events).await
+        match self {
+            Self::Sqlite(queues) => queues.publish(events).await,
+            Self::Rabbit(queues) => queues.publish(events).await,
+        }
     }
 
     /// Up to `limit` deliveries from `queue`, the oldest first; none if nothing waits.
     pub(crate) async fn claim(&self, queue: &str, limit: usize) -> Result<Vec<Delivery>, Error> {
-        let Self::Sqlite(queues) = self;
-        queues.claim(queue, limit).await
+        match self {
+            Self::Sqlite(queues) => queues.claim(queue, limit).await,
+            Self::Rabbit(queues) => queues.claim(queue, limit).await,
+        }
+    }
+
+    /// Waits until something may be claimed from `queue`, but no longer than `limit`.
+    pub(crate) async fn wait(&self, queue: &str, limit: Duration) {
+        match self {
+            Self::Sqlite(_) => tokio::time::sleep(limit).await,
+            Self::Rabbit(queues) => queues.wait(queue, limit).await,
+        }
+    }
+
+    /// This process will not claim from `queue` any more; what it has claimed it may still settle.
+    pub(crate) async fn leave(&self, queue: &str) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Rabbit(queues) => queues.leave(queue).await,
+        }
     }
 
     /// Ends a delivery. One whose lease has run out belongs to somebody else and is left alone.
@@ -133,34 +168,46 @@ impl Broker {
         delivery: &Delivery,
         settlement: Settlement,
     ) -> Result<(), Error> {
-        let Self::Sqlite(queues) = self;
-        queues.settle(delivery, settlement).await
+        match self {
+            Self::Sqlite(queues) => queues.settle(delivery, settlement).await,
+            Self::Rabbit(queues) => queues.settle(delivery, settlement).await,
+        }
     }
 
     /// How much is in `queue`.
     pub async fn depth(&self, queue: &str) -> Result<Depth, Error> {
-        let Self::Sqlite(queues) = self;
-        queues.depth(queue).await
+        match self {
+            Self::Sqlite(queues) => queues.depth(queue).await,
+            Self::Rabbit(queues) => queues.depth(queue).await,
+        }
     }
 
     /// The newest hundred dead letters of `queue`.
     pub async fn dead_letters(&self, queue: &str) -> Result<Vec<DeadLetter>, Error> {
-        let Self::Sqlite(queues) = self;
-        queues.dead_letters(queue).await
+        match self {
+            Self::Sqlite(queues) => queues.dead_letters(queue).await,
+            Self::Rabbit(queues) => queues.dead_letters(queue).await,
+        }
     }
 
     /// Puts every dead letter of `queue` back into it and says how many there were.
     pub async fn replay_dead_letters(&self, queue: &str) -> Result<u64, Error> {
-        let Self::Sqlite(queues) = self;
-        queues.replay_dead_letters(queue).await
+        match self {
+            Self::Sqlite(queues) => queues.replay_dead_letters(queue).await,
+            Self::Rabbit(queues) => queues.replay_dead_letters(queue).await,
+        }
     }
 
     /// A readiness check: whether the broker answers.
     pub async fn ping(self) -> Result<(), String> {
-        let Self::Sqlite(queues) = self;
-        queues.ping().await
+        match self {
+            Self::Sqlite(queues) => queues.ping().await,
+            Self::Rabbit(queues) => queues.ping().await,
+        }
     }
 }
 
+#[cfg(test)]
+pub(crate) mod place;
 #[cfg(test)]
 mod tests;

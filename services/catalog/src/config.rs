@@ -23,8 +23,14 @@ pub struct Config {
     /// Limits of that database.
     #[command(flatten)]
     pub database: DatabaseOptions,
-    /// Where changes of products are told: sqlite:PATH
-    #[arg(long, env, default_value = "sqlite:broker.db", value_name = "URL")]
+    /// Where changes of products are told: sqlite:PATH or amqp://USER:PASSWORD@HOST:PORT/VHOST
+    #[arg(
+        long,
+        env,
+        hide_env_values = true,
+        default_value = "sqlite:broker.db",
+        value_name = "URL"
+    )]
     pub broker_url: BrokerUrl,
     /// Where product pages are cached: memory:, or behind that redis://HOST:PORT or memcached://HOST:PORT
     #[arg(long, env, default_value = "memory:", value_name = "URL")]

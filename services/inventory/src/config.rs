@@ -21,8 +21,14 @@ pub struct Config {
     /// Limits of that database.
     #[command(flatten)]
     pub database: DatabaseOptions,
-    /// Where events come from and go to: sqlite:PATH
-    #[arg(long, env, default_value = "sqlite:broker.db", value_name = "URL")]
+    /// Where events come from and go to: sqlite:PATH or amqp://USER:PASSWORD@HOST:PORT/VHOST
+    #[arg(
+        long,
+        env,
+        hide_env_values = true,
+        default_value = "sqlite:broker.db",
+        value_name = "URL"
+    )]
     pub broker_url: BrokerUrl,
     /// How many products an empty database starts with
     #[arg(long, env, default_value_t = 1_000, value_name = "COUNT")]

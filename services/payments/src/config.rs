@@ -23,8 +23,14 @@ pub struct Config {
     /// Limits of that database.
     #[command(flatten)]
     pub database: DatabaseOptions,
-    /// Where events come from and go to: sqlite:PATH
-    #[arg(long, env, default_value = "sqlite:broker.db", value_name = "URL")]
+    /// Where events come from and go to: sqlite:PATH or amqp://USER:PASSWORD@HOST:PORT/VHOST
+    #[arg(
+        long,
+        env,
+        hide_env_values = true,
+        default_value = "sqlite:broker.db",
+        value_name = "URL"
+    )]
     pub broker_url: BrokerUrl,
     /// How long the payment provider takes over one charge
     #[arg(long, env, default_value = "20ms", value_parser = humantime::parse_duration, value_name = "DURATION")]

@@ -14,8 +14,14 @@ pub struct Config {
     /// Where the index is kept: sqlite:PATH
     #[arg(long, env, default_value = "sqlite:search.db", value_name = "URL")]
     pub search_url: SearchUrl,
-    /// Where events come from: sqlite:PATH
-    #[arg(long, env, default_value = "sqlite:broker.db", value_name = "URL")]
+    /// Where events come from: sqlite:PATH or amqp://USER:PASSWORD@HOST:PORT/VHOST
+    #[arg(
+        long,
+        env,
+        hide_env_values = true,
+        default_value = "sqlite:broker.db",
+        value_name = "URL"
+    )]
     pub broker_url: BrokerUrl,
     /// How many products an empty index starts with
     #[arg(long, env, default_value_t = 1_000, value_name = "COUNT")]

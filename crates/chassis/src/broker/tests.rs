@@ -4,20 +4,26 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     thread,
     time::{Duration, Instant},
 };
 
 use api::{CancelReason, Event, Fact};
-use tempfile::TempDir;
 
-use super::*;
+use super::{place::*, *};
 use crate::clock::{new_id, now_ms, rfc3339};
 
-fn url(data: &TempDir) -> BrokerUrl {
-    BrokerUrl::Sqlite(data.path().join("broker.db"))
+on_every_broker! {
+    an_event_goes_to_every_queue_that_wants_it_and_to_no_other
+    what_is_claimed_is_nobody_elses_until_it_is_settled
+    a_postponed_delivery_was_no_try
+    a_failed_delivery_comes_again_and_says_how_often_it_was_tried
+    a_dead_letter_is_out_of_the_way_until_it_is_put_back
+    who_dies_leaves_its_deliveries_to_others
+    a_delivery_that_was_forgotten_comes_again
+    nobody_starves_with_busy_cores
 }
 
 fn event(fact: Fact) -> Event {
@@ -40,87 +46,189 @@ fn cancelled() -> Event {
     })
 }
 
-#[tokio::test]
-async fn an_event_goes_to_every_queue_that_wants_it_and_to_no_other() {
-    let data = tempfile::tempdir().unwrap();
-    let broker = Broker::open(&url(&data)).await.unwrap();
-    let sent = cancelled();
-    broker.publish(std::slice::from_ref(&sent)).await.unwrap();
-    for queue in api::QUEUES {
-        let wanted = queue.types.contains(&"order.cancelled");
-        let got = broker.claim(queue.name, 10).await.unwrap();
-        assert_eq!(got.len(), usize::from(wanted), "{}", queue.name);
-        for delivery in got {
-            assert_eq!(serde_json::from_str::<Event>(&delivery.body).unwrap(), sent);
+/// Claims from `queue`, through any of `brokers`, until there are `count` deliveries; with each, whose it is.
+async fn claim_all(brokers: &[&Broker], queue: &str, count: usize) -> Vec<(usize, Delivery)> {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let mut claimed = Vec::new();
+    while claimed.len() < count {
+        assert!(Instant::now() < deadline, "{} of {count}", claimed.len());
+        for (who, broker) in brokers.iter().enumerate() {
+            let got = broker.claim(queue, 10).await.unwrap();
+            claimed.extend(got.into_iter().map(|it| (who, it)));
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(claimed.len(), count);
+    claimed
+}
+
+async fn claim(broker: &Broker, queue: &str) -> Delivery {
+    claim_all(&[broker], queue, 1).await.remove(0).1
+}
+
+async fn settled(brokers: &[&Broker], queue: &str, dead_letters: i64) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    for broker in brokers {
+        loop {
+            let depth = broker.depth(queue).await.unwrap();
+            if (depth.messages, depth.dead_letters) == (0, dead_letters) {
+                break;
+            }
+            assert!(Instant::now() < deadline, "{depth:?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 }
 
-#[tokio::test]
-async fn what_is_claimed_is_nobody_elses_until_it_is_settled() {
-    let data = tempfile::tempdir().unwrap();
-    let (one, other) = (
-        Broker::open(&url(&data)).await.unwrap(),
-        Broker::open(&url(&data)).await.unwrap(),
-    );
+async fn an_event_goes_to_every_queue_that_wants_it_and_to_no_other(place: &Place) {
+    let broker = place.open().await;
+    let sent = cancelled();
+    broker.publish(std::slice::from_ref(&sent)).await.unwrap();
+    // Nobody listens to this one, which is no reason not to take it.
+    let unheard = event(Fact::PaymentRefunded { amount_cents: 1 });
+    broker.publish(&[unheard]).await.unwrap();
+    for queue in api::QUEUES {
+        let wanted = queue.types.contains(&"order.cancelled");
+        let depth = broker.depth(queue.name).await.unwrap();
+        assert_eq!(depth.messages, i64::from(wanted), "{}", queue.name);
+        if wanted {
+            let got = claim(&broker, queue.name).await;
+            assert_eq!(serde_json::from_str::<Event>(&got.body).unwrap(), sent);
+            assert_eq!((got.event_id, got.attempt), (sent.id.clone(), 1));
+        }
+    }
+}
+
+async fn what_is_claimed_is_nobody_elses_until_it_is_settled(place: &Place) {
+    let queue = "payments";
+    let (one, other) = (place.open().await, place.open().await);
+    let both = [&one, &other];
+    for broker in both {
+        assert!(broker.claim(queue, 10).await.unwrap().is_empty());
+    }
     one.publish(&[cancelled(), cancelled()]).await.unwrap();
-    let first = one.claim("payments", 1).await.unwrap();
-    let second = other.claim("payments", 10).await.unwrap();
-    assert_eq!((first.len(), second.len()), (1, 1));
-    assert_ne!(first[0].event_id, second[0].event_id);
-    other
-        .settle(&second[0], Settlement::Retry(Duration::ZERO))
-        .await
-        .unwrap();
-    let again = one.claim("payments", 10).await.unwrap();
-    assert_eq!(
-        (&again[0].event_id, again[0].attempt),
-        (&second[0].event_id, 2)
-    );
-    // The first consumer's lease is over by now, and what it says does not count.
-    other.settle(&second[0], Settlement::Done).await.unwrap();
-    let depth = one.depth("payments").await.unwrap();
-    assert_eq!(depth.messages, 2);
-    for delivery in first.iter().chain(&again) {
-        one.settle(delivery, Settlement::Done).await.unwrap();
+    let claimed = claim_all(&both, queue, 2).await;
+    let (kept, failed) = (&claimed[0], &claimed[1]);
+    assert_ne!(kept.1.event_id, failed.1.event_id);
+    for broker in both {
+        assert!(broker.claim(queue, 10).await.unwrap().is_empty());
     }
-    assert_eq!(one.depth("payments").await.unwrap().messages, 0);
+    let retry = Settlement::Retry(Duration::ZERO);
+    both[failed.0].settle(&failed.1, retry).await.unwrap();
+    let again = claim_all(&both, queue, 1).await.remove(0);
+    assert_eq!(
+        (&again.1.event_id, again.1.attempt),
+        (&failed.1.event_id, 2)
+    );
+    // It is not theirs any more, and what they say does not count.
+    let late = both[failed.0].settle(&failed.1, Settlement::Done).await;
+    late.unwrap();
+    for (who, delivery) in [kept, &again] {
+        let depth = both[*who].depth(queue).await.unwrap();
+        assert!(depth.messages > 0, "it is being processed");
+        let done = both[*who].settle(delivery, Settlement::Done).await;
+        done.unwrap();
+    }
+    settled(&both, queue, 0).await;
 }
 
-#[tokio::test]
-async fn a_postponed_delivery_was_no_try() {
-    let data = tempfile::tempdir().unwrap();
-    let broker = Broker::open(&url(&data)).await.unwrap();
+async fn a_postponed_delivery_was_no_try(place: &Place) {
+    let broker = place.open().await;
     broker.publish(&[cancelled()]).await.unwrap();
-    for _ in 0..3 {
-        let claimed = broker.claim("payments", 1).await.unwrap();
-        assert_eq!(claimed[0].attempt, 1);
+    for _ in 0..7 {
+        let claimed = claim(&broker, "payments").await;
+        assert_eq!(claimed.attempt, 1);
         let postpone = Settlement::Postpone(Duration::ZERO);
-        broker.settle(&claimed[0], postpone).await.unwrap();
+        broker.settle(&claimed, postpone).await.unwrap();
     }
 }
 
-#[tokio::test]
-async fn a_dead_letter_is_out_of_the_way_until_it_is_put_back() {
-    let data = tempfile::tempdir().unwrap();
-    let broker = Broker::open(&url(&data)).await.unwrap();
+async fn a_failed_delivery_comes_again_and_says_how_often_it_was_tried(place: &Place) {
+    let broker = place.open().await;
     broker.publish(&[cancelled()]).await.unwrap();
-    let claimed = broker.claim("payments", 1).await.unwrap();
+    let wait = Duration::from_millis(400);
+    let claimed = claim(&broker, "payments").await;
     broker
-        .settle(&claimed[0], Settlement::Dead("internal"))
+        .settle(&claimed, Settlement::Retry(wait))
         .await
         .unwrap();
-    let depth = broker.depth("payments").await.unwrap();
-    assert_eq!((depth.messages, depth.dead_letters), (0, 1));
-    let letters = broker.dead_letters("payments").await.unwrap();
-    assert_eq!(letters[0].event_id, claimed[0].event_id);
-    assert_eq!(letters[0].reason, "internal");
-    assert_eq!(broker.replay_dead_letters("payments").await.unwrap(), 1);
-    let again = broker.claim("payments", 1).await.unwrap();
-    assert_eq!(
-        (&again[0].event_id, again[0].attempt),
-        (&claimed[0].event_id, 1)
-    );
+    let failed = Instant::now();
+    while failed.elapsed() < wait / 2 {
+        let depth = broker.depth("payments").await.unwrap();
+        assert_eq!(depth.messages, 1, "it waits");
+    }
+    // Others do not wait for it.
+    let second = cancelled();
+    broker.publish(std::slice::from_ref(&second)).await.unwrap();
+    let other = claim(&broker, "payments").await;
+    assert_eq!(other.event_id, second.id);
+    broker.settle(&other, Settlement::Done).await.unwrap();
+    let again = claim(&broker, "payments").await;
+    assert!(failed.elapsed() >= wait, "after {:?}", failed.elapsed());
+    let retry = Settlement::Retry(Duration::ZERO);
+    broker.settle(&again, retry).await.unwrap();
+    let third = claim(&broker, "payments").await;
+    assert_eq!((again.attempt, third.attempt), (2, 3));
+    broker.settle(&third, Settlement::Done).await.unwrap();
+    settled(&[&broker], "payments", 0).await;
+}
+
+async fn a_dead_letter_is_out_of_the_way_until_it_is_put_back(place: &Place) {
+    let broker = place.open().await;
+    broker.publish(&[cancelled(), cancelled()]).await.unwrap();
+    let claimed = claim_all(&[&broker], "payments", 2).await;
+    for (_, delivery) in &claimed {
+        let dead = Settlement::Dead("internal");
+        broker.settle(delivery, dead).await.unwrap();
+    }
+    settled(&[&broker], "payments", 2).await;
+    for _ in 0..2 {
+        let mut letters = broker.dead_letters("payments").await.unwrap();
+        assert_eq!(letters.len(), 2, "looking takes nothing away");
+        letters.sort_by(|one, other| one.event_id.cmp(&other.event_id));
+        assert_eq!(letters[0].event_id, claimed[0].1.event_id);
+        assert_eq!(letters[0].reason, "internal");
+        assert_eq!(letters[0].attempts, 1);
+        assert!((now_ms() - letters[0].died_at) < 60_000);
+        settled(&[&broker], "payments", 2).await;
+    }
+    assert_eq!(broker.replay_dead_letters("payments").await.unwrap(), 2);
+    assert!(broker.dead_letters("payments").await.unwrap().is_empty());
+    let again = claim_all(&[&broker], "payments", 2).await;
+    assert!(again.iter().all(|it| it.1.attempt == 1), "as if new");
+    for (_, delivery) in &again {
+        broker.settle(delivery, Settlement::Done).await.unwrap();
+    }
+    settled(&[&broker], "payments", 0).await;
+}
+
+async fn who_dies_leaves_its_deliveries_to_others(place: &Place) {
+    let (dying, heir) = (place.open().await, place.open().await);
+    let events = [cancelled(), cancelled(), cancelled()];
+    dying.publish(&events).await.unwrap();
+    let held = claim_all(&[&dying], "payments", 3).await;
+    assert!(heir.claim("payments", 10).await.unwrap().is_empty());
+    drop(dying);
+    let inherited = claim_all(&[&heir], "payments", 3).await;
+    let ids = |it: &[(usize, Delivery)]| {
+        let mut ids: Vec<_> = it.iter().map(|it| it.1.event_id.clone()).collect();
+        ids.sort();
+        ids
+    };
+    assert_eq!(ids(&inherited), ids(&held));
+    assert!(inherited.iter().all(|it| it.1.attempt == 2), "a try it was");
+    for (_, delivery) in &inherited {
+        heir.settle(delivery, Settlement::Done).await.unwrap();
+    }
+    settled(&[&heir], "payments", 0).await;
+}
+
+async fn a_delivery_that_was_forgotten_comes_again(place: &Place) {
+    let broker = place.open().await;
+    broker.publish(&[cancelled()]).await.unwrap();
+    let forgotten = claim(&broker, "payments").await;
+    let again = claim(&broker, "payments").await;
+    assert_eq!((again.event_id, again.attempt), (forgotten.event_id, 2));
 }
 
 /// Events each producer publishes, and how many a second.
@@ -132,10 +240,8 @@ type Seen = (BTreeMap<String, u32>, Duration);
 
 /// Four producers, five consumers, and two threads that do nothing but take time away, each with a runtime and connections
 /// of its own, as separate processes have.
-#[test]
-fn nobody_starves_with_busy_cores() {
-    let data = tempfile::tempdir().unwrap();
-    let url = url(&data);
+async fn nobody_starves_with_busy_cores(place: &Place) {
+    let url = &place.url;
     let kinds: [fn() -> Fact; 4] = [
         || Fact::OrderConfirmed {},
         || Fact::StockRejected {},
@@ -149,11 +255,12 @@ fn nobody_starves_with_busy_cores() {
             thread::spawn(move || while !over.load(Ordering::Relaxed) {})
         })
         .collect();
+    let heard = Arc::new(AtomicU32::new(0));
     let consumers: Vec<_> = ["inventory", "orders", "orders", "search", "search"]
         .into_iter()
         .map(|queue| {
-            let (url, over) = (url.clone(), Arc::clone(&over));
-            thread::spawn(move || run(consume(url, queue, over)))
+            let (url, over, heard) = (url.clone(), Arc::clone(&over), Arc::clone(&heard));
+            thread::spawn(move || run(consume(url, queue, over, heard)))
         })
         .collect();
     let producers: Vec<_> = kinds
@@ -166,7 +273,11 @@ fn nobody_starves_with_busy_cores() {
     for producer in producers {
         producer.join().unwrap();
     }
-    run(drained(url));
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while heard.load(Ordering::Relaxed) < 4 * EVENTS {
+        assert!(Instant::now() < deadline, "{heard:?} events were heard");
+        thread::sleep(Duration::from_millis(10));
+    }
     over.store(true, Ordering::Relaxed);
     let mut seen = BTreeMap::new();
     let mut worst = Duration::ZERO;
@@ -180,6 +291,7 @@ fn nobody_starves_with_busy_cores() {
     for spinner in spinners {
         spinner.join().unwrap();
     }
+    show(&format!("the worst lag was {worst:?}"));
     assert_eq!(seen.len(), 4 * EVENTS as usize, "every event arrived");
     assert!(seen.values().all(|it| *it == 1), "and none of them twice");
     assert!(
@@ -204,7 +316,12 @@ async fn produce(url: BrokerUrl, fact: fn() -> Fact) {
     }
 }
 
-async fn consume(url: BrokerUrl, queue: &'static str, over: Arc<AtomicBool>) -> Seen {
+async fn consume(
+    url: BrokerUrl,
+    queue: &'static str,
+    over: Arc<AtomicBool>,
+    heard: Arc<AtomicU32>,
+) -> Seen {
     let broker = Broker::open(&url).await.unwrap();
     let (mut events, mut worst) = (BTreeMap::new(), Duration::ZERO);
     while !over.load(Ordering::Relaxed) {
@@ -216,21 +333,11 @@ async fn consume(url: BrokerUrl, queue: &'static str, over: Arc<AtomicBool>) -> 
             worst = worst.max(Duration::from_millis(lag));
             *events.entry(delivery.event_id.clone()).or_insert(0) += 1;
             broker.settle(delivery, Settlement::Done).await.unwrap();
+            heard.fetch_add(1, Ordering::Relaxed);
         }
         if claimed.is_empty() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            broker.wait(queue, Duration::from_millis(10)).await;
         }
     }
     (events, worst)
-}
-
-async fn drained(url: BrokerUrl) {
-    let broker = Broker::open(&url).await.unwrap();
-    let deadline = Instant::now() + Duration::from_secs(30);
-    for queue in api::QUEUES.iter().filter(|it| it.name != "payments") {
-        while broker.depth(queue.name).await.unwrap().messages > 0 {
-            assert!(Instant::now() < deadline, "{} is not empty", queue.name);
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    }
 }

@@ -4,22 +4,17 @@ use std::{sync::Arc, time::Duration};
 
 use api::Event;
 use telemetry::{Delivered, Origin};
-use tokio::{
-    task::JoinSet,
-    time::{Instant, sleep},
-};
+use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::Messaging;
 use crate::{
     Error, Host,
-    broker::{Delivery, LEASE, Settlement},
+    broker::{Delivery, LEASE, PREFETCH, Settlement},
     deadline,
     faults::Faults,
 };
 
-/// Deliveries that are processed at once.
-const PREFETCH: usize = 16;
 /// A delivery that has failed this often becomes a dead letter.
 const MAX_ATTEMPTS: i64 = 5;
 /// The wait after the first failure; each further one is three times as long.
@@ -68,12 +63,22 @@ where
 {
     /// Claims and processes until `stop`, then finishes what it holds.
     async fn run(self: Arc<Self>, stop: CancellationToken) {
-        let mut working = JoinSet::new();
-        let mut wait = ACTIVE;
+        let Messaging {
+            broker, service, ..
+        } = &self.messaging;
+        let (mut working, mut wait, mut left) = (JoinSet::new(), ACTIVE, false);
         loop {
-            let free = PREFETCH - working.len();
-            if free > 0 && !stop.is_cancelled() {
-                wait = match self.claim(free).await {
+            let stopping = stop.is_cancelled();
+            if stopping && !left {
+                self.leave().await;
+                left = true;
+            }
+            if stopping && working.is_empty() {
+                return;
+            }
+            let free = usize::from(PREFETCH) - working.len();
+            if free > 0 && !stopping {
+                wait = match broker.claim(service, free).await {
                     Ok(claimed) if claimed.is_empty() => (wait + wait / 4).clamp(ACTIVE, IDLE),
                     Ok(claimed) => {
                         for delivery in claimed {
@@ -87,23 +92,23 @@ where
                     }
                 };
             }
-            if stop.is_cancelled() && working.is_empty() {
-                return;
-            }
-            let full = working.len() == PREFETCH;
+            let full = working.len() == usize::from(PREFETCH);
             tokio::select! {
                 Some(_) = working.join_next() => (),
-                () = sleep(wait), if !full => (),
-                () = stop.cancelled(), if !stop.is_cancelled() => (),
+                () = broker.wait(service, wait), if !full && !stopping => (),
+                () = stop.cancelled(), if !stopping => (),
             }
         }
     }
 
-    async fn claim(&self, limit: usize) -> Result<Vec<Delivery>, Error> {
+    /// What has arrived and was not begun is for others.
+    async fn leave(&self) {
         let Messaging {
             broker, service, ..
         } = &self.messaging;
-        broker.claim(service, limit).await
+        if let Err(error) = broker.leave(service).await {
+            tracing::warn!(%error, "the broker gets back late what was not begun");
+        }
     }
 
     async fn process(self: Arc<Self>, delivery: Delivery) {

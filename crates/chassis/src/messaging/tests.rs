@@ -1,33 +1,36 @@
 //! From one service's transaction to another's.
 
+mod databases;
+
 use std::{
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use api::{CancelReason, Event, Fact};
-use testbed::{Databases, on_every_database};
+use futures_util::FutureExt as _;
 
 use super::*;
-use crate::DatabaseOptions;
+use crate::{
+    DatabaseOptions, DatabaseUrl,
+    broker::{Settlement, place::*},
+};
 
-on_every_database! {
-    what_is_rolled_back_is_never_told_and_what_is_committed_always,
-    two_replicas_share_an_outbox_and_tell_everything_once,
-    an_event_is_new_once_and_again_only_if_its_effect_was_rolled_back,
-    an_event_that_two_replicas_have_at_once_is_new_to_one,
-    a_poison_event_is_given_up_and_blocks_nobody,
-    an_event_waits_for_what_is_away_however_long_that_takes,
+on_every_broker! {
+    what_is_rolled_back_is_never_told_and_what_is_committed_always
+    a_poison_event_is_given_up_and_blocks_nobody
+    an_event_waits_for_what_is_away_however_long_that_takes
+    who_ends_leaves_nothing_behind_and_nothing_tried
 }
 
-async fn open(data: &Databases, service: &'static str) -> (Host, Messaging) {
-    let url = data.url(service).await.parse().unwrap();
+async fn open(place: &Place, service: &'static str) -> (Host, Messaging) {
+    let name = format!("{}.db", new_id(service));
+    let url = DatabaseUrl::Sqlite(place.data.path().join(name));
     let options = DatabaseOptions::default();
     let database = Database::open(&url, &options, &Migrations::NONE).await;
     let database = database.unwrap();
-    let broker = data.file("broker").parse().unwrap();
     let host = Host::default();
-    let messaging = Messaging::open(&host, service, &broker, &database).await;
+    let messaging = Messaging::open(&host, service, &place.url, &database).await;
     (host, messaging.unwrap())
 }
 
@@ -52,9 +55,9 @@ async fn tell(messaging: &Messaging, subject: &str) {
     transaction.commit().await.unwrap();
 }
 
-async fn what_is_rolled_back_is_never_told_and_what_is_committed_always(data: Databases) {
-    let (_orders, orders) = open(&data, "orders").await;
-    let (payments, heard) = open(&data, "payments").await;
+async fn what_is_rolled_back_is_never_told_and_what_is_committed_always(place: &Place) {
+    let (_orders, orders) = open(place, "orders").await;
+    let (payments, heard) = open(place, "payments").await;
     let subjects = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&subjects);
     heard.consume(&payments, move |event: Event| {
@@ -83,90 +86,9 @@ async fn what_is_rolled_back_is_never_told_and_what_is_committed_always(data: Da
     .await;
 }
 
-async fn two_replicas_share_an_outbox_and_tell_everything_once(data: Databases) {
-    const EVENTS: usize = 600;
-    let replicas = [open(&data, "orders").await, open(&data, "orders").await];
-    let (payments, hears) = open(&data, "payments").await;
-    let subjects = Arc::new(Mutex::new(Vec::new()));
-    let seen = Arc::clone(&subjects);
-    hears.consume(&payments, move |event: Event| {
-        seen.lock().unwrap().push(event.subject);
-        std::future::ready(Ok(()))
-    });
-    let telling = replicas
-        .iter()
-        .enumerate()
-        .map(|(replica, (_, orders))| async move {
-            for batch in 0..EVENTS / 20 {
-                let mut transaction = orders.database.write().await.unwrap();
-                for number in 0..10 {
-                    let subject = format!("o-{replica}-{batch}-{number}");
-                    let told = orders.tell(&mut transaction, &subject, off()).await;
-                    told.unwrap();
-                }
-                transaction.commit().await.unwrap();
-            }
-        });
-    futures_util::future::join_all(telling).await;
-    eventually("everything is heard", async || {
-        subjects.lock().unwrap().len() >= EVENTS
-    })
-    .await;
-    eventually("nothing is left", async || {
-        hears.broker.depth("payments").await.unwrap().messages == 0
-    })
-    .await;
-    let mut subjects = subjects.lock().unwrap();
-    assert_eq!(subjects.len(), EVENTS, "some are told twice");
-    subjects.sort_unstable();
-    subjects.dedup();
-    assert_eq!(subjects.len(), EVENTS);
-}
-
-fn heard() -> Event {
-    Event {
-        specversion: "1.0".into(),
-        id: "e-1".into(),
-        source: "/test".into(),
-        subject: "o-1".into(),
-        time: rfc3339(now_ms()),
-        traceparent: None,
-        tracestate: None,
-        requestid: None,
-        fact: off(),
-    }
-}
-
-async fn an_event_is_new_once_and_again_only_if_its_effect_was_rolled_back(data: Databases) {
-    let (_host, messaging) = open(&data, "orders").await;
-    let event = heard();
-    let mut is_new = Vec::new();
-    for commit in [false, true, true] {
-        let mut transaction = messaging.database.write().await.unwrap();
-        is_new.push(messaging.is_new(&mut transaction, &event).await.unwrap());
-        if commit {
-            transaction.commit().await.unwrap();
-        }
-    }
-    assert_eq!(is_new, [true, true, false]);
-}
-
-async fn an_event_that_two_replicas_have_at_once_is_new_to_one(data: Databases) {
-    let (_ours, ours) = open(&data, "orders").await;
-    let (_theirs, theirs) = open(&data, "orders").await;
-    let process = async |messaging: &Messaging| {
-        let mut transaction = messaging.database.write().await.unwrap();
-        let new = messaging.is_new(&mut transaction, &heard()).await.unwrap();
-        transaction.commit().await.unwrap();
-        new
-    };
-    let (ours, theirs) = tokio::join!(process(&ours), process(&theirs));
-    assert!(ours != theirs);
-}
-
-async fn a_poison_event_is_given_up_and_blocks_nobody(data: Databases) {
-    let (_orders, orders) = open(&data, "orders").await;
-    let (host, payments) = open(&data, "payments").await;
+async fn a_poison_event_is_given_up_and_blocks_nobody(place: &Place) {
+    let (_orders, orders) = open(place, "orders").await;
+    let (host, payments) = open(place, "payments").await;
     let heard = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&heard);
     payments.consume(&host, move |event: Event| {
@@ -207,9 +129,9 @@ async fn a_poison_event_is_given_up_and_blocks_nobody(data: Databases) {
     );
 }
 
-async fn an_event_waits_for_what_is_away_however_long_that_takes(data: Databases) {
-    let (_orders, orders) = open(&data, "orders").await;
-    let (host, payments) = open(&data, "payments").await;
+async fn an_event_waits_for_what_is_away_however_long_that_takes(place: &Place) {
+    let (_orders, orders) = open(place, "orders").await;
+    let (host, payments) = open(place, "payments").await;
     let tries = Arc::new(Mutex::new(0));
     let count = Arc::clone(&tries);
     payments.consume(&host, move |_: Event| {
@@ -231,4 +153,35 @@ async fn an_event_waits_for_what_is_away_however_long_that_takes(data: Databases
         (depth.messages, depth.dead_letters) == (0, 0)
     })
     .await;
+}
+
+async fn who_ends_leaves_nothing_behind_and_nothing_tried(place: &Place) {
+    let (_orders, orders) = open(place, "orders").await;
+    let (leaving, first) = open(place, "payments").await;
+    let begun = Arc::new(Mutex::new(0));
+    let count = Arc::clone(&begun);
+    first.consume(&leaving, move |_: Event| {
+        *count.lock().unwrap() += 1;
+        tokio::time::sleep(Duration::from_millis(300)).map(Ok)
+    });
+    for number in 0..40 {
+        tell(&orders, &format!("o-{number}")).await;
+    }
+    eventually("it is busy", async || *begun.lock().unwrap() >= 16).await;
+    leaving.finish_work(Duration::from_secs(10)).await;
+    let done = *begun.lock().unwrap();
+    assert!(done < 40, "it began nothing once told to end");
+    let mut rest = Vec::new();
+    let (_host, second) = open(place, "payments").await;
+    eventually("the rest is there", async || {
+        let claimed = second.broker.claim("payments", 40).await.unwrap();
+        for delivery in &claimed {
+            let done = second.broker.settle(delivery, Settlement::Done).await;
+            done.unwrap();
+        }
+        rest.extend(claimed);
+        done + rest.len() == 40
+    })
+    .await;
+    assert!(rest.iter().all(|it| it.attempt == 1));
 }

@@ -1,0 +1,136 @@
+//! Where a test finds a broker of its own, one of each kind.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    path::Path,
+    process::Command,
+    time::Duration,
+};
+
+use tempfile::TempDir;
+
+use super::{Broker, BrokerUrl};
+use crate::clock::new_id;
+
+/// Runs each of the tests named on every kind of broker.
+macro_rules! on_every_broker {
+    ($($test:ident)*) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $test() {
+                let place = crate::broker::place::Place::sqlite().await;
+                super::$test(&place).await;
+            })*
+        }
+
+        mod rabbitmq {
+            $(#[tokio::test]
+            #[ignore = "needs RabbitMQ: scripts/backends up"]
+            async fn $test() {
+                let place = crate::broker::place::Place::rabbit();
+                super::$test(&place).await;
+                place.clear().await;
+            })*
+        }
+    };
+}
+pub(crate) use on_every_broker;
+
+/// A broker that only one test uses.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) url: BrokerUrl,
+    pub(crate) data: TempDir,
+}
+
+impl Place {
+    pub(crate) async fn sqlite() -> Self {
+        let memory = sqlx::SqlitePool::connect("sqlite::memory:").await.unwrap();
+        let version = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&memory);
+        let version: String = version.await.unwrap();
+        show(&format!("broker: SQLite {version}"));
+        let data = tempfile::tempdir().unwrap();
+        let url = BrokerUrl::Sqlite(data.path().join("broker.db"));
+        Self { url, data }
+    }
+
+    /// Names of its own at the server that `AMQP_URL` names, or else the one of `scripts/backends`.
+    pub(crate) fn rabbit() -> Self {
+        let place = Self::rabbit_at(&server());
+        show(&format!("broker: RabbitMQ {}", version(&place.url)));
+        place
+    }
+
+    pub(crate) fn rabbit_at(server: &str) -> Self {
+        let url = format!("{server}?exchange={}", new_id("test"));
+        Self {
+            url: url.parse().unwrap(),
+            data: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    pub(crate) async fn open(&self) -> Broker {
+        Broker::open(&self.url).await.unwrap()
+    }
+
+    /// Takes away what the test made at the server.
+    pub(crate) async fn clear(&self) {
+        if let Broker::Rabbit(queues) = self.open().await {
+            queues.remove().await;
+        }
+    }
+}
+
+/// `amqp://…` without a query.
+pub(crate) fn server() -> String {
+    std::env::var("AMQP_URL").unwrap_or_else(|_| {
+        let printed = backends(&["env", "rabbitmq"], &[]);
+        let url = printed
+            .lines()
+            .find_map(|it| it.strip_prefix("export AMQP_URL="));
+        url.expect("scripts/backends prints AMQP_URL").to_owned()
+    })
+}
+
+/// Runs `scripts/backends` and returns what it prints.
+pub(crate) fn backends(arguments: &[&str], environment: &[(&str, &str)]) -> String {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/backends");
+    let mut command = Command::new(script);
+    command.args(arguments).envs(environment.iter().copied());
+    let output = command.output().unwrap();
+    let (printed, said) = (&output.stdout, &output.stderr);
+    let said = String::from_utf8_lossy(said);
+    assert!(
+        output.status.success(),
+        "scripts/backends {arguments:?}: {said}"
+    );
+    String::from_utf8_lossy(printed).into_owned()
+}
+
+/// What the server at `url` says it is, in the first frame it sends.
+fn version(url: &BrokerUrl) -> String {
+    let BrokerUrl::Rabbit(url) = url else {
+        return String::new();
+    };
+    let address = (url.uri.authority.host.as_str(), url.uri.authority.port);
+    let mut stream = TcpStream::connect(address).expect("a server: scripts/backends up");
+    stream
+        .set_read_timeout(Some(Duration::from_secs(5)))
+        .unwrap();
+    stream.write_all(b"AMQP\0\0\x09\x01").unwrap();
+    let mut head = [0; 7];
+    stream.read_exact(&mut head).unwrap();
+    let length = u32::from_be_bytes(head[3..].try_into().unwrap());
+    let mut frame = vec![0; length as usize];
+    stream.read_exact(&mut frame).unwrap();
+    let name = b"\x07versionS";
+    let at = frame.windows(name.len()).position(|it| it == name).unwrap() + name.len();
+    let length = u32::from_be_bytes(frame[at..at + 4].try_into().unwrap()) as usize;
+    String::from_utf8_lossy(&frame[at + 4..at + 4 + length]).into_owned()
+}
+
+#[expect(clippy::print_stdout, reason = "whoever runs the tests wants to know")]
+pub(crate) fn show(what: &str) {
+    println!("{what}");
+}

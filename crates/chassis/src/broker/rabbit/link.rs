@@ -1,0 +1,215 @@
+//! A connection that is made again when it was lost.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use lapin::{
+    Channel, Connection, ConnectionProperties,
+    options::{BasicPublishOptions, ConfirmSelectOptions},
+};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, sleep, timeout},
+};
+
+use super::{AmqpUrl, message::Outgoing, topology::Names};
+use crate::Error;
+
+/// The longest wait for the answer to one call.
+pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(2);
+/// The longest wait for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// The longest wait until all queues are there; a new server has to make them.
+const DECLARE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest wait until the server has confirmed a batch of messages.
+const CONFIRM_TIMEOUT: Duration = Duration::from_secs(3);
+/// The wait after a failed attempt to connect; it doubles up to the longest.
+const FIRST_BACK_OFF: Duration = Duration::from_millis(100);
+const LONGEST_BACK_OFF: Duration = Duration::from_secs(2);
+/// How often to look whether the server takes messages again.
+const BLOCKED_POLL: Duration = Duration::from_millis(20);
+
+/// What callers are told; the cause is logged here.
+pub(super) const AWAY: Error = Error::Unavailable("the broker");
+
+/// One connection and one channel on it, both made when they are asked for and not there.
+pub(super) struct Link {
+    url: AmqpUrl,
+    /// What the connection is for, as the server lists it.
+    purpose: &'static str,
+    state: Mutex<State>,
+}
+
+struct State {
+    lane: Option<Lane>,
+    failures: u32,
+    not_before: Instant,
+}
+
+/// A connection that works, or did a moment ago.
+#[derive(Clone)]
+pub(super) struct Lane {
+    pub(super) connection: Arc<Connection>,
+    /// Confirms what is published.
+    pub(super) channel: Channel,
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.purpose, self.url)
+    }
+}
+
+impl Link {
+    pub(super) fn new(url: &AmqpUrl, purpose: &'static str) -> Self {
+        Self {
+            url: url.clone(),
+            purpose,
+            state: Mutex::new(State {
+                lane: None,
+                failures: 0,
+                not_before: Instant::now(),
+            }),
+        }
+    }
+
+    /// The connection, made first if there is none. Between attempts to make it this fails at once.
+    pub(super) async fn lane(&self) -> Result<Lane, Error> {
+        let state = timeout(CALL_TIMEOUT, self.state.lock()).await;
+        let mut state = state.map_err(|_| AWAY)?;
+        if let Some(lane) = &state.lane {
+            if lane.connection.status().connected() && lane.channel.status().connected() {
+                return Ok(lane.clone());
+            }
+            tracing::warn!(purpose = self.purpose, "the broker's connection was lost");
+            state.lane = None;
+        }
+        if Instant::now() < state.not_before {
+            return Err(AWAY);
+        }
+        match self.connect().await {
+            Ok(lane) => {
+                tracing::info!(purpose = self.purpose, "connected to the broker");
+                state.failures = 0;
+                Ok(state.lane.insert(lane).clone())
+            }
+            Err(error) => {
+                let wait = FIRST_BACK_OFF * 2_u32.pow(state.failures.min(10));
+                let wait = wait
+                    .min(LONGEST_BACK_OFF)
+                    .mul_f64(0.5 + fastrand::f64() / 2.0);
+                tracing::warn!(purpose = self.purpose, error, ?wait, "the broker is away");
+                state.failures += 1;
+                state.not_before = Instant::now() + wait;
+                Err(AWAY)
+            }
+        }
+    }
+
+    async fn connect(&self) -> Result<Lane, String> {
+        let name = format!("windtunnel {}", self.purpose);
+        let options = ConnectionProperties::default().with_connection_name(name.into());
+        let connect = async {
+            let connection = Connection::connect_uri(self.url.uri.clone(), options).await?;
+            let channel = connection.create_channel().await?;
+            let options = ConfirmSelectOptions::default();
+            channel.confirm_select(options).await?;
+            Ok(Lane {
+                connection: Arc::new(connection),
+                channel,
+            })
+        };
+        let lane = within(CONNECT_TIMEOUT, "to connect", connect).await?;
+        // Whoever uses the connection finds every queue, also at a server that has lost its own.
+        let names = Names::new(&self.url.prefix);
+        let declare = names.declare(&lane.channel);
+        within(DECLARE_TIMEOUT, "to declare the queues", declare).await?;
+        Ok(lane)
+    }
+
+    /// Lets go of a connection that did not do what it should, so that the next call makes another.
+    pub(super) async fn discard(&self, lane: &Lane, why: &str) {
+        // Whoever has the lock for long is connecting already.
+        let Ok(mut state) = timeout(CALL_TIMEOUT, self.state.lock()).await else {
+            return;
+        };
+        let current = |it: &Lane| Arc::ptr_eq(&it.connection, &lane.connection);
+        if state.lane.as_ref().is_some_and(current) {
+            tracing::warn!(
+                purpose = self.purpose,
+                why,
+                "the broker's connection is given up"
+            );
+            state.lane = None;
+        }
+    }
+
+    /// Publishes `messages`. When it returns, the server has them all on disk; otherwise it may have any of them.
+    pub(super) async fn publish(&self, messages: &[Outgoing]) -> Result<(), Error> {
+        let lane = self.lane().await?;
+        let sent = timeout(CONFIRM_TIMEOUT, send(&lane, messages)).await;
+        let why = match sent {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(why)) => why,
+            // The server will confirm them when it has room again, and says so.
+            Err(_) if lane.connection.status().blocked() => {
+                tracing::warn!("the broker takes no messages");
+                return Err(AWAY);
+            }
+            Err(_) => format!("no confirmation within {CONFIRM_TIMEOUT:?}"),
+        };
+        self.discard(&lane, &why).await;
+        Err(AWAY)
+    }
+}
+
+async fn send(lane: &Lane, messages: &[Outgoing]) -> Result<(), String> {
+    while lane.connection.status().blocked() {
+        sleep(BLOCKED_POLL).await;
+    }
+    let mut confirms = Vec::with_capacity(messages.len());
+    for it in messages {
+        let options = BasicPublishOptions {
+            mandatory: it.mandatory,
+            ..BasicPublishOptions::default()
+        };
+        let (exchange, key) = (it.exchange.clone(), it.key.clone());
+        let publish =
+            lane.channel
+                .basic_publish(exchange, key, options, &it.body, it.properties.clone());
+        confirms.push(publish.await.map_err(|error| error.to_string())?);
+    }
+    for confirm in confirms {
+        let confirmation = confirm.await.map_err(|error| error.to_string())?;
+        let taken = confirmation.is_ack();
+        if let Some(returned) = confirmation.take_message() {
+            let reason = returned.reply_text.as_str();
+            return Err(format!("a message was returned: {reason}"));
+        }
+        if !taken {
+            return Err("a message was refused".to_owned());
+        }
+    }
+    Ok(())
+}
+
+/// Waits for `call`, but not for ever.
+async fn within<T>(
+    limit: Duration,
+    what: &str,
+    call: impl Future<Output = lapin::Result<T>>,
+) -> Result<T, String> {
+    match timeout(limit, call).await {
+        Ok(answer) => answer.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("no answer within {limit:?} when asked {what}")),
+    }
+}
+
+/// Waits for the answer to one call.
+pub(super) async fn call<T>(call: impl Future<Output = lapin::Result<T>>) -> Result<T, Error> {
+    within(CALL_TIMEOUT, "something", call)
+        .await
+        .map_err(|error| {
+            tracing::warn!(error, "the broker did not do it");
+            AWAY
+        })
+}
