@@ -12,7 +12,7 @@ use std::{
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
 use tokio_util::sync::CancellationToken;
 
-use crate::{engine, experiments, report, run, up};
+use crate::{deployment::Backends, engine, experiments, report, run, up};
 
 /// The command line was wrong (`EX_USAGE` of sysexits.h).
 const USAGE: u8 = 64;
@@ -99,6 +99,9 @@ pub struct RunArgs {
     /// Arrivals a second at nominal load
     #[arg(long, default_value_t = 100.0, value_parser = rate, value_name = "RATE")]
     pub rate: f64,
+    /// What the shop runs on: files, or the servers that `scripts/backends env` names
+    #[arg(long, value_enum, default_value_t, value_name = "KIND")]
+    pub backends: Backends,
     /// Print the verdict as JSON, and nothing else, on standard output
     #[arg(long)]
     pub json: bool,
@@ -116,6 +119,9 @@ pub struct UpArgs {
     /// Port of the gateway on 127.0.0.1; 0 takes any free one
     #[arg(long, default_value_t = 8080, value_name = "PORT")]
     pub port: u16,
+    /// What the shop runs on: files, or the servers that `scripts/backends env` names
+    #[arg(long, value_enum, default_value_t, value_name = "KIND")]
+    pub backends: Backends,
     /// Leave a process that died as it is
     #[arg(long)]
     pub no_restart: bool,

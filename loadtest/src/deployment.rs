@@ -3,6 +3,7 @@
 //! Every replica is a process of its own in its own process group, with its log in the run directory and a Unix socket
 //! as standard input. The socket closes when this process ends, however it ends, and the replica then drains and exits.
 
+mod backends;
 mod discovery;
 mod log_tail;
 pub(crate) mod process;
@@ -19,6 +20,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+pub use backends::Backends;
 use rustix::process::{Pid, Signal, kill_process};
 pub use service::{SERVICES, Service};
 use tokio::sync::oneshot;
@@ -35,6 +37,8 @@ pub struct Options {
     pub gateway_port: u16,
     /// Where spans go; `None` leaves that to the `OTEL_*` variables of the environment.
     pub otlp: Option<SocketAddr>,
+    /// Where the services keep their data.
+    pub backends: Backends,
     /// Whether a process that died is started again.
     pub restart: bool,
     /// Where a death is told as it happens.
@@ -74,6 +78,7 @@ struct Shared {
     options: Options,
     dir: PathBuf,
     http: reqwest::Client,
+    servers: backends::Servers,
     state: Mutex<State>,
 }
 
@@ -108,11 +113,13 @@ impl Deployment {
             .timeout(Duration::from_secs(2))
             .build()
             .context("make an HTTP client")?;
+        let servers = backends::Servers::prepare(options.backends).await?;
         let it = Self {
             shared: Arc::new(Shared {
                 options,
                 dir: run_dir.path().to_owned(),
                 http,
+                servers,
                 state: Mutex::default(),
             }),
             keepers: TaskTracker::new(),
@@ -207,6 +214,9 @@ impl Deployment {
         self.stop.cancel();
         self.keepers.close();
         self.keepers.wait().await;
+        if let Err(error) = self.shared.servers.clear().await {
+            (self.shared.options.tell)(&format!("tables stay behind on the servers: {error:#}"));
+        }
     }
 }
 

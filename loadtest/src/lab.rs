@@ -81,6 +81,7 @@ impl<'a> Lab<'a> {
         let options = Options {
             gateway_port: 0,
             otlp: Some(receiver.address),
+            backends: args.backends,
             restart: true,
             tell: Box::new(move |text| said.say(text)),
         };

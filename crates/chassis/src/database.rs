@@ -1,43 +1,36 @@
 //! A service's own database, chosen by URL.
 
-use std::{
-    fmt,
-    fs::{File, TryLockError},
-    ops::{Deref, DerefMut},
-    path::PathBuf,
-    str::FromStr,
-    sync::Arc,
-    time::Duration,
-};
+mod pools;
+mod postgres;
+mod query;
+mod sqlite;
+
+use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use anyhow::Context as _;
-use sqlx::{
-    Sqlite, SqliteConnection, SqlitePool,
-    migrate::Migrator,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
-};
-use tokio::{
-    sync::{Mutex, OwnedMutexGuard},
-    time::timeout,
-};
+use sqlx::{Postgres, migrate::Migrator};
+
+pub(crate) use postgres::is_away;
+pub use postgres::{PostgresDatabase, PostgresUrl};
+pub use query::{Executor, Query, Record, Value, query};
+pub use sqlite::{SqliteDatabase, SqliteTransaction};
 
 use crate::{
-    Error,
+    Error, Host,
     config::{path_of, scheme},
 };
 
-/// Readers at once; they do not wait for its writer.
-const READERS: u32 = 4;
-/// The longest wait for a connection.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
-/// Only a transaction that was cut off without a rollback can make another wait for the file itself.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+/// What `db.system.name` calls them.
+const SQLITE: &str = "sqlite";
+const POSTGRESQL: &str = "postgresql";
 
 /// Which database, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DatabaseUrl {
     /// `sqlite:PATH`: a file, made when missing. Replicas of the service share it.
     Sqlite(PathBuf),
+    /// `postgres://ROLE:PASSWORD@HOST:PORT/DATABASE`.
+    Postgres(PostgresUrl),
 }
 
 impl FromStr for DatabaseUrl {
@@ -46,9 +39,10 @@ impl FromStr for DatabaseUrl {
     fn from_str(text: &str) -> Result<Self, String> {
         let url = match scheme(text) {
             ("sqlite", rest) => path_of(rest).map(Self::Sqlite),
+            ("postgres" | "postgresql", _) => return text.parse().map(Self::Postgres),
             _ => None,
         };
-        url.ok_or_else(|| format!("expected sqlite:PATH, found {text:?}"))
+        url.ok_or_else(|| "expected sqlite:PATH or postgres://…".to_owned())
     }
 }
 
@@ -56,180 +50,177 @@ impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Postgres(url) => url.fmt(f),
         }
     }
 }
 
+/// The limits of a `PostgreSQL` database; flatten them into the service's own `Config`.
+#[derive(Debug, Clone, clap::Args)]
+#[group(id = "database")]
+#[command(next_help_heading = "PostgreSQL")]
+pub struct DatabaseOptions {
+    /// How many connections a replica holds at most
+    #[arg(long, env, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..), value_name = "COUNT")]
+    pub database_connections: u32,
+    /// The longest wait for one of them; whoever waits longer is answered 503
+    #[arg(long, env, default_value = "2s", value_parser = humantime::parse_duration, value_name = "DURATION")]
+    pub database_acquire_timeout: Duration,
+    /// The longest a statement may take, and a transaction may idle, before the server ends it
+    #[arg(long, env, default_value = "3s", value_parser = humantime::parse_duration, value_name = "DURATION")]
+    pub database_statement_timeout: Duration,
+}
+
+impl Default for DatabaseOptions {
+    fn default() -> Self {
+        Self {
+            database_connections: 10,
+            database_acquire_timeout: Duration::from_secs(2),
+            database_statement_timeout: Duration::from_secs(3),
+        }
+    }
+}
+
+/// The tables of a database: the same for every kind, written in the words of each.
+#[derive(Debug)]
+pub struct Migrations {
+    /// `migrations/sqlite`.
+    pub sqlite: Migrator,
+    /// `migrations/postgres`.
+    pub postgres: Migrator,
+}
+
+impl Migrations {
+    /// No tables.
+    pub const NONE: Self = Self {
+        sqlite: Migrator::DEFAULT,
+        postgres: Migrator::DEFAULT,
+    };
+}
+
 /// A handle to the database; cloning shares its connections.
-///
-/// With several processes on one file, a transaction that reads first and then writes fails at once when another
-/// has written in between, and busy waiting starves. So every write takes a lock file first and then `BEGIN IMMEDIATE`.
 #[derive(Debug, Clone)]
-pub struct Database {
-    readers: SqlitePool,
-    writer: SqlitePool,
-    /// The mutex is for the tasks of this process: they share the open lock file, which keeps only other processes out.
-    lock: Arc<Mutex<File>>,
+pub enum Database {
+    /// A file.
+    Sqlite(SqliteDatabase),
+    /// A server.
+    Postgres(PostgresDatabase),
+}
+
+impl From<SqliteDatabase> for Database {
+    fn from(database: SqliteDatabase) -> Self {
+        Self::Sqlite(database)
+    }
 }
 
 impl Database {
-    /// Opens the database and brings its tables up to date. Replicas that start together do so one after the other.
-    pub async fn open(url: &DatabaseUrl, migrations: &Migrator) -> anyhow::Result<Self> {
-        let DatabaseUrl::Sqlite(path) = url;
-        Self::open_sqlite(path.clone(), migrations)
-            .await
-            .with_context(|| format!("open the database {url}"))
-    }
-
-    async fn open_sqlite(path: PathBuf, migrations: &Migrator) -> anyhow::Result<Self> {
-        let lock_path = path.with_added_extension("lock");
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&lock_path)
-            .with_context(|| format!("make {}", lock_path.display()))?;
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Normal)
-            .busy_timeout(BUSY_TIMEOUT);
-        let pool = |size| {
-            SqlitePoolOptions::new()
-                .max_connections(size)
-                .acquire_timeout(ACQUIRE_TIMEOUT)
-        };
-        let lock = Arc::new(Mutex::new(lock));
-        // Changing the journal mode is a write too.
-        let guard = LockGuard::take(Arc::clone(&lock).lock_owned().await).await?;
-        let writer = pool(1).connect_with(options.clone()).await?;
-        migrations.run(&writer).await?;
-        drop(guard);
-        Ok(Self {
-            readers: pool(READERS).connect_lazy_with(options),
-            writer,
-            lock,
-        })
+    /// Opens the database and brings its tables up to date. Replicas that start together do so one after the other. A server
+    /// that is away is waited for.
+    pub async fn open(
+        url: &DatabaseUrl,
+        options: &DatabaseOptions,
+        migrations: &Migrations,
+    ) -> anyhow::Result<Self> {
+        match url {
+            DatabaseUrl::Sqlite(path) => {
+                let database = SqliteDatabase::open(path, &migrations.sqlite).await?;
+                Ok(Self::Sqlite(database))
+            }
+            DatabaseUrl::Postgres(url) => {
+                let database = PostgresDatabase::open(url, options, &migrations.postgres).await;
+                let database = database.with_context(|| format!("open the database {url}"))?;
+                Ok(Self::Postgres(database))
+            }
+        }
     }
 
     /// Makes further tables, those of another migration directory.
-    pub(crate) async fn migrate(&self, migrations: &Migrator) -> anyhow::Result<()> {
-        let turn = Arc::clone(&self.lock).lock_owned().await;
-        let guard = LockGuard::take(turn).await?;
-        migrations.run(&self.writer).await?;
-        drop(guard);
-        Ok(())
+    pub(crate) async fn migrate(&self, migrations: &Migrations) -> anyhow::Result<()> {
+        match self {
+            Self::Sqlite(it) => it.migrate(&migrations.sqlite).await,
+            Self::Postgres(it) => it.migrate(&migrations.postgres).await,
+        }
+    }
+
+    /// Has `/readyz` ask whether the database answers, and `/metrics` how busy its connections are.
+    pub fn watch(&self, host: &Host) {
+        let (asked, counted) = (self.clone(), self.clone());
+        host.check("database", move || asked.clone().ping());
+        host.gauge(move || {
+            counted.report_pools();
+            std::future::ready(())
+        });
     }
 
     /// Where to read. What a reader sees is at least as new as the last commit before it began.
-    pub fn readers(&self) -> &SqlitePool {
-        &self.readers
+    pub fn readers(&self) -> Executor<'_> {
+        self.into()
     }
 
-    /// Begins a transaction that may write; only one runs at a time, over all replicas.
+    /// Begins a transaction that may write. Where the database is a file, only one runs at a time, over all replicas;
+    /// elsewhere each statement sees what others have committed before it, and what must not change meanwhile is locked with
+    /// [`Query::for_update`] or [`Transaction::lock`].
     pub async fn write(&self) -> Result<Transaction, Error> {
-        let turn = timeout(ACQUIRE_TIMEOUT, Arc::clone(&self.lock).lock_owned()).await;
-        let turn = turn.map_err(|_| Error::Unavailable("the database"))?;
-        let guard = LockGuard::take(turn).await?;
-        let connection = self.writer.acquire().await?;
-        let begin = sqlx::SqlStr::from_static("BEGIN IMMEDIATE");
-        let inner = sqlx::Transaction::begin(connection, Some(begin)).await?;
-        Ok(Transaction {
-            inner,
-            _guard: guard,
-        })
+        match self {
+            Self::Sqlite(it) => Ok(Transaction::Sqlite(it.write().await?)),
+            Self::Postgres(it) => Ok(Transaction::Postgres(it.write().await?)),
+        }
     }
 
-    /// A readiness check: whether the database answers.
-    pub async fn ping(self) -> Result<(), String> {
-        sqlx::query("SELECT 1")
-            .execute(&self.readers)
-            .await
-            .map(drop)
-            .map_err(|error| error.to_string())
+    /// Whether the database answers.
+    pub(crate) async fn ping(self) -> Result<(), String> {
+        let answer = match self {
+            Self::Sqlite(it) => sqlx::query("SELECT 1").execute(it.readers()).await.err(),
+            Self::Postgres(it) => sqlx::query("SELECT 1").execute(it.pool()).await.err(),
+        };
+        answer.map_or(Ok(()), |error| Err(error.to_string()))
+    }
+
+    fn report_pools(&self) {
+        match self {
+            Self::Sqlite(it) => it.pools().into_iter().for_each(pools::Pool::report),
+            Self::Postgres(it) => it.pools().into_iter().for_each(pools::Pool::report),
+        }
     }
 }
 
 /// A transaction that may write; dropped without [`Transaction::commit`], it is rolled back.
 #[derive(Debug)]
-pub struct Transaction {
-    // In the order in which they are given back.
-    inner: sqlx::Transaction<'static, Sqlite>,
-    _guard: LockGuard,
+pub enum Transaction {
+    /// Holds the lock file.
+    Sqlite(SqliteTransaction),
+    /// Its isolation is READ COMMITTED.
+    Postgres(sqlx::Transaction<'static, Postgres>),
 }
 
 impl Transaction {
+    /// Waits until no other transaction has locked `key`, and then keeps others from locking it until this one ends. What is
+    /// read from then on includes all that those others committed.
+    ///
+    /// It stands for something that has no row yet, such as an order nobody has heard of. A transaction locks one key, before
+    /// any row that others may want too.
+    pub async fn lock(&mut self, key: &str) -> Result<(), Error> {
+        match self {
+            // No other transaction runs.
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(it) => {
+                sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))")
+                    .bind(key)
+                    .execute(&mut **it)
+                    .await?;
+                Ok(())
+            }
+        }
+    }
+
     /// Makes everything written visible and durable, or nothing.
     pub async fn commit(self) -> Result<(), Error> {
-        let Self { inner, _guard } = self;
-        Ok(inner.commit().await?)
-    }
-}
-
-impl Deref for Transaction {
-    type Target = SqliteConnection;
-
-    fn deref(&self) -> &Self::Target {
-        &self.inner
-    }
-}
-
-impl DerefMut for Transaction {
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        &mut self.inner
-    }
-}
-
-/// Holds the lock file, and with it every other write: those of this process and of other replicas.
-#[derive(Debug)]
-struct LockGuard(OwnedMutexGuard<File>);
-
-impl LockGuard {
-    async fn take(turn: OwnedMutexGuard<File>) -> Result<Self, Error> {
-        match turn.try_lock() {
-            Ok(()) => return Ok(Self(turn)),
-            Err(TryLockError::WouldBlock) => (),
-            Err(TryLockError::Error(error)) => return Err(Error::Internal(error.into())),
-        }
-        // The turn goes along: whoever waits may go away, but the waiting for the file goes on. If another task had its turn
-        // then, both would lock the same open file, and the first to unlock it would unlock it for both.
-        let wait = tokio::task::spawn_blocking(move || turn.lock().map(|()| Self(turn)));
-        let guard = wait.await.map_err(|error| Error::Internal(error.into()))?;
-        guard.map_err(|error| Error::Internal(error.into()))
-    }
-}
-
-impl Drop for LockGuard {
-    fn drop(&mut self) {
-        if let Err(error) = self.0.unlock() {
-            tracing::error!(%error, "the database lock was not released");
+        match self {
+            Self::Sqlite(it) => it.commit().await,
+            Self::Postgres(it) => Ok(it.commit().await?),
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn the_wait_for_another_replica_keeps_its_turn_even_if_nobody_wants_it_any_more() {
-        let data = tempfile::tempdir().unwrap();
-        let url = DatabaseUrl::Sqlite(data.path().join("x.db"));
-        let none = Migrator::DEFAULT;
-        let ours = Database::open(&url, &none).await.unwrap();
-        let theirs = Database::open(&url, &none).await.unwrap();
-        let held = theirs.write().await.unwrap();
-        let impatient = timeout(Duration::from_millis(10), ours.write()).await;
-        assert!(impatient.is_err());
-        let turn = ours.lock.try_lock();
-        assert!(turn.is_err(), "two would wait with one open file");
-        drop(turn);
-        held.commit().await.unwrap();
-        let write = ours.write().await.unwrap();
-        let lock = theirs.lock.try_lock().unwrap();
-        assert!(matches!(lock.try_lock(), Err(TryLockError::WouldBlock)));
-        drop(write);
-        lock.try_lock().unwrap();
-    }
-}
+mod tests;

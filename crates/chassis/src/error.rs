@@ -8,6 +8,8 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::database::is_away;
+
 /// Why a request could not be served. It is the only type that knows status codes.
 ///
 /// Every text but that of `Internal` is also the answer. `Internal` keeps its cause for the log; the caller learns only
@@ -54,10 +56,16 @@ pub enum Error {
 
 impl From<sqlx::Error> for Error {
     fn from(cause: sqlx::Error) -> Self {
-        match cause {
-            sqlx::Error::PoolTimedOut => Self::Unavailable("the database"),
-            other => Self::Internal(anyhow::Error::new(other).context("use the database")),
+        if !is_away(&cause) {
+            return Self::Internal(anyhow::Error::new(cause).context("use the database"));
         }
+        // Its text may hold personal data where it comes from the database itself.
+        let reason = match &cause {
+            sqlx::Error::Database(error) => error.code().unwrap_or_default().into_owned(),
+            other => other.to_string(),
+        };
+        tracing::warn!(reason, "the database did not do it");
+        Self::Unavailable("the database")
     }
 }
 

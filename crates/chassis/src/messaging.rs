@@ -20,20 +20,25 @@ use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{family::Family, gauge::Gauge},
 };
-use sqlx::migrate::Migrator;
 use telemetry::{Origin, names};
 use tokio::sync::Notify;
 
 use crate::{
-    Broker, BrokerUrl, Database, Error, Host, Transaction,
+    Broker, BrokerUrl, Database, Error, Executor, Host, Migrations, Transaction,
     broker::DeadLetter,
     clock::{new_id, now_ms, rfc3339},
+    query,
 };
 
-static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
-    let mut migrations = sqlx::migrate!("migrations/messaging");
-    // The service's own migrations have the usual table.
-    migrations.dangerous_set_table_name("_messaging_migrations");
+static MIGRATIONS: LazyLock<Migrations> = LazyLock::new(|| {
+    let mut migrations = Migrations {
+        sqlite: sqlx::migrate!("migrations/messaging/sqlite"),
+        postgres: sqlx::migrate!("migrations/messaging/postgres"),
+    };
+    for it in [&mut migrations.sqlite, &mut migrations.postgres] {
+        // The service's own migrations have the usual table.
+        it.dangerous_set_table_name("_messaging_migrations");
+    }
     migrations
 });
 
@@ -132,33 +137,35 @@ impl Messaging {
             fact,
         };
         let body = serde_json::to_string(&event).context("write an event as JSON")?;
-        let insert = sqlx::query("INSERT INTO outbox (body) VALUES ($1)")
+        query("INSERT INTO outbox (body) VALUES ($1)")
             .bind(body)
-            .execute(&mut **transaction);
-        telemetry::db("sqlite", "INSERT", "outbox", insert).await?;
+            .observed("INSERT", "outbox")
+            .execute(transaction)
+            .await?;
         self.told.notify_one();
         Ok(())
     }
 
-    /// Whether `event` is new to this service, which it is not any more once `transaction` is committed.
+    /// Whether `event` is new to this service, which it is not any more once `transaction` is committed. Another transaction
+    /// that has asked the same and is not over yet is waited for.
     pub async fn is_new(
         &self,
-        transaction: &mut Transaction,
+        transaction: impl Into<Executor<'_>>,
         event: &Event,
     ) -> Result<bool, Error> {
-        let insert = sqlx::query(
+        let inserted = query(
             "INSERT INTO inbox (event_id, processed_at) VALUES ($1, $2) ON CONFLICT DO NOTHING",
         )
         .bind(&event.id)
         .bind(now_ms())
-        .execute(&mut **transaction);
-        let inserted = telemetry::db("sqlite", "INSERT", "inbox", insert).await?;
-        Ok(inserted.rows_affected() == 1)
+        .observed("INSERT", "inbox")
+        .execute(transaction)
+        .await?;
+        Ok(inserted == 1)
     }
 
     async fn refresh_outbox(self) {
-        let count =
-            sqlx::query_scalar("SELECT count(*) FROM outbox").fetch_one(self.database.readers());
+        let count = query("SELECT count(*) FROM outbox").fetch_value(self.database.readers());
         match count.await {
             Ok(count) => _ = OUTBOX.set(count),
             Err(error) => tracing::warn!(%error, "the outbox was not counted"),

@@ -19,6 +19,11 @@ pub const RPC_CLIENT_CALL_DURATION: &str = "rpc_client_call_duration_seconds";
 /// Histogram: seconds of one database operation. Labels [`DB_SYSTEM_NAME`], [`DB_OPERATION_NAME`],
 /// [`DB_COLLECTION_NAME`], [`ERROR_TYPE`].
 pub const DB_CLIENT_OPERATION_DURATION: &str = "db_client_operation_duration_seconds";
+/// Gauge: connections to the database that are open. Labels [`DB_CLIENT_CONNECTION_POOL_NAME`],
+/// [`DB_CLIENT_CONNECTION_STATE`].
+pub const DB_CLIENT_CONNECTION_COUNT: &str = "db_client_connection_count";
+/// Gauge: connections to the database that may be open at once. Label [`DB_CLIENT_CONNECTION_POOL_NAME`].
+pub const DB_CLIENT_CONNECTION_MAX: &str = "db_client_connection_max";
 /// Histogram: seconds of handing one event to the broker. Labels [`MESSAGING_SYSTEM`], [`MESSAGING_OPERATION_NAME`],
 /// [`MESSAGING_DESTINATION_NAME`], [`ERROR_TYPE`].
 pub const MESSAGING_CLIENT_OPERATION_DURATION: &str = "messaging_client_operation_duration_seconds";
@@ -80,6 +85,10 @@ pub const DB_SYSTEM_NAME: &str = "db_system_name";
 pub const DB_OPERATION_NAME: &str = "db_operation_name";
 /// Table.
 pub const DB_COLLECTION_NAME: &str = "db_collection_name";
+/// `database`, or `readers` and `writer` where it is a file.
+pub const DB_CLIENT_CONNECTION_POOL_NAME: &str = "db_client_connection_pool_name";
+/// `used` or `idle`.
+pub const DB_CLIENT_CONNECTION_STATE: &str = "db_client_connection_state";
 /// `sqlite` for the embedded queue, or `rabbitmq`, `kafka`.
 pub const MESSAGING_SYSTEM: &str = "messaging_system";
 /// `send`.

@@ -56,11 +56,10 @@ impl Service {
     /// The flags of one replica, beside those that all services get.
     pub(super) fn flags(self, dir: &Path, discovery: &Path, gateway_port: u16) -> Vec<String> {
         let data = |name: &str| dir.join("data").join(name).display().to_string();
-        let database = || format!("--database-url=sqlite:{}", data(&format!("{self}.db")));
         let broker = || format!("--broker-url=sqlite:{}", data("broker.db"));
         let at = |service: Self| format!("--{service}-addr=file:{}", discovery.display());
         match self {
-            Self::Catalog => vec![database(), broker(), at(Self::Users)],
+            Self::Catalog => vec![broker(), at(Self::Users)],
             Self::Gateway => {
                 let behind = SERVICES.into_iter().filter(|it| it.is_routed_to()).map(at);
                 let mut flags: Vec<_> = behind.collect();
@@ -69,14 +68,13 @@ impl Service {
                 flags.push("--trust-forwarded-for".into());
                 flags
             }
-            Self::Inventory | Self::Payments => vec![database(), broker()],
-            Self::Orders => vec![database(), broker(), at(Self::Users), at(Self::Catalog)],
+            Self::Inventory | Self::Payments => vec![broker()],
+            Self::Orders => vec![broker(), at(Self::Users), at(Self::Catalog)],
             Self::Search => vec![
                 format!("--search-url=sqlite:{}", data("search.db")),
                 broker(),
             ],
             Self::Users => vec![
-                database(),
                 format!("--signing-key-file={}", secrets::signing_key(dir).display()),
                 format!("--admin-email={}", secrets::ADMIN_EMAIL),
                 format!(
@@ -85,6 +83,14 @@ impl Service {
                 ),
             ],
         }
+    }
+
+    /// The flag that has it keep its data in a file, if it has a database at all.
+    pub(super) fn database_file(self, dir: &Path) -> Option<String> {
+        let file = dir.join("data").join(format!("{self}.db"));
+        // Search names its index in another way.
+        let has_one = !matches!(self, Self::Gateway | Self::Search);
+        has_one.then(|| format!("--database-url=sqlite:{}", file.display()))
     }
 
     /// Whether the gateway calls it.

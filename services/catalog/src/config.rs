@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chassis::{Address, BrokerUrl, CacheUrl, DatabaseUrl};
+use chassis::{Address, BrokerUrl, CacheUrl, DatabaseOptions, DatabaseUrl};
 
 /// The product catalogue of the shop
 #[derive(Debug, Clone, clap::Parser)]
@@ -11,9 +11,18 @@ pub struct Config {
     /// Listeners, limits and faults.
     #[command(flatten)]
     pub chassis: chassis::Config,
-    /// Where products are kept: sqlite:PATH
-    #[arg(long, env, default_value = "sqlite:catalog.db", value_name = "URL")]
+    /// Where products are kept: sqlite:PATH or postgres://…
+    #[arg(
+        long,
+        env,
+        hide_env_values = true,
+        default_value = "sqlite:catalog.db",
+        value_name = "URL"
+    )]
     pub database_url: DatabaseUrl,
+    /// Limits of that database.
+    #[command(flatten)]
+    pub database: DatabaseOptions,
     /// Where changes of products are told: sqlite:PATH or amqp://USER:PASSWORD@HOST:PORT/VHOST
     #[arg(
         long,

@@ -17,8 +17,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     chassis::run("catalog", &config.chassis, caller, async |host| {
         let store = Store::open(&host, &config).await?;
         let verifier = Verifier::new(&config.users_addr);
-        let (database, keys) = (store.database().clone(), verifier.clone());
-        host.check("database", move || database.clone().ping());
+        let keys = verifier.clone();
+        store.database().watch(&host);
         host.check("token_keys", move || std::future::ready(keys.loaded()));
         Ok(app(store, verifier))
     })

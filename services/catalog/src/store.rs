@@ -4,12 +4,17 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use api::{Fact, NewProduct, Product, ProductChange, ProductId, ProductPage};
-use chassis::{Cache, CacheOptions, Database, Error, Host, Messaging, Transaction};
-use sqlx::{FromRow, QueryBuilder, Sqlite, SqliteConnection, migrate::Migrator};
+use chassis::{
+    Cache, CacheOptions, Database, Error, Host, Messaging, Migrations, Query, Transaction, query,
+};
+use sqlx::FromRow;
 
 use crate::Config;
 
-static MIGRATIONS: Migrator = sqlx::migrate!();
+static MIGRATIONS: Migrations = Migrations {
+    sqlite: sqlx::migrate!("migrations/sqlite"),
+    postgres: sqlx::migrate!("migrations/postgres"),
+};
 
 /// A handle to the products; cloning shares it.
 #[derive(Debug, Clone)]
@@ -55,7 +60,7 @@ impl Store {
             capacity: config.cache_capacity,
             timeout: config.cache_timeout,
         };
-        let database = Database::open(&config.database_url, &MIGRATIONS).await?;
+        let database = Database::open(&config.database_url, &config.database, &MIGRATIONS).await?;
         let store = Self {
             messaging: Messaging::open(host, "catalog", &config.broker_url, &database).await?,
             database,
@@ -74,12 +79,14 @@ impl Store {
 
     async fn seed(&self, count: u32) -> Result<(), Error> {
         let mut transaction = self.database.write().await?;
-        let filled: i64 = sqlx::query_scalar("SELECT count(*) FROM products")
-            .fetch_one(&mut *transaction)
+        // Replicas that start together fill it once.
+        transaction.lock("seed").await?;
+        let filled: i64 = query("SELECT count(*) FROM products")
+            .fetch_value(&mut transaction)
             .await?;
         if filled == 0 {
             for product in api::seed(count) {
-                insert(&mut transaction, &product).await?;
+                insert(&product).execute(&mut transaction).await?;
             }
         }
         transaction.commit().await
@@ -92,23 +99,18 @@ impl Store {
         cursor: Option<&ProductId>,
         limit: u32,
     ) -> Result<ProductPage, Error> {
-        let mut query = QueryBuilder::<Sqlite>::new("SELECT * FROM products WHERE id > ");
-        query.push_bind(cursor.map_or("", ProductId::as_str));
+        let mut page = query("SELECT * FROM products WHERE id > ")
+            .push_bind(cursor.map_or("", ProductId::as_str));
         if let Some(category) = category {
-            query.push(" AND category = ").push_bind(category);
+            page = page.push(" AND category = ").push_bind(category);
         }
         // One more than asked for tells whether there is a next page.
-        query
+        let rows: Vec<Row> = page
             .push(" ORDER BY id LIMIT ")
-            .push_bind(i64::from(limit) + 1);
-        let read = query.build_query_as::<Row>();
-        let rows = telemetry::db(
-            "sqlite",
-            "SELECT",
-            "products",
-            read.fetch_all(self.database.readers()),
-        )
-        .await?;
+            .push_bind(i64::from(limit) + 1)
+            .observed("SELECT", "products")
+            .fetch_all(self.database.readers())
+            .await?;
         let mut items = rows
             .into_iter()
             .map(Product::try_from)
@@ -123,11 +125,11 @@ impl Store {
     pub(crate) async fn get(&self, id: &ProductId) -> Result<Product, Arc<Error>> {
         let (database, wanted) = (self.database.clone(), id.clone());
         let load = async move {
-            let read = sqlx::query_as::<_, Row>("SELECT * FROM products WHERE id = $1");
-            let read = read
+            let row: Option<Row> = query("SELECT * FROM products WHERE id = $1")
                 .bind(wanted.as_str())
-                .fetch_optional(database.readers());
-            let row = telemetry::db("sqlite", "SELECT", "products", read).await?;
+                .observed("SELECT", "products")
+                .fetch_optional(database.readers())
+                .await?;
             row.ok_or(Error::NotFound("product"))?.try_into()
         };
         self.cache.get_or_load(id.as_str(), load).await
@@ -144,13 +146,10 @@ impl Store {
             price_cents: new.price_cents,
         };
         let mut transaction = self.database.write().await?;
-        telemetry::db(
-            "sqlite",
-            "INSERT",
-            "products",
-            insert(&mut transaction, &product),
-        )
-        .await?;
+        insert(&product)
+            .observed("INSERT", "products")
+            .execute(&mut transaction)
+            .await?;
         self.tell(&mut transaction, &product).await?;
         transaction.commit().await?;
         Ok(product)
@@ -163,7 +162,7 @@ impl Store {
         change: ProductChange,
     ) -> Result<Product, Error> {
         let mut transaction = self.database.write().await?;
-        let update = sqlx::query_as::<_, Row>(
+        let row: Option<Row> = query(
             "UPDATE products SET version = version + 1, name = COALESCE($2, name),
                  description = COALESCE($3, description), category = COALESCE($4, category),
                  price_cents = COALESCE($5, price_cents)
@@ -174,8 +173,9 @@ impl Store {
         .bind(change.description)
         .bind(change.category)
         .bind(change.price_cents)
-        .fetch_optional(&mut *transaction);
-        let row = telemetry::db("sqlite", "UPDATE", "products", update).await?;
+        .observed("UPDATE", "products")
+        .fetch_optional(&mut transaction)
+        .await?;
         let product = row.ok_or(Error::NotFound("product"))?.try_into()?;
         self.tell(&mut transaction, &product).await?;
         transaction.commit().await?;
@@ -190,8 +190,8 @@ impl Store {
     }
 }
 
-async fn insert(connection: &mut SqliteConnection, product: &Product) -> Result<(), sqlx::Error> {
-    sqlx::query(
+fn insert(product: &Product) -> Query {
+    query(
         "INSERT INTO products (id, version, name, description, category, price_cents) VALUES ($1, $2, $3, $4, $5, $6)",
     )
     .bind(product.id.as_str())
@@ -200,7 +200,4 @@ async fn insert(connection: &mut SqliteConnection, product: &Product) -> Result<
     .bind(&product.description)
     .bind(&product.category)
     .bind(product.price_cents)
-    .execute(connection)
-    .await
-    .map(drop)
 }

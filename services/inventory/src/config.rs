@@ -1,6 +1,6 @@
 //! What the command line and the environment decide.
 
-use chassis::{BrokerUrl, DatabaseUrl};
+use chassis::{BrokerUrl, DatabaseOptions, DatabaseUrl};
 
 /// The stock of the shop
 #[derive(Debug, Clone, clap::Parser)]
@@ -9,9 +9,18 @@ pub struct Config {
     /// Listeners, limits and faults.
     #[command(flatten)]
     pub chassis: chassis::Config,
-    /// Where stock is kept: sqlite:PATH
-    #[arg(long, env, default_value = "sqlite:inventory.db", value_name = "URL")]
+    /// Where stock is kept: sqlite:PATH or postgres://…
+    #[arg(
+        long,
+        env,
+        hide_env_values = true,
+        default_value = "sqlite:inventory.db",
+        value_name = "URL"
+    )]
     pub database_url: DatabaseUrl,
+    /// Limits of that database.
+    #[command(flatten)]
+    pub database: DatabaseOptions,
     /// Where events come from and go to: sqlite:PATH or amqp://USER:PASSWORD@HOST:PORT/VHOST
     #[arg(
         long,

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use anyhow::Context as _;
-use api::{AuditRow, Event, Fact, PlacedOrder, StockEffect};
-use chassis::{Error, Messaging, Transaction};
+use api::{AuditRow, Event, Fact, OrderItem, PlacedOrder, StockEffect};
+use chassis::{Error, Messaging, Transaction, query};
 
 use crate::{Store, stock};
 
@@ -21,18 +21,12 @@ impl Store {
             return Ok(());
         }
         let order_id = &event.subject;
+        // Whoever cancels the order comes before all this or after it.
+        transaction.lock(order_id).await?;
         if is_cancelled(&mut transaction, order_id).await? {
             return transaction.commit().await;
         }
-        let mut available = HashMap::new();
-        for item in &order.items {
-            let units: Option<i64> =
-                sqlx::query_scalar("SELECT on_hand - reserved FROM stock WHERE product_id = $1")
-                    .bind(item.product_id.as_str())
-                    .fetch_optional(&mut *transaction)
-                    .await?;
-            available.insert(item.product_id.to_string(), units.unwrap_or(0));
-        }
+        let available = lock_stock(&mut transaction, &order.items).await?;
         if let Some(product_id) = stock::shortage(&order.items, &available) {
             tracing::info!(order_id, %product_id, "not enough in stock");
             let fact = Fact::StockRejected {};
@@ -41,19 +35,19 @@ impl Store {
         }
         for item in &order.items {
             let (product_id, quantity) = (item.product_id.as_str(), item.quantity);
-            sqlx::query("UPDATE stock SET reserved = reserved + $2 WHERE product_id = $1")
+            query("UPDATE stock SET reserved = reserved + $2 WHERE product_id = $1")
                 .bind(product_id)
                 .bind(quantity)
-                .execute(&mut *transaction)
+                .execute(&mut transaction)
                 .await?;
-            sqlx::query(
+            query(
                 "INSERT INTO reservations (order_id, product_id, quantity) VALUES ($1, $2, $3)
                  ON CONFLICT (order_id, product_id) DO UPDATE SET quantity = reservations.quantity + excluded.quantity",
             )
             .bind(order_id)
             .bind(product_id)
             .bind(quantity)
-            .execute(&mut *transaction)
+            .execute(&mut transaction)
             .await?;
             let entry = (product_id, StockEffect::Reserved, quantity);
             write_entry(&mut transaction, event, entry).await?;
@@ -69,6 +63,7 @@ impl Store {
         if !messaging.is_new(&mut transaction, event).await? {
             return Ok(());
         }
+        transaction.lock(&event.subject).await?;
         end_reservations(&mut transaction, event, StockEffect::Sold).await?;
         transaction.commit().await
     }
@@ -79,9 +74,10 @@ impl Store {
         if !messaging.is_new(&mut transaction, event).await? {
             return Ok(());
         }
-        sqlx::query("INSERT INTO cancelled_orders (order_id) VALUES ($1) ON CONFLICT DO NOTHING")
+        transaction.lock(&event.subject).await?;
+        query("INSERT INTO cancelled_orders (order_id) VALUES ($1) ON CONFLICT DO NOTHING")
             .bind(&event.subject)
-            .execute(&mut *transaction)
+            .execute(&mut transaction)
             .await?;
         end_reservations(&mut transaction, event, StockEffect::Released).await?;
         transaction.commit().await
@@ -89,7 +85,7 @@ impl Store {
 
     /// The ledger by order, then the levels of every product in it.
     pub async fn audit(&self) -> Result<Vec<AuditRow>, Error> {
-        let entries: Vec<(String, String, String, String, i64)> = sqlx::query_as(
+        let entries: Vec<(String, String, String, String, i64)> = query(
             "SELECT order_id, event_id, product_id, effect, quantity FROM ledger ORDER BY order_id, seq",
         )
         .fetch_all(self.database().readers())
@@ -104,7 +100,7 @@ impl Store {
                 quantity,
             });
         }
-        let levels: Vec<(String, i64, i64, i64)> = sqlx::query_as(
+        let levels: Vec<(String, i64, i64, i64)> = query(
             "SELECT product_id, initial, on_hand, reserved FROM stock
              WHERE product_id IN (SELECT product_id FROM ledger) ORDER BY product_id",
         )
@@ -123,9 +119,26 @@ impl Store {
 }
 
 async fn is_cancelled(transaction: &mut Transaction, order_id: &str) -> Result<bool, Error> {
-    let query =
-        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM cancelled_orders WHERE order_id = $1)");
-    Ok(query.bind(order_id).fetch_one(&mut **transaction).await?)
+    query("SELECT EXISTS (SELECT 1 FROM cancelled_orders WHERE order_id = $1)")
+        .bind(order_id)
+        .fetch_value(transaction)
+        .await
+}
+
+/// What can be sold of each product of `items`, which nobody else changes until the transaction ends. They are locked in one
+/// order for all, so that no two wait for each other.
+async fn lock_stock(
+    transaction: &mut Transaction,
+    items: &[OrderItem],
+) -> Result<HashMap<String, i64>, Error> {
+    let available: Vec<(String, i64)> =
+        query("SELECT product_id, on_hand - reserved FROM stock WHERE product_id IN ")
+            .push_list(items.iter().map(|it| it.product_id.as_str()))
+            .push(" ORDER BY product_id")
+            .for_update()
+            .fetch_all(transaction)
+            .await?;
+    Ok(available.into_iter().collect())
 }
 
 /// Ends what is put aside for the event's order, as sold or released.
@@ -134,21 +147,22 @@ async fn end_reservations(
     event: &Event,
     effect: StockEffect,
 ) -> Result<(), Error> {
-    let reservations: Vec<(String, i64)> = sqlx::query_as(
-        "DELETE FROM reservations WHERE order_id = $1 RETURNING product_id, quantity",
-    )
-    .bind(&event.subject)
-    .fetch_all(&mut **transaction)
-    .await?;
+    let mut reservations: Vec<(String, i64)> =
+        query("DELETE FROM reservations WHERE order_id = $1 RETURNING product_id, quantity")
+            .bind(&event.subject)
+            .fetch_all(&mut *transaction)
+            .await?;
+    // In the order in which others lock them.
+    reservations.sort_unstable();
     let gone = i64::from(effect == StockEffect::Sold);
     for (product_id, quantity) in reservations {
-        sqlx::query(
+        query(
             "UPDATE stock SET reserved = reserved - $2, on_hand = on_hand - $2 * $3 WHERE product_id = $1",
         )
         .bind(&product_id)
         .bind(quantity)
         .bind(gone)
-        .execute(&mut **transaction)
+        .execute(&mut *transaction)
         .await?;
         write_entry(transaction, event, (&product_id, effect, quantity)).await?;
     }
@@ -160,7 +174,7 @@ async fn write_entry(
     event: &Event,
     (product_id, effect, quantity): (&str, StockEffect, i64),
 ) -> Result<(), Error> {
-    let insert = sqlx::query(
+    query(
         "INSERT INTO ledger (order_id, event_id, product_id, effect, quantity) VALUES ($1, $2, $3, $4, $5)",
     )
     .bind(&event.subject)
@@ -168,7 +182,8 @@ async fn write_entry(
     .bind(product_id)
     .bind(stock::effect_name(effect))
     .bind(quantity)
-    .execute(&mut **transaction);
-    telemetry::db("sqlite", "INSERT", "ledger", insert).await?;
+    .observed("INSERT", "ledger")
+    .execute(transaction)
+    .await?;
     Ok(())
 }

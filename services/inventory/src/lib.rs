@@ -20,9 +20,9 @@ pub use store::Store;
 pub async fn run(config: Config) -> anyhow::Result<()> {
     let caller = telemetry::Caller::Trusted;
     chassis::run("inventory", &config.chassis, caller, async |host| {
-        let store = Store::open(&config.database_url, config.seed_products).await?;
-        let database = store.database().clone();
-        host.check("database", move || database.clone().ping());
+        let store =
+            Store::open(&config.database_url, &config.database, config.seed_products).await?;
+        store.database().watch(&host);
         follow(&host, &store, &config.broker_url).await?;
         Ok(app(store))
     })

@@ -1,10 +1,13 @@
 //! Where stock is kept, and what of it can be sold.
 
 use anyhow::Context as _;
-use chassis::{Database, DatabaseUrl, Error};
-use sqlx::{FromRow, QueryBuilder, Sqlite, migrate::Migrator};
+use chassis::{Database, DatabaseOptions, DatabaseUrl, Error, Migrations, query};
+use sqlx::FromRow;
 
-static MIGRATIONS: Migrator = sqlx::migrate!();
+static MIGRATIONS: Migrations = Migrations {
+    sqlite: sqlx::migrate!("migrations/sqlite"),
+    postgres: sqlx::migrate!("migrations/postgres"),
+};
 
 /// A handle to the stock; cloning shares it.
 #[derive(Debug, Clone)]
@@ -19,8 +22,12 @@ pub(crate) struct Available {
 
 impl Store {
     /// Opens the store and, if it is empty, fills it with the seed.
-    pub async fn open(url: &DatabaseUrl, seed: u32) -> anyhow::Result<Self> {
-        let store = Self(Database::open(url, &MIGRATIONS).await?);
+    pub async fn open(
+        url: &DatabaseUrl,
+        options: &DatabaseOptions,
+        seed: u32,
+    ) -> anyhow::Result<Self> {
+        let store = Self(Database::open(url, options, &MIGRATIONS).await?);
         store.seed(seed).await.context("seed the stock")?;
         Ok(store)
     }
@@ -31,15 +38,17 @@ impl Store {
 
     async fn seed(&self, count: u32) -> Result<(), Error> {
         let mut transaction = self.0.write().await?;
-        let filled: i64 = sqlx::query_scalar("SELECT count(*) FROM stock")
-            .fetch_one(&mut *transaction)
+        // Replicas that start together fill it once.
+        transaction.lock("seed").await?;
+        let filled: i64 = query("SELECT count(*) FROM stock")
+            .fetch_value(&mut transaction)
             .await?;
         if filled == 0 {
             for number in 1..=count {
-                sqlx::query("INSERT INTO stock (product_id, initial, on_hand) VALUES ($1, $2, $2)")
+                query("INSERT INTO stock (product_id, initial, on_hand) VALUES ($1, $2, $2)")
                     .bind(api::product_id(number).as_str())
                     .bind(api::seed::stock(number))
-                    .execute(&mut *transaction)
+                    .execute(&mut transaction)
                     .await?;
             }
         }
@@ -51,15 +60,10 @@ impl Store {
         if product_ids.is_empty() {
             return Ok(Vec::new());
         }
-        let mut query = QueryBuilder::<Sqlite>::new(
-            "SELECT product_id, on_hand - reserved AS available FROM stock WHERE product_id IN (",
-        );
-        let mut ids = query.separated(", ");
-        for id in product_ids {
-            ids.push_bind(id);
-        }
-        query.push(")");
-        let read = query.build_query_as().fetch_all(self.0.readers());
-        Ok(telemetry::db("sqlite", "SELECT", "stock", read).await?)
+        query("SELECT product_id, on_hand - reserved AS available FROM stock WHERE product_id IN ")
+            .push_list(product_ids)
+            .observed("SELECT", "stock")
+            .fetch_all(self.0.readers())
+            .await
     }
 }

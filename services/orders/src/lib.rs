@@ -29,9 +29,9 @@ static PENDING: LazyLock<Gauge> = LazyLock::new(|| {
 pub async fn run(config: Config) -> anyhow::Result<()> {
     let caller = telemetry::Caller::Trusted;
     chassis::run("orders", &config.chassis, caller, async |host| {
-        let store = Store::open(&config.database_url, config.order_timeout).await?;
-        let database = store.database().clone();
-        host.check("database", move || database.clone().ping());
+        let store =
+            Store::open(&config.database_url, &config.database, config.order_timeout).await?;
+        store.database().watch(&host);
         let messaging = follow(&host, &store, &config.broker_url).await?;
         let verifier = Verifier::new(&config.users_addr);
         let keys = verifier.clone();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use api::{CancelReason, Event, Fact, NewOrder, Order, OrderItem, OrderStatus, PlacedOrder};
-use chassis::{Error, Messaging, Transaction, new_id, now_ms, rfc3339};
+use chassis::{Error, Messaging, Transaction, new_id, now_ms, query, rfc3339};
 use telemetry::Origin;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -45,13 +45,13 @@ impl Store {
     /// # Errors
     /// [`Error::Unprocessable`] if it came with another body.
     pub(crate) async fn answered(&self, attempt: Attempt<'_>) -> Result<Option<Order>, Error> {
-        let read = sqlx::query_as::<_, (String, String)>(
-            "SELECT body_hash, answer FROM idempotency WHERE user_id = $1 AND key = $2",
-        )
-        .bind(attempt.user_id)
-        .bind(attempt.key)
-        .fetch_optional(self.database().readers());
-        let found = telemetry::db("sqlite", "SELECT", "idempotency", read).await?;
+        let found: Option<(String, String)> =
+            query("SELECT body_hash, answer FROM idempotency WHERE user_id = $1 AND key = $2")
+                .bind(attempt.user_id)
+                .bind(attempt.key)
+                .observed("SELECT", "idempotency")
+                .fetch_optional(self.database().readers())
+                .await?;
         let Some((body_hash, answer)) = found else {
             return Ok(None);
         };
@@ -81,7 +81,7 @@ impl Store {
             created_at: rfc3339(now),
         };
         let mut transaction = self.database().write().await?;
-        let remember = sqlx::query(
+        let remembered = query(
             "INSERT INTO idempotency (user_id, key, body_hash, answer, created_at) VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT DO NOTHING",
         )
@@ -90,9 +90,10 @@ impl Store {
         .bind(order::fingerprint(attempt.order))
         .bind(serde_json::to_string(&order).context("write the answer as JSON")?)
         .bind(now)
-        .execute(&mut *transaction);
-        let remembered = telemetry::db("sqlite", "INSERT", "idempotency", remember).await?;
-        if remembered.rows_affected() == 0 {
+        .observed("INSERT", "idempotency")
+        .execute(&mut transaction)
+        .await?;
+        if remembered == 0 {
             return Ok(None);
         }
         self.insert(&mut transaction, attempt, &order, now).await?;
@@ -115,7 +116,7 @@ impl Store {
     ) -> Result<(), Error> {
         let timeout = i64::try_from(self.order_timeout().as_millis()).unwrap_or(i64::MAX);
         let origin = Origin::current();
-        let insert = sqlx::query(
+        query(
             "INSERT INTO orders (id, user_id, idempotency_key, status, items, total_cents, created_at, deadline,
                  traceparent, tracestate, request_id)
              VALUES ($1, $2, $3, 'pending', $4, $5, $6, $7, $8, $9, $10)",
@@ -130,8 +131,9 @@ impl Store {
         .bind(origin.traceparent)
         .bind(origin.tracestate)
         .bind(origin.request_id)
-        .execute(&mut **transaction);
-        telemetry::db("sqlite", "INSERT", "orders", insert).await?;
+        .observed("INSERT", "orders")
+        .execute(transaction)
+        .await?;
         Ok(())
     }
 
@@ -177,12 +179,15 @@ impl Store {
     }
 
     async fn cancel_overdue(&self, messaging: &Messaging) -> Result<(), Error> {
-        let due = sqlx::query_as::<_, Overdue>(
+        // In one order for all replicas, so that none waits for another that waits for it.
+        let overdue: Vec<Overdue> = query(
             "SELECT id, traceparent, tracestate, request_id FROM orders
-             WHERE status = 'pending' AND deadline <= $1 ORDER BY deadline LIMIT $2",
-        );
-        let overdue = due.bind(now_ms()).bind(BATCH);
-        let overdue = overdue.fetch_all(self.database().readers()).await?;
+             WHERE status = 'pending' AND deadline <= $1 ORDER BY deadline, id LIMIT $2",
+        )
+        .bind(now_ms())
+        .bind(BATCH)
+        .fetch_all(self.database().readers())
+        .await?;
         if overdue.is_empty() {
             return self.forget_answers().await;
         }
@@ -211,18 +216,17 @@ impl Store {
     /// Forgets answers that are older than a day.
     async fn forget_answers(&self) -> Result<(), Error> {
         let before = now_ms() - REMEMBERED_MS;
-        let some: bool =
-            sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM idempotency WHERE created_at < $1)")
-                .bind(before)
-                .fetch_one(self.database().readers())
-                .await?;
+        let some: bool = query("SELECT EXISTS (SELECT 1 FROM idempotency WHERE created_at < $1)")
+            .bind(before)
+            .fetch_value(self.database().readers())
+            .await?;
         if !some {
             return Ok(());
         }
         let mut transaction = self.database().write().await?;
-        sqlx::query("DELETE FROM idempotency WHERE created_at < $1")
+        query("DELETE FROM idempotency WHERE created_at < $1")
             .bind(before)
-            .execute(&mut *transaction)
+            .execute(&mut transaction)
             .await?;
         transaction.commit().await
     }
@@ -234,13 +238,13 @@ async fn set_final(
     id: &str,
     verdict: Verdict,
 ) -> Result<bool, Error> {
-    let update = sqlx::query(
-        "UPDATE orders SET status = $2, reason = $3 WHERE id = $1 AND status = 'pending'",
-    )
-    .bind(id)
-    .bind(verdict.status().as_str())
-    .bind(verdict.reason().map(CancelReason::as_str))
-    .execute(&mut **transaction);
-    let updated = telemetry::db("sqlite", "UPDATE", "orders", update).await?;
-    Ok(updated.rows_affected() == 1)
+    let updated =
+        query("UPDATE orders SET status = $2, reason = $3 WHERE id = $1 AND status = 'pending'")
+            .bind(id)
+            .bind(verdict.status().as_str())
+            .bind(verdict.reason().map(CancelReason::as_str))
+            .observed("UPDATE", "orders")
+            .execute(transaction)
+            .await?;
+    Ok(updated == 1)
 }

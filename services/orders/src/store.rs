@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use api::{AuditRow, CancelReason, Order, OrderItem, OrderPage, OrderStatus, ProductId};
-use chassis::{Database, DatabaseUrl, Error, rfc3339};
-use sqlx::{FromRow, migrate::Migrator};
+use chassis::{Database, DatabaseOptions, DatabaseUrl, Error, Migrations, query, rfc3339};
+use sqlx::FromRow;
 
-static MIGRATIONS: Migrator = sqlx::migrate!();
+static MIGRATIONS: Migrations = Migrations {
+    sqlite: sqlx::migrate!("migrations/sqlite"),
+    postgres: sqlx::migrate!("migrations/postgres"),
+};
 
 /// A handle to the orders; cloning shares it.
 #[derive(Debug, Clone)]
@@ -66,9 +69,13 @@ impl TryFrom<Row> for Order {
 
 impl Store {
     /// Opens the store; an order that is not final after `order_timeout` is cancelled.
-    pub async fn open(url: &DatabaseUrl, order_timeout: Duration) -> anyhow::Result<Self> {
+    pub async fn open(
+        url: &DatabaseUrl,
+        options: &DatabaseOptions,
+        order_timeout: Duration,
+    ) -> anyhow::Result<Self> {
         Ok(Self {
-            database: Database::open(url, &MIGRATIONS).await?,
+            database: Database::open(url, options, &MIGRATIONS).await?,
             order_timeout,
         })
     }
@@ -83,11 +90,12 @@ impl Store {
 
     /// An order of this shopper; somebody else's is not found.
     pub(crate) async fn get(&self, user_id: &str, id: &str) -> Result<Order, Error> {
-        let read = sqlx::query_as::<_, Row>("SELECT * FROM orders WHERE id = $1 AND user_id = $2")
+        let row: Option<Row> = query("SELECT * FROM orders WHERE id = $1 AND user_id = $2")
             .bind(id)
             .bind(user_id)
-            .fetch_optional(self.database.readers());
-        let row = telemetry::db("sqlite", "SELECT", "orders", read).await?;
+            .observed("SELECT", "orders")
+            .fetch_optional(self.database.readers())
+            .await?;
         row.ok_or(Error::NotFound("order"))?.try_into()
     }
 
@@ -99,14 +107,14 @@ impl Store {
         limit: u32,
     ) -> Result<OrderPage, Error> {
         // `~` sorts after every id. One more than asked for tells whether there is a next page.
-        let read = sqlx::query_as::<_, Row>(
-            "SELECT * FROM orders WHERE user_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
-        )
-        .bind(user_id)
-        .bind(cursor.unwrap_or("~"))
-        .bind(i64::from(limit) + 1)
-        .fetch_all(self.database.readers());
-        let rows = telemetry::db("sqlite", "SELECT", "orders", read).await?;
+        let rows: Vec<Row> =
+            query("SELECT * FROM orders WHERE user_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3")
+                .bind(user_id)
+                .bind(cursor.unwrap_or("~"))
+                .bind(i64::from(limit) + 1)
+                .observed("SELECT", "orders")
+                .fetch_all(self.database.readers())
+                .await?;
         let items: Result<Vec<Order>, Error> = rows.into_iter().map(Order::try_from).collect();
         let mut items = items?;
         let more = items.len() > limit as usize;
@@ -117,13 +125,14 @@ impl Store {
 
     /// How many orders are not final.
     pub(crate) async fn pending(&self) -> Result<i64, Error> {
-        let count = sqlx::query_scalar("SELECT count(*) FROM orders WHERE status = 'pending'");
-        Ok(count.fetch_one(self.database.readers()).await?)
+        query("SELECT count(*) FROM orders WHERE status = 'pending'")
+            .fetch_value(self.database.readers())
+            .await
     }
 
     /// Every order, by id.
     pub async fn audit(&self) -> Result<Vec<AuditRow>, Error> {
-        let rows: Vec<Row> = sqlx::query_as("SELECT * FROM orders ORDER BY id")
+        let rows: Vec<Row> = query("SELECT * FROM orders ORDER BY id")
             .fetch_all(self.database.readers())
             .await?;
         let units = |it: OrderItem| -> (ProductId, i64) { (it.product_id, it.quantity) };

@@ -18,9 +18,8 @@ pub use store::Store;
 pub async fn run(config: Config) -> anyhow::Result<()> {
     let caller = telemetry::Caller::Trusted;
     chassis::run("payments", &config.chassis, caller, async |host| {
-        let store = Store::open(&config.database_url).await?;
-        let database = store.database().clone();
-        host.check("database", move || database.clone().ping());
+        let store = Store::open(&config.database_url, &config.database).await?;
+        store.database().watch(&host);
         follow(&host, &store, &config).await?;
         Ok(app())
     })

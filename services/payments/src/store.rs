@@ -2,12 +2,16 @@
 
 use anyhow::Context as _;
 use api::{AuditRow, Event, Fact, PaymentEffect};
-use chassis::{Database, DatabaseUrl, Error, Messaging, Transaction};
-use sqlx::migrate::Migrator;
+use chassis::{
+    Database, DatabaseOptions, DatabaseUrl, Error, Messaging, Migrations, Transaction, query,
+};
 
 use crate::{payment, provider::Charge};
 
-static MIGRATIONS: Migrator = sqlx::migrate!();
+static MIGRATIONS: Migrations = Migrations {
+    sqlite: sqlx::migrate!("migrations/sqlite"),
+    postgres: sqlx::migrate!("migrations/postgres"),
+};
 
 /// A handle to the payments; cloning shares it.
 #[derive(Debug, Clone)]
@@ -15,8 +19,9 @@ pub struct Store(Database);
 
 impl Store {
     /// Opens the store.
-    pub async fn open(url: &DatabaseUrl) -> anyhow::Result<Self> {
-        Ok(Self(Database::open(url, &MIGRATIONS).await?))
+    pub async fn open(url: &DatabaseUrl, options: &DatabaseOptions) -> anyhow::Result<Self> {
+        let database = Database::open(url, options, &MIGRATIONS).await?;
+        Ok(Self(database))
     }
 
     pub(crate) fn database(&self) -> &Database {
@@ -25,13 +30,14 @@ impl Store {
 
     /// Whether an order was charged already, or is off.
     pub(crate) async fn is_over(&self, order_id: &str) -> Result<bool, Error> {
-        let read = sqlx::query_scalar(
+        query(
             "SELECT EXISTS (SELECT 1 FROM ledger WHERE order_id = $1)
                  OR EXISTS (SELECT 1 FROM cancelled_orders WHERE order_id = $1)",
         )
         .bind(order_id)
-        .fetch_one(self.0.readers());
-        Ok(telemetry::db("sqlite", "SELECT", "ledger", read).await?)
+        .observed("SELECT", "ledger")
+        .fetch_value(self.0.readers())
+        .await
     }
 
     /// Remembers an event that has no effect.
@@ -54,20 +60,21 @@ impl Store {
             return Ok(());
         }
         let order_id = &event.subject;
-        let cancelled: bool = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM cancelled_orders WHERE order_id = $1)",
-        )
-        .bind(order_id)
-        .fetch_one(&mut *transaction)
-        .await?;
+        // Whoever cancels the order comes before all this or after it.
+        transaction.lock(order_id).await?;
+        let cancelled: bool =
+            query("SELECT EXISTS (SELECT 1 FROM cancelled_orders WHERE order_id = $1)")
+                .bind(order_id)
+                .fetch_value(&mut transaction)
+                .await?;
         if charge == Charge::Captured && !cancelled {
-            sqlx::query(
+            query(
                 "INSERT INTO captures (order_id, amount_cents) VALUES ($1, $2)
                  ON CONFLICT (order_id) DO UPDATE SET amount_cents = captures.amount_cents + excluded.amount_cents",
             )
             .bind(order_id)
             .bind(amount_cents)
-            .execute(&mut *transaction)
+            .execute(&mut transaction)
             .await?;
         }
         for (effect, fact) in payment::settle(charge, cancelled, amount_cents) {
@@ -89,16 +96,17 @@ impl Store {
             return Ok(());
         }
         let order_id = &event.subject;
-        sqlx::query("INSERT INTO cancelled_orders (order_id) VALUES ($1) ON CONFLICT DO NOTHING")
+        transaction.lock(order_id).await?;
+        query("INSERT INTO cancelled_orders (order_id) VALUES ($1) ON CONFLICT DO NOTHING")
             .bind(order_id)
-            .execute(&mut *transaction)
+            .execute(&mut transaction)
             .await?;
-        let captured: Option<i64> =
-            sqlx::query_scalar("DELETE FROM captures WHERE order_id = $1 RETURNING amount_cents")
+        let captured: Option<(i64,)> =
+            query("DELETE FROM captures WHERE order_id = $1 RETURNING amount_cents")
                 .bind(order_id)
-                .fetch_optional(&mut *transaction)
+                .fetch_optional(&mut transaction)
                 .await?;
-        if let Some(amount_cents) = captured {
+        if let Some((amount_cents,)) = captured {
             let (effect, fact) = payment::refund(amount_cents);
             self.write(
                 &mut transaction,
@@ -119,21 +127,22 @@ impl Store {
         event: &Event,
         (effect, amount_cents, fact): (PaymentEffect, i64, Fact),
     ) -> Result<(), Error> {
-        let insert = sqlx::query(
+        query(
             "INSERT INTO ledger (order_id, event_id, effect, amount_cents) VALUES ($1, $2, $3, $4)",
         )
         .bind(&event.subject)
         .bind(&event.id)
         .bind(payment::effect_name(effect))
         .bind(amount_cents)
-        .execute(&mut **transaction);
-        telemetry::db("sqlite", "INSERT", "ledger", insert).await?;
+        .observed("INSERT", "ledger")
+        .execute(&mut *transaction)
+        .await?;
         messaging.tell(transaction, &event.subject, fact).await
     }
 
     /// The ledger by order.
     pub async fn audit(&self) -> Result<Vec<AuditRow>, Error> {
-        let entries: Vec<(String, String, String, i64)> = sqlx::query_as(
+        let entries: Vec<(String, String, String, i64)> = query(
             "SELECT order_id, event_id, effect, amount_cents FROM ledger ORDER BY order_id, seq",
         )
         .fetch_all(self.0.readers())

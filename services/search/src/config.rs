@@ -1,6 +1,6 @@
 //! What the command line and the environment decide.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, path::PathBuf, str::FromStr};
 
 use chassis::{BrokerUrl, DatabaseUrl};
 
@@ -32,21 +32,24 @@ pub struct Config {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SearchUrl {
     /// `sqlite:PATH`: FTS5 in a file, made when missing. Replicas of the service share it.
-    Sqlite(DatabaseUrl),
+    Sqlite(PathBuf),
 }
 
 impl FromStr for SearchUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        text.parse().map(Self::Sqlite)
+        match text.parse() {
+            Ok(DatabaseUrl::Sqlite(path)) => Ok(Self::Sqlite(path)),
+            _ => Err("expected sqlite:PATH".to_owned()),
+        }
     }
 }
 
 impl fmt::Display for SearchUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Sqlite(url) => url.fmt(f),
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
         }
     }
 }

@@ -15,7 +15,7 @@ mod spelling;
 mod store;
 mod words;
 
-use chassis::{BrokerUrl, Host, Messaging};
+use chassis::{BrokerUrl, Database, Host, Messaging};
 
 pub use config::{Config, SearchUrl};
 pub use routes::app;
@@ -26,8 +26,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let caller = telemetry::Caller::Trusted;
     chassis::run("search", &config.chassis, caller, async |host| {
         let store = Store::open(&config.search_url, config.seed_products).await?;
-        let database = store.database().clone();
-        host.check("database", move || database.clone().ping());
+        Database::from(store.database().clone()).watch(&host);
         follow(&host, &store, &config.broker_url).await?;
         Ok(app(store))
     })
@@ -36,7 +35,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 
 /// Follows changes of products from now on.
 pub async fn follow(host: &Host, store: &Store, broker: &BrokerUrl) -> anyhow::Result<()> {
-    let messaging = Messaging::open(host, "search", broker, store.database()).await?;
+    let database = Database::from(store.database().clone());
+    let messaging = Messaging::open(host, "search", broker, &database).await?;
     let (handler, inbox) = (store.clone(), messaging.clone());
     messaging.consume(host, move |event| {
         events::handle(handler.clone(), inbox.clone(), event)

@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use api::{CategoryCount, Hit, SearchQuery, SearchResults};
-use chassis::{Database, Error};
+use chassis::{Error, SqliteDatabase};
 use sqlx::{FromRow, QueryBuilder, Sqlite, SqliteConnection, migrate::Migrator};
 
 use crate::{
@@ -17,7 +17,7 @@ static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// A handle to the index; cloning shares it.
 #[derive(Debug, Clone)]
-pub struct Store(Database);
+pub struct Store(SqliteDatabase);
 
 /// A product that matches, as the database holds it.
 #[derive(FromRow)]
@@ -53,13 +53,13 @@ impl Row {
 impl Store {
     /// Opens the index and, if it is empty, fills it with the seed.
     pub async fn open(url: &SearchUrl, seed: u32) -> anyhow::Result<Self> {
-        let SearchUrl::Sqlite(url) = url;
-        let store = Self(Database::open(url, &MIGRATIONS).await?);
+        let SearchUrl::Sqlite(path) = url;
+        let store = Self(SqliteDatabase::open(path, &MIGRATIONS).await?);
         store.seed(seed).await.context("index the seed")?;
         Ok(store)
     }
 
-    pub(crate) fn database(&self) -> &Database {
+    pub(crate) fn database(&self) -> &SqliteDatabase {
         &self.0
     }
 

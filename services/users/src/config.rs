@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroUsize, path::PathBuf, thread, time::Duration};
 
-use chassis::DatabaseUrl;
+use chassis::{DatabaseOptions, DatabaseUrl};
 
 /// Accounts and tokens of the shop
 #[derive(Debug, Clone, clap::Parser)]
@@ -11,9 +11,18 @@ pub struct Config {
     /// Listeners, limits and faults.
     #[command(flatten)]
     pub chassis: chassis::Config,
-    /// Where accounts are kept: sqlite:PATH
-    #[arg(long, env, default_value = "sqlite:users.db", value_name = "URL")]
+    /// Where accounts are kept: sqlite:PATH or postgres://…
+    #[arg(
+        long,
+        env,
+        hide_env_values = true,
+        default_value = "sqlite:users.db",
+        value_name = "URL"
+    )]
     pub database_url: DatabaseUrl,
+    /// Limits of that database.
+    #[command(flatten)]
+    pub database: DatabaseOptions,
     /// The Ed25519 key that signs tokens, the same for all replicas: PKCS#8 as PEM or DER, as made by
     /// `openssl genpkey -algorithm ed25519`
     #[arg(long, env, value_name = "PATH")]

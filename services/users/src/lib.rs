@@ -36,7 +36,7 @@ impl Users {
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
         let key = SigningKey::read(&config.signing_key_file)?;
         let users = Self {
-            store: Store::open(&config.database_url).await?,
+            store: Store::open(&config.database_url, &config.database).await?,
             hasher: Hasher::new(config.hash_concurrency, config.hash_queue),
             verifier: Verifier::fixed(&key.public()),
             key,
@@ -64,8 +64,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let caller = telemetry::Caller::Trusted;
     chassis::run("users", &config.chassis, caller, async |host| {
         let users = Users::open(&config).await?;
-        let (database, hasher) = (users.store.database().clone(), users.hasher.clone());
-        host.check("database", move || database.clone().ping());
+        users.store.database().watch(&host);
+        let hasher = users.hasher.clone();
         host.gauge(move || {
             hasher.report();
             std::future::ready(())

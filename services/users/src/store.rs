@@ -1,12 +1,15 @@
 //! Where accounts are kept.
 
 use api::{Role, User};
-use chassis::{Database, DatabaseUrl, Error, new_id};
-use sqlx::{FromRow, migrate::Migrator};
+use chassis::{Database, DatabaseOptions, DatabaseUrl, Error, Migrations, new_id, query};
+use sqlx::FromRow;
 
 use crate::account::email_key;
 
-static MIGRATIONS: Migrator = sqlx::migrate!();
+static MIGRATIONS: Migrations = Migrations {
+    sqlite: sqlx::migrate!("migrations/sqlite"),
+    postgres: sqlx::migrate!("migrations/postgres"),
+};
 
 /// A handle to the accounts; cloning shares it.
 #[derive(Debug, Clone)]
@@ -47,8 +50,9 @@ const ADMIN: &str = "admin";
 
 impl Store {
     /// Opens the store.
-    pub async fn open(url: &DatabaseUrl) -> anyhow::Result<Self> {
-        Ok(Self(Database::open(url, &MIGRATIONS).await?))
+    pub async fn open(url: &DatabaseUrl, options: &DatabaseOptions) -> anyhow::Result<Self> {
+        let database = Database::open(url, options, &MIGRATIONS).await?;
+        Ok(Self(database))
     }
 
     pub(crate) fn database(&self) -> &Database {
@@ -62,7 +66,7 @@ impl Store {
         password_hash: &str,
     ) -> Result<Option<String>, Error> {
         let mut transaction = self.0.write().await?;
-        let insert = sqlx::query_scalar(
+        let inserted: Option<(String,)> = query(
             "INSERT INTO users (id, email, email_key, password_hash, role) VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT (email_key) DO NOTHING RETURNING id",
         )
@@ -71,10 +75,11 @@ impl Store {
         .bind(email_key(email))
         .bind(password_hash)
         .bind(SHOPPER)
-        .fetch_optional(&mut *transaction);
-        let id = telemetry::db("sqlite", "INSERT", "users", insert).await?;
+        .observed("INSERT", "users")
+        .fetch_optional(&mut transaction)
+        .await?;
         transaction.commit().await?;
-        Ok(id)
+        Ok(inserted.map(|(id,)| id))
     }
 
     /// Makes the account of `email`, old or new, the admin's and returns its id.
@@ -84,7 +89,7 @@ impl Store {
         password_hash: &str,
     ) -> Result<String, Error> {
         let mut transaction = self.0.write().await?;
-        let upsert = sqlx::query_scalar(
+        let id = query(
             "INSERT INTO users (id, email, email_key, password_hash, role) VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT (email_key) DO UPDATE SET password_hash = excluded.password_hash, role = excluded.role
              RETURNING id",
@@ -94,33 +99,37 @@ impl Store {
         .bind(email_key(email))
         .bind(password_hash)
         .bind(ADMIN)
-        .fetch_one(&mut *transaction);
-        let id = telemetry::db("sqlite", "INSERT", "users", upsert).await?;
+        .observed("INSERT", "users")
+        .fetch_value(&mut transaction)
+        .await?;
         transaction.commit().await?;
         Ok(id)
     }
 
     /// The account of an address.
     pub(crate) async fn by_email(&self, email: &str) -> Result<Option<Account>, Error> {
-        let read = sqlx::query_as("SELECT * FROM users WHERE email_key = $1")
+        query("SELECT * FROM users WHERE email_key = $1")
             .bind(email_key(email))
-            .fetch_optional(self.0.readers());
-        Ok(telemetry::db("sqlite", "SELECT", "users", read).await?)
+            .observed("SELECT", "users")
+            .fetch_optional(self.0.readers())
+            .await
     }
 
     /// The account of an id.
     pub(crate) async fn by_id(&self, id: &str) -> Result<Option<Account>, Error> {
-        let read = sqlx::query_as("SELECT * FROM users WHERE id = $1")
+        query("SELECT * FROM users WHERE id = $1")
             .bind(id)
-            .fetch_optional(self.0.readers());
-        Ok(telemetry::db("sqlite", "SELECT", "users", read).await?)
+            .observed("SELECT", "users")
+            .fetch_optional(self.0.readers())
+            .await
     }
 
     /// The admin, if there is one.
     pub(crate) async fn admin(&self) -> Result<Option<Account>, Error> {
-        let read = sqlx::query_as("SELECT * FROM users WHERE role = $1 ORDER BY id LIMIT 1")
+        query("SELECT * FROM users WHERE role = $1 ORDER BY id LIMIT 1")
             .bind(ADMIN)
-            .fetch_optional(self.0.readers());
-        Ok(telemetry::db("sqlite", "SELECT", "users", read).await?)
+            .observed("SELECT", "users")
+            .fetch_optional(self.0.readers())
+            .await
     }
 }

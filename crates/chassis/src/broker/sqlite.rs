@@ -1,6 +1,6 @@
 //! Durable queues in one `SQLite` file that the services of one machine share.
 //!
-//! Every write takes the database's lock file first (see [`Database`]), so that nobody starves however many processes
+//! Every write takes the database's lock file first (see [`SqliteDatabase`]), so that nobody starves however many processes
 //! publish and consume.
 
 use std::{path::Path, time::Duration};
@@ -10,18 +10,17 @@ use api::{Event, QUEUES};
 use sqlx::migrate::Migrator;
 
 use super::{DeadLetter, Delivery, Depth, LEASE, Settlement};
-use crate::{Database, DatabaseUrl, Error, clock::now_ms};
+use crate::{Database, Error, SqliteDatabase, clock::now_ms};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/broker");
 
 /// Every queue; cloning shares the connections.
 #[derive(Debug, Clone)]
-pub struct Queues(Database);
+pub struct Queues(SqliteDatabase);
 
 impl Queues {
     pub(super) async fn open(path: &Path) -> anyhow::Result<Self> {
-        let url = DatabaseUrl::Sqlite(path.to_owned());
-        Ok(Self(Database::open(&url, &MIGRATIONS).await?))
+        Ok(Self(SqliteDatabase::open(path, &MIGRATIONS).await?))
     }
 
     pub(super) async fn publish(&self, events: &[Event]) -> Result<(), Error> {
@@ -145,7 +144,7 @@ impl Queues {
     }
 
     pub(super) async fn ping(self) -> Result<(), String> {
-        self.0.ping().await
+        Database::from(self.0).ping().await
     }
 }
 

@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use api::Event;
-use sqlx::QueryBuilder;
 use telemetry::{Origin, Sending};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::Messaging;
-use crate::{Error, clock::now_ms};
+use crate::{Error, clock::now_ms, query};
 
 /// Events handed over at once.
 const BATCH: i64 = 256;
@@ -98,58 +97,59 @@ impl Messaging {
 
     async fn claim_outbox(&self) -> Result<Vec<(i64, String)>, Error> {
         let something: bool =
-            sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM outbox WHERE claimed_until <= $1)")
+            query("SELECT EXISTS (SELECT 1 FROM outbox WHERE claimed_until <= $1)")
                 .bind(now_ms())
-                .fetch_one(self.database.readers())
+                .fetch_value(self.database.readers())
                 .await?;
         if !something {
             return Ok(Vec::new());
         }
         let mut transaction = self.database.write().await?;
-        let mut claimed: Vec<(i64, String)> = sqlx::query_as(
-            "UPDATE outbox SET claimed_until = $1
-             WHERE seq IN (SELECT seq FROM outbox WHERE claimed_until <= $2 ORDER BY seq LIMIT $3)
-             RETURNING seq, body",
-        )
-        .bind(now_ms() + CLAIM_MS)
-        .bind(now_ms())
-        .bind(BATCH)
-        .fetch_all(&mut *transaction)
-        .await?;
+        let free: Vec<(i64, String)> =
+            query("SELECT seq, body FROM outbox WHERE claimed_until <= $1 ORDER BY seq LIMIT $2")
+                .bind(now_ms())
+                .bind(BATCH)
+                .for_update_skip_locked()
+                .fetch_all(&mut transaction)
+                .await?;
+        if free.is_empty() {
+            return Ok(Vec::new());
+        }
+        query("UPDATE outbox SET claimed_until = ")
+            .push_bind(now_ms() + CLAIM_MS)
+            .push(" WHERE seq IN ")
+            .push_list(free.iter().map(|it| it.0))
+            .execute(&mut transaction)
+            .await?;
         transaction.commit().await?;
-        claimed.sort_unstable_by_key(|it| it.0);
-        Ok(claimed)
+        Ok(free)
     }
 
     async fn forget(&self, handed_over: &[(i64, String)]) -> Result<(), Error> {
-        let mut query = QueryBuilder::new("DELETE FROM outbox WHERE seq IN (");
-        let mut list = query.separated(", ");
-        for (seq, _) in handed_over {
-            list.push_bind(seq);
-        }
-        query.push(")");
         let mut transaction = self.database.write().await?;
-        query.build().execute(&mut *transaction).await?;
+        query("DELETE FROM outbox WHERE seq IN ")
+            .push_list(handed_over.iter().map(|it| it.0))
+            .execute(&mut transaction)
+            .await?;
         transaction.commit().await
     }
 
     async fn clean_inbox(&self) -> Result<(), Error> {
         let before = now_ms() - INBOX_AGE_MS;
-        let something: bool =
-            sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM inbox WHERE processed_at < $1)")
-                .bind(before)
-                .fetch_one(self.database.readers())
-                .await?;
+        let something: bool = query("SELECT EXISTS (SELECT 1 FROM inbox WHERE processed_at < $1)")
+            .bind(before)
+            .fetch_value(self.database.readers())
+            .await?;
         if !something {
             return Ok(());
         }
         let mut transaction = self.database.write().await?;
-        sqlx::query(
+        query(
             "DELETE FROM inbox WHERE event_id IN (SELECT event_id FROM inbox WHERE processed_at < $1 LIMIT $2)",
         )
         .bind(before)
         .bind(CLEAN_BATCH)
-        .execute(&mut *transaction)
+        .execute(&mut transaction)
         .await?;
         transaction.commit().await
     }

@@ -1,5 +1,7 @@
 //! From one service's transaction to another's.
 
+mod databases;
+
 use std::{
     sync::{Arc, Mutex},
     time::{Duration, Instant},
@@ -7,17 +9,15 @@ use std::{
 
 use api::{CancelReason, Event, Fact};
 use futures_util::FutureExt as _;
-use sqlx::migrate::Migrator;
 
 use super::*;
 use crate::{
-    DatabaseUrl,
+    DatabaseOptions, DatabaseUrl,
     broker::{Settlement, place::*},
 };
 
 on_every_broker! {
     what_is_rolled_back_is_never_told_and_what_is_committed_always
-    an_event_is_new_once_and_again_only_if_its_effect_was_rolled_back
     a_poison_event_is_given_up_and_blocks_nobody
     an_event_waits_for_what_is_away_however_long_that_takes
     who_ends_leaves_nothing_behind_and_nothing_tried
@@ -26,8 +26,9 @@ on_every_broker! {
 async fn open(place: &Place, service: &'static str) -> (Host, Messaging) {
     let name = format!("{}.db", new_id(service));
     let url = DatabaseUrl::Sqlite(place.data.path().join(name));
-    let none = Migrator::DEFAULT;
-    let database = Database::open(&url, &none).await.unwrap();
+    let options = DatabaseOptions::default();
+    let database = Database::open(&url, &options, &Migrations::NONE).await;
+    let database = database.unwrap();
     let host = Host::default();
     let messaging = Messaging::open(&host, service, &place.url, &database).await;
     (host, messaging.unwrap())
@@ -76,38 +77,13 @@ async fn what_is_rolled_back_is_never_told_and_what_is_committed_always(place: &
     .await;
     assert_eq!(*subjects.lock().unwrap(), ["committed"]);
     eventually("the outbox is empty", async || {
-        let left: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox")
-            .fetch_one(orders.database.readers())
+        let left: i64 = query("SELECT count(*) FROM outbox")
+            .fetch_value(orders.database.readers())
             .await
             .unwrap();
         left == 0
     })
     .await;
-}
-
-async fn an_event_is_new_once_and_again_only_if_its_effect_was_rolled_back(place: &Place) {
-    let (_host, messaging) = open(place, "orders").await;
-    tell(&messaging, "o-1").await;
-    let event: Event = Event {
-        specversion: "1.0".into(),
-        id: "e-1".into(),
-        source: "/test".into(),
-        subject: "o-1".into(),
-        time: rfc3339(now_ms()),
-        traceparent: None,
-        tracestate: None,
-        requestid: None,
-        fact: off(),
-    };
-    let mut is_new = Vec::new();
-    for commit in [false, true, true] {
-        let mut transaction = messaging.database.write().await.unwrap();
-        is_new.push(messaging.is_new(&mut transaction, &event).await.unwrap());
-        if commit {
-            transaction.commit().await.unwrap();
-        }
-    }
-    assert_eq!(is_new, [true, true, false]);
 }
 
 async fn a_poison_event_is_given_up_and_blocks_nobody(place: &Place) {

@@ -12,7 +12,7 @@ use clap::Parser as _;
 use reqwest::{Client, RequestBuilder, Response, StatusCode, header};
 use serde_json::{Value, json};
 use telemetry::Caller;
-use tempfile::TempDir;
+use testbed::{Databases, on_every_database};
 
 const SEEDED: u32 = 250;
 
@@ -21,15 +21,14 @@ struct Catalog {
     client: Client,
     /// What users would sign tokens with.
     key: SigningKey,
-    _data: TempDir,
+    _data: Databases,
 }
 
 impl Catalog {
-    async fn serve() -> Self {
-        let data = tempfile::tempdir().expect("a directory");
-        let database = format!("--database-url=sqlite:{}/catalog.db", data.path().display());
+    async fn serve(data: Databases) -> Self {
+        let database = format!("--database-url={}", data.url("catalog").await);
         let seeded = format!("--seed-products={SEEDED}");
-        let broker = format!("--broker-url=sqlite:{}/broker.db", data.path().display());
+        let broker = format!("--broker-url={}", data.file("broker"));
         let config = Config::parse_from(["catalog", &database, &broker, &seeded]);
         let host = Host::default();
         let store = Store::open(&host, &config).await.expect("a store");
@@ -101,9 +100,18 @@ fn lamp() -> Value {
     json!({ "name": "Lamp", "description": "It shines.", "category": "lighting", "price_cents": 1999 })
 }
 
-#[tokio::test]
-async fn pages_follow_each_other_without_a_gap_or_a_repeat() {
-    let catalog = Catalog::serve().await;
+on_every_database! {
+    pages_follow_each_other_without_a_gap_or_a_repeat,
+    a_category_lists_only_its_own,
+    a_product_is_created_found_and_changed_and_no_old_copy_is_shown,
+    only_an_admin_changes_the_catalogue_and_anyone_reads_it,
+    what_makes_no_sense_is_refused_with_a_problem,
+    grpc_returns_the_products_it_knows,
+    the_description_names_every_route,
+}
+
+async fn pages_follow_each_other_without_a_gap_or_a_repeat(data: Databases) {
+    let catalog = Catalog::serve(data).await;
     let mut seen = BTreeSet::new();
     let mut path = "/products?limit=100".to_owned();
     let mut pages = 0;
@@ -122,18 +130,16 @@ async fn pages_follow_each_other_without_a_gap_or_a_repeat() {
     assert_eq!((pages, seen.len()), (3, SEEDED as usize));
 }
 
-#[tokio::test]
-async fn a_category_lists_only_its_own() {
-    let catalog = Catalog::serve().await;
+async fn a_category_lists_only_its_own(data: Databases) {
+    let catalog = Catalog::serve(data).await;
     let page = body(catalog.get("/products?category=toys&limit=100").await).await;
     let items = page["items"].as_array().expect("items");
     assert!(!items.is_empty());
     assert!(items.iter().all(|it| it["category"] == "toys"));
 }
 
-#[tokio::test]
-async fn a_product_is_created_found_and_changed_and_no_old_copy_is_shown() {
-    let catalog = Catalog::serve().await;
+async fn a_product_is_created_found_and_changed_and_no_old_copy_is_shown(data: Databases) {
+    let catalog = Catalog::serve(data).await;
     let created = catalog.post(lamp().to_string()).await;
     assert_eq!(created.status(), StatusCode::CREATED);
     let location = created.headers()[header::LOCATION]
@@ -156,9 +162,8 @@ async fn a_product_is_created_found_and_changed_and_no_old_copy_is_shown() {
     assert_eq!(body(catalog.get(&location).await).await, changed);
 }
 
-#[tokio::test]
-async fn only_an_admin_changes_the_catalogue_and_anyone_reads_it() {
-    let catalog = Catalog::serve().await;
+async fn only_an_admin_changes_the_catalogue_and_anyone_reads_it(data: Databases) {
+    let catalog = Catalog::serve(data).await;
     let (new, change) = (lamp(), json!({ "price_cents": 1 }));
     for (token, status) in [
         (None, 401),
@@ -185,9 +190,8 @@ async fn only_an_admin_changes_the_catalogue_and_anyone_reads_it() {
     assert_eq!(untouched["version"], 1);
 }
 
-#[tokio::test]
-async fn what_makes_no_sense_is_refused_with_a_problem() {
-    let catalog = Catalog::serve().await;
+async fn what_makes_no_sense_is_refused_with_a_problem(data: Databases) {
+    let catalog = Catalog::serve(data).await;
     for path in [
         "/products?limit=0",
         "/products?limit=101",
@@ -220,9 +224,8 @@ async fn what_makes_no_sense_is_refused_with_a_problem() {
     .await;
 }
 
-#[tokio::test]
-async fn grpc_returns_the_products_it_knows() {
-    let catalog = Catalog::serve().await;
+async fn grpc_returns_the_products_it_knows(data: Databases) {
+    let catalog = Catalog::serve(data).await;
     let address = format!("http://{}", catalog.address)
         .parse()
         .expect("an address");
@@ -249,9 +252,8 @@ async fn grpc_returns_the_products_it_knows() {
     );
 }
 
-#[tokio::test]
-async fn the_description_names_every_route() {
-    let catalog = Catalog::serve().await;
+async fn the_description_names_every_route(data: Databases) {
+    let catalog = Catalog::serve(data).await;
     let document = body(catalog.get("/openapi.json").await).await;
     let paths: Vec<_> = document["paths"]
         .as_object()

@@ -8,7 +8,7 @@ mod passages;
 use std::{fs, net::SocketAddr, time::Duration};
 
 use axum::Router;
-use chassis::{Limits, SigningKey, Verifier, public};
+use chassis::{DatabaseOptions, Limits, SigningKey, Verifier, public};
 use clap::Parser as _;
 use gateway::{Config, Upstreams};
 use reqwest::{Client, Method, RequestBuilder, Response, header};
@@ -53,7 +53,9 @@ async fn real_catalog(data: &TempDir, verifier: Verifier) -> String {
 async fn real_inventory(data: &TempDir) -> String {
     let url = format!("sqlite:{}/inventory.db", data.path().display());
     let url = url.parse().expect("a URL");
-    let store = inventory::Store::open(&url, 1000).await.expect("a store");
+    let options = DatabaseOptions::default();
+    let store = inventory::Store::open(&url, &options, 1000).await;
+    let store = store.expect("a store");
     let app = public(inventory::app(store), limits(), Caller::Trusted);
     format!("http://{}", listen(app).await)
 }

@@ -5,19 +5,19 @@ mod orders;
 use std::{net::SocketAddr, time::Duration};
 
 use api::inventory::{GetAvailabilityRequest, inventory_client::InventoryClient};
-use chassis::{GrpcUpstream, Limits, Upstream, UpstreamOptions, public};
+use chassis::{DatabaseOptions, GrpcUpstream, Limits, Upstream, UpstreamOptions, public};
 use inventory::{Store, app};
 use serde_json::Value;
 use telemetry::Caller;
-use tempfile::TempDir;
+use testbed::{Databases, on_every_database};
 use tonic::Code;
 
 const SEEDED: u32 = 150;
 
-async fn serve(data: &TempDir) -> SocketAddr {
-    let url = format!("sqlite:{}/inventory.db", data.path().display());
-    let url = url.parse().expect("a URL");
-    let store = Store::open(&url, SEEDED).await.expect("a store");
+async fn serve(data: &Databases) -> SocketAddr {
+    let url = data.url("inventory").await.parse().expect("a URL");
+    let options = DatabaseOptions::default();
+    let store = Store::open(&url, &options, SEEDED).await.expect("a store");
     let limits = Limits {
         timeout: Duration::from_secs(10),
         body: 65536,
@@ -46,9 +46,14 @@ fn request(ids: &[&str]) -> GetAvailabilityRequest {
     }
 }
 
-#[tokio::test]
-async fn stock_is_what_the_seed_says_and_unknown_products_are_left_out() {
-    let data = tempfile::tempdir().expect("a directory");
+on_every_database! {
+    stock_is_what_the_seed_says_and_unknown_products_are_left_out,
+    more_than_a_hundred_ids_are_refused,
+    http_shows_the_same_stock,
+    a_store_that_is_opened_again_is_not_seeded_again,
+}
+
+async fn stock_is_what_the_seed_says_and_unknown_products_are_left_out(data: Databases) {
     let mut client = client(serve(&data).await);
     let ids = ["p-000001", "p-000150", "p-999999"];
     let answer = client.get_availability(request(&ids)).await;
@@ -65,9 +70,7 @@ async fn stock_is_what_the_seed_says_and_unknown_products_are_left_out() {
     assert_eq!(items, expected);
 }
 
-#[tokio::test]
-async fn more_than_a_hundred_ids_are_refused() {
-    let data = tempfile::tempdir().expect("a directory");
+async fn more_than_a_hundred_ids_are_refused(data: Databases) {
     let mut client = client(serve(&data).await);
     let refused = client
         .get_availability(request(&vec!["p-000001"; api::MAX_IDS + 1]))
@@ -79,9 +82,7 @@ async fn more_than_a_hundred_ids_are_refused() {
     );
 }
 
-#[tokio::test]
-async fn http_shows_the_same_stock() {
-    let data = tempfile::tempdir().expect("a directory");
+async fn http_shows_the_same_stock(data: Databases) {
     let address = serve(&data).await;
     let client = reqwest::Client::builder()
         .no_proxy()
@@ -105,9 +106,7 @@ async fn http_shows_the_same_stock() {
     }
 }
 
-#[tokio::test]
-async fn a_store_that_is_opened_again_is_not_seeded_again() {
-    let data = tempfile::tempdir().expect("a directory");
+async fn a_store_that_is_opened_again_is_not_seeded_again(data: Databases) {
     let first = client(serve(&data).await)
         .get_availability(request(&["p-000001"]))
         .await;

@@ -5,39 +5,43 @@ use std::time::{Duration, Instant};
 use api::{
     AuditRow, CancelReason, CardNumber, Fact, GOOD_CARD, OrderItem, PlacedOrder, StockEffect,
 };
-use chassis::{Broker, BrokerUrl, Database, DatabaseUrl, Host, Messaging};
+use chassis::{
+    Broker, BrokerUrl, Database, DatabaseOptions, DatabaseUrl, Host, Messaging, Migrations, query,
+};
+use futures_util::future::join_all;
 use inventory::Store;
-use tempfile::TempDir;
+use testbed::{Databases, on_every_database};
 
 /// Seeded with three units.
 const SCARCE: u32 = 13;
 
-/// The inventory, and somebody who tells it of orders.
+/// The inventory, two replicas of it, and somebody who tells it of orders.
 struct Shop {
     store: Store,
     teller: Messaging,
     database: Database,
     broker: Broker,
-    _hosts: [Host; 2],
-    _data: TempDir,
+    _hosts: [Host; 3],
+    _data: Databases,
 }
 
 impl Shop {
-    async fn open() -> Self {
-        let data = tempfile::tempdir().expect("a directory");
-        let url = |name: &str| format!("sqlite:{}/{name}.db", data.path().display());
-        let stock: DatabaseUrl = url("inventory").parse().expect("a URL");
-        let teller: DatabaseUrl = url("teller").parse().expect("a URL");
-        let broker: BrokerUrl = url("broker").parse().expect("a URL");
-        let hosts = [Host::default(), Host::default()];
-        let store = Store::open(&stock, 100).await.expect("a store");
-        inventory::follow(&hosts[0], &store, &broker)
-            .await
-            .expect("events");
-        let none = sqlx::migrate::Migrator::DEFAULT;
-        let database = Database::open(&teller, &none).await.expect("a database");
+    async fn open(data: Databases) -> Self {
+        let options = DatabaseOptions::default();
+        let stock: DatabaseUrl = data.url("inventory").await.parse().expect("a URL");
+        let teller: DatabaseUrl = data.file("teller").parse().expect("a URL");
+        let broker: BrokerUrl = data.file("broker").parse().expect("a URL");
+        let hosts = [(); 3].map(|()| Host::default());
+        let store = Store::open(&stock, &options, 100).await.expect("a store");
+        let replica = Store::open(&stock, &options, 100).await.expect("a store");
+        for (host, store) in hosts.iter().zip([&store, &replica]) {
+            let followed = inventory::follow(host, store, &broker).await;
+            followed.expect("events");
+        }
+        let database = Database::open(&teller, &options, &Migrations::NONE).await;
+        let database = database.expect("a database");
         Self {
-            teller: Messaging::open(&hosts[1], "orders", &broker, &database)
+            teller: Messaging::open(&hosts[2], "orders", &broker, &database)
                 .await
                 .expect("events"),
             broker: Broker::open(&broker).await.expect("the broker"),
@@ -56,8 +60,8 @@ impl Shop {
         transaction.commit().await.expect("it is committed");
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
-            let outbox: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox")
-                .fetch_one(self.database.readers())
+            let outbox: i64 = query("SELECT count(*) FROM outbox")
+                .fetch_value(self.database.readers())
                 .await
                 .expect("the outbox");
             let queue = self.broker.depth("inventory").await.expect("the queue");
@@ -70,13 +74,18 @@ impl Shop {
     }
 
     async fn place(&self, order_id: &str, product: u32, quantity: i64) {
-        let item = OrderItem {
-            product_id: api::product_id(product),
+        self.place_all(order_id, &[product], quantity).await;
+    }
+
+    /// Places an order for so many of each of these products.
+    async fn place_all(&self, order_id: &str, products: &[u32], quantity: i64) {
+        let item = |product: &u32| OrderItem {
+            product_id: api::product_id(*product),
             quantity,
             price_cents: 100,
         };
         let order = PlacedOrder {
-            items: vec![item],
+            items: products.iter().map(item).collect(),
             total_cents: 100 * quantity,
             card_number: CardNumber(GOOD_CARD.into()),
         };
@@ -118,9 +127,17 @@ impl Shop {
     }
 }
 
-#[tokio::test]
-async fn a_confirmed_order_takes_its_goods_along() {
-    let shop = Shop::open().await;
+on_every_database! {
+    a_confirmed_order_takes_its_goods_along,
+    reserving_too_much_takes_nothing,
+    a_cancelled_order_leaves_its_goods_to_others,
+    an_order_that_was_cancelled_first_gets_nothing,
+    many_orders_at_once_take_what_there_is_and_no_more,
+    an_order_cancelled_while_it_is_reserved_keeps_nothing,
+}
+
+async fn a_confirmed_order_takes_its_goods_along(data: Databases) {
+    let shop = Shop::open(data).await;
     shop.place("o-1", SCARCE, 2).await;
     assert_eq!(shop.level(SCARCE).await, (3, 2));
     shop.tell("o-1", Fact::OrderConfirmed {}).await;
@@ -132,18 +149,16 @@ async fn a_confirmed_order_takes_its_goods_along() {
     );
 }
 
-#[tokio::test]
-async fn reserving_too_much_takes_nothing() {
-    let shop = Shop::open().await;
+async fn reserving_too_much_takes_nothing(data: Databases) {
+    let shop = Shop::open(data).await;
     shop.place("o-1", SCARCE, 2).await;
     shop.place("o-2", SCARCE, 2).await;
     assert_eq!(shop.effects("o-2").await, []);
     assert_eq!(shop.level(SCARCE).await, (3, 2));
 }
 
-#[tokio::test]
-async fn a_cancelled_order_leaves_its_goods_to_others() {
-    let shop = Shop::open().await;
+async fn a_cancelled_order_leaves_its_goods_to_others(data: Databases) {
+    let shop = Shop::open(data).await;
     shop.place("o-1", SCARCE, 3).await;
     shop.cancel("o-1").await;
     shop.cancel("o-1").await;
@@ -154,10 +169,54 @@ async fn a_cancelled_order_leaves_its_goods_to_others() {
     assert_eq!(shop.effects("o-2").await, [(StockEffect::Reserved, 3)]);
 }
 
-#[tokio::test]
-async fn an_order_that_was_cancelled_first_gets_nothing() {
-    let shop = Shop::open().await;
+async fn an_order_that_was_cancelled_first_gets_nothing(data: Databases) {
+    let shop = Shop::open(data).await;
     shop.cancel("o-1").await;
     shop.place("o-1", SCARCE, 1).await;
     assert_eq!(shop.effects("o-1").await, []);
+}
+
+async fn many_orders_at_once_take_what_there_is_and_no_more(data: Databases) {
+    let shop = Shop::open(data).await;
+    let products = [SCARCE, SCARCE + 1];
+    let orders = (0..20).map(|number| {
+        let shop = &shop;
+        async move {
+            let mut wanted = products;
+            // Half of them want the same in another order.
+            wanted.rotate_left(number % 2);
+            shop.place_all(&format!("o-{number}"), &wanted, 1).await;
+        }
+    });
+    join_all(orders).await;
+    for product in products {
+        let (on_hand, reserved) = shop.level(product).await;
+        assert_eq!(on_hand, api::seed::stock(product));
+        assert_eq!(
+            reserved,
+            api::seed::stock(SCARCE),
+            "the scarcer one decides"
+        );
+    }
+    let letters = shop.broker.dead_letters("inventory").await;
+    assert_eq!(letters.expect("letters"), []);
+}
+
+async fn an_order_cancelled_while_it_is_reserved_keeps_nothing(data: Databases) {
+    let shop = Shop::open(data).await;
+    let orders = (0..20).map(|number| {
+        let shop = &shop;
+        async move {
+            let order_id = format!("o-{number}");
+            tokio::join!(shop.place(&order_id, SCARCE, 1), shop.cancel(&order_id));
+        }
+    });
+    join_all(orders).await;
+    shop.place("o-last", SCARCE, 3).await;
+    assert_eq!(
+        shop.level(SCARCE).await,
+        (3, 3),
+        "all of it is for the last"
+    );
+    assert_eq!(shop.effects("o-last").await, [(StockEffect::Reserved, 3)]);
 }

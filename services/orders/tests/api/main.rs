@@ -9,12 +9,15 @@ use std::{
 };
 
 use api::{CardNumber, GOOD_CARD, NewItem, NewOrder, Order, OrderStatus, Role, product_id};
-use chassis::{Broker, Database, Host, Limits, Messaging, SigningKey, Verifier, public};
+use chassis::{
+    Broker, Database, DatabaseOptions, Host, Limits, Messaging, Migrations, SigningKey, Verifier,
+    public, query,
+};
 use clap::Parser as _;
 use orders::{Prices, Shop, Store, app};
 use reqwest::{Client, Response, header};
 use telemetry::Caller;
-use tempfile::TempDir;
+use testbed::{Databases, on_every_database};
 
 /// Everything an order passes through, in this process.
 struct World {
@@ -28,19 +31,18 @@ struct World {
     teller: Messaging,
     database: Database,
     _hosts: [Host; 4],
-    _data: TempDir,
+    _data: Databases,
 }
 
 impl World {
-    async fn open(order_timeout: Duration) -> Self {
-        let data = tempfile::tempdir().expect("a directory");
-        let url = |name: &str| format!("sqlite:{}/{name}.db", data.path().display());
-        let broker = format!("--broker-url={}", url("broker"));
+    async fn open(data: Databases, order_timeout: Duration) -> Self {
+        let broker = format!("--broker-url={}", data.file("broker"));
+        let options = DatabaseOptions::default();
         let hosts = [(); 4].map(|()| Host::default());
         let key = SigningKey::generate();
         let verifier = Verifier::fixed(&key.public());
 
-        let database = format!("--database-url={}", url("catalog"));
+        let database = format!("--database-url={}", data.url("catalog").await);
         let config = catalog::Config::parse_from(["catalog", &database, &broker]);
         let store = catalog::Store::open(&hosts[0], &config).await;
         let catalog = catalog::app(store.expect("a catalogue"), verifier.clone());
@@ -48,21 +50,24 @@ impl World {
         let prices = prices.parse().expect("an address");
         let prices = Prices::new(&prices, Duration::from_secs(10));
 
-        let broker_url = url("broker").parse().expect("a URL");
-        let stock = url("inventory").parse().expect("a URL");
-        let inventory = inventory::Store::open(&stock, 1000).await.expect("stock");
+        let broker_url = data.file("broker").parse().expect("a URL");
+        let stock = data.url("inventory").await.parse().expect("a URL");
+        let inventory = inventory::Store::open(&stock, &options, 1000).await;
+        let inventory = inventory.expect("stock");
         let followed = inventory::follow(&hosts[1], &inventory, &broker_url).await;
         followed.expect("inventory follows");
 
-        let database = format!("--database-url={}", url("payments"));
+        let database = format!("--database-url={}", data.url("payments").await);
         let config = payments::Config::parse_from(["payments", &database, &broker]);
-        let payments = payments::Store::open(&config.database_url).await;
+        let payments = payments::Store::open(&config.database_url, &options).await;
         let payments = payments.expect("payments");
         let followed = payments::follow(&hosts[2], &payments, &config).await;
         followed.expect("payments follows");
 
-        let orders = url("orders").parse().expect("a URL");
-        let store = Store::open(&orders, order_timeout).await.expect("a store");
+        let orders = data.url("orders").await.parse().expect("a URL");
+        let store = Store::open(&orders, &options, order_timeout)
+            .await
+            .expect("a store");
         let messaging = orders::follow(&hosts[3], &store, &broker_url).await;
         let app = app(Shop {
             store,
@@ -70,9 +75,9 @@ impl World {
             prices,
             verifier,
         });
-        let none = sqlx::migrate::Migrator::DEFAULT;
-        let teller = url("teller").parse().expect("a URL");
-        let database = Database::open(&teller, &none).await.expect("a database");
+        let teller = data.file("teller").parse().expect("a URL");
+        let database = Database::open(&teller, &options, &Migrations::NONE).await;
+        let database = database.expect("a database");
         let teller = Messaging::open(&hosts[0], "teller", &broker_url, &database).await;
         Self {
             address: listen(app).await,

@@ -9,9 +9,16 @@ use super::*;
 
 const PATIENT: Duration = Duration::from_mins(5);
 
-#[tokio::test]
-async fn what_breaks_a_rule_is_refused_with_its_reason() {
-    let world = World::open(PATIENT).await;
+on_every_database! {
+    what_breaks_a_rule_is_refused_with_its_reason,
+    nobody_orders_or_looks_without_a_token_or_at_what_is_somebody_elses,
+    a_key_is_answered_the_same_however_often_and_another_body_is_refused,
+    the_same_key_many_times_at_once_is_one_order,
+    a_list_is_cut_into_pages_newest_first,
+}
+
+async fn what_breaks_a_rule_is_refused_with_its_reason(data: Databases) {
+    let world = World::open(data, PATIENT).await;
     let order = |items: Value, card: &str| json!({ "items": items, "card_number": card });
     let line = |id: &str, quantity: i64| json!([{ "product_id": id, "quantity": quantity }]);
     let cases = [
@@ -49,9 +56,8 @@ async fn what_breaks_a_rule_is_refused_with_its_reason() {
     assert_eq!(listed.items, []);
 }
 
-#[tokio::test]
-async fn nobody_orders_or_looks_without_a_token_or_at_what_is_somebody_elses() {
-    let world = World::open(PATIENT).await;
+async fn nobody_orders_or_looks_without_a_token_or_at_what_is_somebody_elses(data: Databases) {
+    let world = World::open(data, PATIENT).await;
     let url = format!("http://{}/orders", world.address);
     for request in [world.client.get(&url), world.client.post(&url)] {
         let answer = request.send().await.expect("an answer");
@@ -70,9 +76,8 @@ async fn nobody_orders_or_looks_without_a_token_or_at_what_is_somebody_elses() {
     assert_eq!(theirs.items, []);
 }
 
-#[tokio::test]
-async fn a_key_is_answered_the_same_however_often_and_another_body_is_refused() {
-    let world = World::open(PATIENT).await;
+async fn a_key_is_answered_the_same_however_often_and_another_body_is_refused(data: Databases) {
+    let world = World::open(data, PATIENT).await;
     let first = world.post("u-1", "k-1", &good_order()).await;
     let location = first.headers()[header::LOCATION].clone();
     let first: Value = first.json().await.expect("an order");
@@ -89,9 +94,8 @@ async fn a_key_is_answered_the_same_however_often_and_another_body_is_refused() 
     assert_ne!(somebody_else["id"], first["id"]);
 }
 
-#[tokio::test]
-async fn the_same_key_many_times_at_once_is_one_order() {
-    let world = World::open(PATIENT).await;
+async fn the_same_key_many_times_at_once_is_one_order(data: Databases) {
+    let world = World::open(data, PATIENT).await;
     let new = good_order();
     let post = async || {
         let answer = world.post("u-1", "k-1", &new).await;
@@ -109,9 +113,8 @@ async fn the_same_key_many_times_at_once_is_one_order() {
     assert_eq!(listed.items.len(), 1);
 }
 
-#[tokio::test]
-async fn a_list_is_cut_into_pages_newest_first() {
-    let world = World::open(PATIENT).await;
+async fn a_list_is_cut_into_pages_newest_first(data: Databases) {
+    let world = World::open(data, PATIENT).await;
     let mut placed = Vec::new();
     for number in 0..5 {
         let answer = world

@@ -52,9 +52,16 @@ impl World {
     }
 }
 
-#[tokio::test]
-async fn an_order_that_can_be_filled_and_paid_is_confirmed() {
-    let world = World::open(PATIENT).await;
+on_every_database! {
+    an_order_that_can_be_filled_and_paid_is_confirmed,
+    an_order_for_more_than_there_is_is_cancelled_and_costs_nothing,
+    an_order_whose_card_is_declined_is_cancelled_and_its_goods_are_back,
+    an_order_whose_event_nobody_can_process_is_cancelled_in_time_and_its_goods_are_back,
+    money_that_comes_for_a_cancelled_order_changes_nothing_there,
+}
+
+async fn an_order_that_can_be_filled_and_paid_is_confirmed(data: Databases) {
+    let world = World::open(data, PATIENT).await;
     let order = world.order("k-1", &good_order()).await;
     assert_eq!((order.status, order.reason), (OrderStatus::Confirmed, None));
     let price = api::seed(1).next().expect("a product").price_cents;
@@ -65,17 +72,15 @@ async fn an_order_that_can_be_filled_and_paid_is_confirmed() {
         .await;
 }
 
-#[tokio::test]
-async fn an_order_for_more_than_there_is_is_cancelled_and_costs_nothing() {
-    let world = World::open(PATIENT).await;
+async fn an_order_for_more_than_there_is_is_cancelled_and_costs_nothing(data: Databases) {
+    let world = World::open(data, PATIENT).await;
     let order = world.order("k-1", &order(SCARCE, 4, GOOD_CARD)).await;
     assert_eq!(order.reason, Some(CancelReason::OutOfStock));
     world.ends_as(&order, &[], &[]).await;
 }
 
-#[tokio::test]
-async fn an_order_whose_card_is_declined_is_cancelled_and_its_goods_are_back() {
-    let world = World::open(PATIENT).await;
+async fn an_order_whose_card_is_declined_is_cancelled_and_its_goods_are_back(data: Databases) {
+    let world = World::open(data, PATIENT).await;
     let declined = world.order("k-1", &order(SCARCE, 3, DECLINED_CARD)).await;
     assert_eq!(declined.reason, Some(CancelReason::PaymentDeclined));
     let stock = [StockEffect::Reserved, StockEffect::Released];
@@ -85,9 +90,10 @@ async fn an_order_whose_card_is_declined_is_cancelled_and_its_goods_are_back() {
     assert_eq!(good.status, OrderStatus::Confirmed);
 }
 
-#[tokio::test]
-async fn an_order_whose_event_nobody_can_process_is_cancelled_in_time_and_its_goods_are_back() {
-    let world = World::open(Duration::from_secs(1)).await;
+async fn an_order_whose_event_nobody_can_process_is_cancelled_in_time_and_its_goods_are_back(
+    data: Databases,
+) {
+    let world = World::open(data, Duration::from_secs(1)).await;
     let (poison, good) = (order(SCARCE, 3, BROKEN_CARD), good_order());
     let (poison, good) = tokio::join!(world.order("k-1", &poison), world.order("k-2", &good));
     assert_eq!(good.status, OrderStatus::Confirmed, "it waits for nobody");
@@ -96,9 +102,8 @@ async fn an_order_whose_event_nobody_can_process_is_cancelled_in_time_and_its_go
     world.ends_as(&poison, &stock, &[]).await;
 }
 
-#[tokio::test]
-async fn money_that_comes_for_a_cancelled_order_changes_nothing_there() {
-    let world = World::open(PATIENT).await;
+async fn money_that_comes_for_a_cancelled_order_changes_nothing_there(data: Databases) {
+    let world = World::open(data, PATIENT).await;
     let cancelled = world.order("k-1", &order(SCARCE, 4, GOOD_CARD)).await;
     world
         .tell(&cancelled.id, Fact::PaymentCaptured { amount_cents: 1 })
@@ -122,9 +127,9 @@ impl World {
         told.expect("it is written down");
         transaction.commit().await.expect("it is committed");
         let deadline = Instant::now() + Duration::from_secs(30);
-        let outbox = || sqlx::query_scalar::<_, i64>("SELECT count(*) FROM outbox");
+        let outbox = || query("SELECT count(*) FROM outbox");
         while outbox()
-            .fetch_one(self.database.readers())
+            .fetch_value::<i64>(self.database.readers())
             .await
             .expect("the outbox")
             > 0

@@ -6,41 +6,42 @@ use api::{
     AuditRow, BROKEN_CARD, CancelReason, CardNumber, DECLINED_CARD, Fact, GOOD_CARD, PaymentEffect,
     PlacedOrder,
 };
-use chassis::{Broker, BrokerUrl, Database, DatabaseUrl, Host, Messaging};
+use chassis::{Broker, BrokerUrl, Database, DatabaseUrl, Host, Messaging, Migrations, query};
 use clap::Parser as _;
 use payments::{Config, Store};
-use tempfile::TempDir;
+use testbed::{Databases, on_every_database};
 
-/// Payments, and somebody who tells it of orders.
+/// Payments, two replicas of it, and somebody who tells it of orders.
 struct Shop {
     store: Store,
     teller: Messaging,
     database: Database,
     broker: Broker,
-    _hosts: [Host; 2],
-    _data: TempDir,
+    _hosts: [Host; 3],
+    _data: Databases,
 }
 
 impl Shop {
-    async fn open(flags: &[&str]) -> Self {
-        let data = tempfile::tempdir().expect("a directory");
-        let url = |name: &str| format!("sqlite:{}/{name}.db", data.path().display());
-        let database_flag = format!("--database-url={}", url("payments"));
-        let broker_flag = format!("--broker-url={}", url("broker"));
+    async fn open(data: Databases, flags: &[&str]) -> Self {
+        let database_flag = format!("--database-url={}", data.url("payments").await);
+        let broker_flag = format!("--broker-url={}", data.file("broker"));
         let mut arguments = vec!["payments", &database_flag, &broker_flag];
         arguments.extend(flags);
         let config = Config::parse_from(arguments);
-        let hosts = [Host::default(), Host::default()];
-        let store = Store::open(&config.database_url).await.expect("a store");
-        payments::follow(&hosts[0], &store, &config)
-            .await
-            .expect("events");
-        let teller: DatabaseUrl = url("teller").parse().expect("a URL");
-        let none = sqlx::migrate::Migrator::DEFAULT;
-        let database = Database::open(&teller, &none).await.expect("a database");
-        let broker: BrokerUrl = url("broker").parse().expect("a URL");
+        let hosts = [(); 3].map(|()| Host::default());
+        let store = Store::open(&config.database_url, &config.database).await;
+        let store = store.expect("a store");
+        let replica = Store::open(&config.database_url, &config.database).await;
+        for (host, store) in hosts.iter().zip([&store, &replica.expect("a store")]) {
+            let followed = payments::follow(host, store, &config).await;
+            followed.expect("events");
+        }
+        let teller: DatabaseUrl = data.file("teller").parse().expect("a URL");
+        let database = Database::open(&teller, &config.database, &Migrations::NONE).await;
+        let database = database.expect("a database");
+        let broker: BrokerUrl = data.file("broker").parse().expect("a URL");
         Self {
-            teller: Messaging::open(&hosts[1], "orders", &broker, &database)
+            teller: Messaging::open(&hosts[2], "orders", &broker, &database)
                 .await
                 .expect("events"),
             broker: Broker::open(&broker).await.expect("the broker"),
@@ -86,12 +87,23 @@ impl Shop {
         of_order.collect()
     }
 
+    /// What was taken for an order and not given back.
+    async fn balance(&self, order: &str) -> i64 {
+        let effects = self.effects(order).await;
+        let cents = effects.iter().map(|(effect, cents)| match effect {
+            PaymentEffect::Captured => *cents,
+            PaymentEffect::Refunded => -cents,
+            PaymentEffect::Declined => 0,
+        });
+        cents.sum()
+    }
+
     /// Waits until payments has heard everything.
     async fn settled(&self) {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
-            let outbox: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox")
-                .fetch_one(self.database.readers())
+            let outbox: i64 = query("SELECT count(*) FROM outbox")
+                .fetch_value(self.database.readers())
                 .await
                 .expect("the outbox");
             let queue = self.broker.depth("payments").await.expect("the queue");
@@ -104,9 +116,17 @@ impl Shop {
     }
 }
 
-#[tokio::test]
-async fn what_is_reserved_is_charged_and_the_outcome_is_told() {
-    let shop = Shop::open(&["--decline-above=1000"]).await;
+on_every_database! {
+    what_is_reserved_is_charged_and_the_outcome_is_told,
+    a_cancelled_order_gets_its_money_back_once,
+    an_order_that_was_cancelled_first_is_never_charged,
+    an_order_cancelled_while_the_provider_was_asked_gets_its_money_back,
+    orders_cancelled_at_the_moment_they_are_charged_get_their_money_back,
+    an_order_the_provider_breaks_down_over_holds_nobody_up,
+}
+
+async fn what_is_reserved_is_charged_and_the_outcome_is_told(data: Databases) {
+    let shop = Shop::open(data, &["--decline-above=1000"]).await;
     shop.reserved("o-good", GOOD_CARD).await;
     shop.reserved("o-declined", DECLINED_CARD).await;
     shop.settled().await;
@@ -128,9 +148,8 @@ async fn what_is_reserved_is_charged_and_the_outcome_is_told() {
     }
 }
 
-#[tokio::test]
-async fn a_cancelled_order_gets_its_money_back_once() {
-    let shop = Shop::open(&[]).await;
+async fn a_cancelled_order_gets_its_money_back_once(data: Databases) {
+    let shop = Shop::open(data, &[]).await;
     shop.reserved("o-1", GOOD_CARD).await;
     shop.settled().await;
     shop.cancelled("o-1").await;
@@ -144,9 +163,8 @@ async fn a_cancelled_order_gets_its_money_back_once() {
     assert_eq!(effects, expected);
 }
 
-#[tokio::test]
-async fn an_order_that_was_cancelled_first_is_never_charged() {
-    let shop = Shop::open(&[]).await;
+async fn an_order_that_was_cancelled_first_is_never_charged(data: Databases) {
+    let shop = Shop::open(data, &[]).await;
     shop.cancelled("o-1").await;
     shop.settled().await;
     shop.reserved("o-1", GOOD_CARD).await;
@@ -154,29 +172,33 @@ async fn an_order_that_was_cancelled_first_is_never_charged() {
     assert_eq!(shop.effects("o-1").await, []);
 }
 
-#[tokio::test]
-async fn an_order_cancelled_while_the_provider_was_asked_gets_its_money_back() {
-    let shop = Shop::open(&["--provider-latency=1s"]).await;
+async fn an_order_cancelled_while_the_provider_was_asked_gets_its_money_back(data: Databases) {
+    let shop = Shop::open(data, &["--provider-latency=1s"]).await;
     shop.reserved("o-1", GOOD_CARD).await;
     shop.cancelled("o-1").await;
     shop.settled().await;
     // Either cancelled before the provider was asked, or charged and given back: never just charged.
-    let balance: i64 = shop
-        .effects("o-1")
-        .await
-        .iter()
-        .map(|(effect, cents)| match effect {
-            PaymentEffect::Captured => *cents,
-            PaymentEffect::Refunded => -cents,
-            PaymentEffect::Declined => 0,
-        })
-        .sum();
-    assert_eq!(balance, 0);
+    assert_eq!(shop.balance("o-1").await, 0);
 }
 
-#[tokio::test]
-async fn an_order_the_provider_breaks_down_over_holds_nobody_up() {
-    let shop = Shop::open(&[]).await;
+async fn orders_cancelled_at_the_moment_they_are_charged_get_their_money_back(data: Databases) {
+    let shop = Shop::open(data, &["--provider-latency=5ms"]).await;
+    for number in 0..40 {
+        let order_id = format!("o-{number}");
+        shop.reserved(&order_id, GOOD_CARD).await;
+        shop.cancelled(&order_id).await;
+    }
+    shop.settled().await;
+    for number in 0..40 {
+        let order_id = format!("o-{number}");
+        assert_eq!(shop.balance(&order_id).await, 0, "{order_id}");
+    }
+    let letters = shop.broker.dead_letters("payments").await;
+    assert_eq!(letters.expect("letters"), []);
+}
+
+async fn an_order_the_provider_breaks_down_over_holds_nobody_up(data: Databases) {
+    let shop = Shop::open(data, &[]).await;
     shop.reserved("o-poison", BROKEN_CARD).await;
     shop.reserved("o-good", GOOD_CARD).await;
     shop.settled().await;

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use api::{Fact, Product, SearchQuery};
-use chassis::{Broker, BrokerUrl, Database, Host, Messaging};
+use chassis::{Broker, BrokerUrl, Database, DatabaseOptions, Host, Messaging, Migrations};
 use search::follow;
-use sqlx::migrate::Migrator;
 
 use crate::{SEEDED, Search};
 
@@ -29,7 +28,8 @@ impl Catalog {
             .await
             .expect("a consumer");
         let database_url = url("catalog").parse().expect("a URL");
-        let database = Database::open(&database_url, &Migrator::DEFAULT)
+        let options = DatabaseOptions::default();
+        let database = Database::open(&database_url, &options, &Migrations::NONE)
             .await
             .expect("a database");
         let messaging = Messaging::open(&host, "catalog", &broker_url, &database)

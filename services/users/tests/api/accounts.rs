@@ -4,9 +4,18 @@ use futures_util::future::join_all;
 
 use super::*;
 
-#[tokio::test]
-async fn who_registers_can_log_in_and_see_the_account() {
-    let users = Disk::new().start(&[]).await;
+on_every_database! {
+    who_registers_can_log_in_and_see_the_account,
+    an_address_that_is_taken_gets_the_same_answer_at_the_same_cost_and_changes_nothing,
+    a_wrong_password_and_an_unknown_address_look_and_cost_the_same,
+    credentials_that_break_a_rule_are_refused_before_anything_is_hashed,
+    when_all_who_may_wait_do_the_next_is_told_to_come_back,
+    the_admin_of_the_flags_is_there_and_a_changed_password_is_followed,
+    the_description_names_every_route,
+}
+
+async fn who_registers_can_log_in_and_see_the_account(data: Databases) {
+    let users = Disk::new(data).start(&[]).await;
     json_of(users.register(ADA, PASSWORD).await, 202).await;
 
     let answer = users.log_in(ADA, PASSWORD).await;
@@ -27,9 +36,10 @@ async fn who_registers_can_log_in_and_see_the_account() {
     assert!(me["id"].as_str().is_some_and(|it| it.starts_with("u-")));
 }
 
-#[tokio::test]
-async fn an_address_that_is_taken_gets_the_same_answer_at_the_same_cost_and_changes_nothing() {
-    let users = Disk::new().start(&[]).await;
+async fn an_address_that_is_taken_gets_the_same_answer_at_the_same_cost_and_changes_nothing(
+    data: Databases,
+) {
+    let users = Disk::new(data).start(&[]).await;
     let first = json_of(users.register(ADA, PASSWORD).await, 202).await;
     assert_eq!(users.hasher.runs(), 1);
     for again in [ADA, "ada@SHOP.example"] {
@@ -42,9 +52,8 @@ async fn an_address_that_is_taken_gets_the_same_answer_at_the_same_cost_and_chan
     json_of(users.log_in(ADA, "another password").await, 401).await;
 }
 
-#[tokio::test]
-async fn a_wrong_password_and_an_unknown_address_look_and_cost_the_same() {
-    let users = Disk::new().start(&[]).await;
+async fn a_wrong_password_and_an_unknown_address_look_and_cost_the_same(data: Databases) {
+    let users = Disk::new(data).start(&[]).await;
     json_of(users.register(ADA, PASSWORD).await, 202).await;
     let mut answers = Vec::new();
     for email in [ADA, "bob@shop.example"] {
@@ -57,9 +66,8 @@ async fn a_wrong_password_and_an_unknown_address_look_and_cost_the_same() {
     assert_eq!(answers[0], "e-mail address or password is wrong");
 }
 
-#[tokio::test]
-async fn credentials_that_break_a_rule_are_refused_before_anything_is_hashed() {
-    let users = Disk::new().start(&[]).await;
+async fn credentials_that_break_a_rule_are_refused_before_anything_is_hashed(data: Databases) {
+    let users = Disk::new(data).start(&[]).await;
     let long = "x".repeat(129);
     for (email, password) in [
         ("ada", PASSWORD),
@@ -75,10 +83,9 @@ async fn credentials_that_break_a_rule_are_refused_before_anything_is_hashed() {
     assert_eq!(users.hasher.runs(), 0);
 }
 
-#[tokio::test]
-async fn when_all_who_may_wait_do_the_next_is_told_to_come_back() {
+async fn when_all_who_may_wait_do_the_next_is_told_to_come_back(data: Databases) {
     let flags = ["--hash-concurrency=1", "--hash-queue=0"];
-    let users = Disk::new().start(&flags).await;
+    let users = Disk::new(data).start(&flags).await;
     let crowd = (0..32).map(|it| users.register(if it == 0 { ADA } else { "b@c" }, PASSWORD));
     let mut refused = 0;
     for answer in join_all(crowd).await {
@@ -92,9 +99,8 @@ async fn when_all_who_may_wait_do_the_next_is_told_to_come_back() {
     json_of(users.register("c@d", PASSWORD).await, 202).await;
 }
 
-#[tokio::test]
-async fn the_admin_of_the_flags_is_there_and_a_changed_password_is_followed() {
-    let disk = Disk::new();
+async fn the_admin_of_the_flags_is_there_and_a_changed_password_is_followed(data: Databases) {
+    let disk = Disk::new(data);
     disk.write("password", "the first password\n");
     let file = format!("--admin-password-file={}", disk.path("password").display());
     let flags = ["--admin-email=root@shop.example", &file];
@@ -117,9 +123,8 @@ async fn the_admin_of_the_flags_is_there_and_a_changed_password_is_followed() {
     json_of(second.await, 401).await;
 }
 
-#[tokio::test]
-async fn the_description_names_every_route() {
-    let users = Disk::new().start(&[]).await;
+async fn the_description_names_every_route(data: Databases) {
+    let users = Disk::new(data).start(&[]).await;
     let document = json_of(users.get("/openapi.json").await, 200).await;
     let paths: Vec<_> = document["paths"]
         .as_object()

@@ -10,24 +10,24 @@ use clap::Parser as _;
 use reqwest::{Client, Response, header};
 use serde_json::{Value, json};
 use telemetry::Caller;
-use tempfile::TempDir;
+use testbed::{Databases, on_every_database};
 use users::{Config, Hasher, Users, app, generate_signing_key};
 
 const PASSWORD: &str = "correct horse battery";
 const ADA: &str = "Ada@shop.example";
 
 /// What survives a restart: the database and the files.
-struct Disk(Arc<TempDir>);
+struct Disk(Arc<Databases>);
 
 impl Disk {
-    fn new() -> Self {
-        let disk = Self(Arc::new(tempfile::tempdir().expect("a directory")));
+    fn new(data: Databases) -> Self {
+        let disk = Self(Arc::new(data));
         disk.write("key.pem", &generate_signing_key());
         disk
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+        self.0.path(name)
     }
 
     fn write(&self, name: &str, text: &str) {
@@ -39,7 +39,7 @@ impl Disk {
     }
 
     async fn start(&self, flags: &[&str]) -> Service {
-        let database = format!("--database-url=sqlite:{}", self.path("users.db").display());
+        let database = format!("--database-url={}", self.0.url("users").await);
         let key = format!("--signing-key-file={}", self.path("key.pem").display());
         let own = ["users", &database, &key];
         let config = Config::parse_from(own.iter().chain(flags));
@@ -65,7 +65,7 @@ struct Service {
     address: SocketAddr,
     client: Client,
     hasher: Hasher,
-    _disk: Arc<TempDir>,
+    _disk: Arc<Databases>,
 }
 
 impl Service {

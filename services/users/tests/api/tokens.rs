@@ -18,9 +18,15 @@ fn claims(sub: &str, exp: u64) -> Claims {
     }
 }
 
-#[tokio::test]
-async fn an_expired_or_forged_token_is_no_token() {
-    let disk = Disk::new();
+on_every_database! {
+    an_expired_or_forged_token_is_no_token,
+    a_token_survives_a_restart_with_the_same_key_and_not_one_with_another,
+    the_published_keys_are_public_and_named,
+    a_token_is_for_an_account_that_exists,
+}
+
+async fn an_expired_or_forged_token_is_no_token(data: Databases) {
+    let disk = Disk::new(data);
     let users = disk.start(&[]).await;
     json_of(users.register(ADA, PASSWORD).await, 202).await;
     let good = users.token(ADA, PASSWORD).await;
@@ -64,9 +70,8 @@ async fn an_expired_or_forged_token_is_no_token() {
     json_of(users.get("/users/me").await, 401).await;
 }
 
-#[tokio::test]
-async fn a_token_survives_a_restart_with_the_same_key_and_not_one_with_another() {
-    let disk = Disk::new();
+async fn a_token_survives_a_restart_with_the_same_key_and_not_one_with_another(data: Databases) {
+    let disk = Disk::new(data);
     let users = disk.start(&[]).await;
     json_of(users.register(ADA, PASSWORD).await, 202).await;
     let token = users.token(ADA, PASSWORD).await;
@@ -82,9 +87,8 @@ async fn a_token_survives_a_restart_with_the_same_key_and_not_one_with_another()
     json_of(users.me(&token).await, 401).await;
 }
 
-#[tokio::test]
-async fn the_published_keys_are_public_and_named() {
-    let users = Disk::new().start(&[]).await;
+async fn the_published_keys_are_public_and_named(data: Databases) {
+    let users = Disk::new(data).start(&[]).await;
     let keys = json_of(users.get("/.well-known/jwks.json").await, 200).await;
     let [key] = keys["keys"].as_array().expect("keys").as_slice() else {
         panic!("{keys} is not one key");
@@ -97,9 +101,8 @@ async fn the_published_keys_are_public_and_named() {
     );
 }
 
-#[tokio::test]
-async fn a_token_is_for_an_account_that_exists() {
-    let disk = Disk::new();
+async fn a_token_is_for_an_account_that_exists(data: Databases) {
+    let disk = Disk::new(data);
     let users = disk.start(&[]).await;
     let token = disk
         .key()

@@ -1,0 +1,69 @@
+# PostgreSQL: a database and a role for each service that keeps its data there.
+
+postgres_port=${BACKENDS_POSTGRES_PORT:-25432}
+postgres_dir=$dir/postgres
+postgres_databases=(users catalog orders inventory payments)
+
+# Debian has a folder for each version; the newest is ours.
+postgres_bin() { find /usr/lib/postgresql -mindepth 2 -maxdepth 2 -name bin 2>/dev/null | sort -V | tail -n 1; }
+
+# The server refuses to run as root.
+as_postgres() {
+  if [[ $(id -u) == 0 ]]; then (cd / && exec setpriv --reuid=postgres --regid=postgres --init-groups "$@"); else "$@"; fi
+}
+
+# Statements on standard input, as the superuser: no password is ever an argument.
+postgres_sql() {
+  PGPASSWORD=$(<"$postgres_dir/superuser.password") "$(postgres_bin)/psql" -h 127.0.0.1 -p "$postgres_port" -U postgres \
+    -d postgres -X -q -A -t -v ON_ERROR_STOP=1
+}
+
+postgres_answers() { "$(postgres_bin)/pg_isready" -q -h 127.0.0.1 -p "$postgres_port"; }
+
+postgres_up() {
+  need postgresql "$(postgres_bin)/postgres"
+  local data=$postgres_dir/data log=$postgres_dir/log bin name
+  bin=$(postgres_bin)
+  mkdir -p "$postgres_dir"
+  for name in superuser "${postgres_databases[@]}"; do
+    [[ -s $postgres_dir/$name.password ]] || secret "$postgres_dir/$name.password"
+  done
+  if [[ ! -s $data/PG_VERSION ]]; then
+    rm -rf "$data"
+    mkdir -p "$data" "$log"
+    if [[ $(id -u) == 0 ]]; then chown postgres: "$data" "$log" "$postgres_dir/superuser.password"; fi
+    as_postgres "$bin/initdb" -D "$data" -U postgres -E UTF8 --locale=C.UTF-8 -A scram-sha-256 \
+      --pwfile="$postgres_dir/superuser.password" >"$postgres_dir/initdb.log" 2>&1 || fail "initdb failed, see $postgres_dir/initdb.log"
+  fi
+  if ! postgres_answers; then
+    as_postgres "$bin/pg_ctl" -D "$data" -l "$log/postgres.log" -s -W start -o "-c listen_addresses=127.0.0.1 -p $postgres_port \
+      -c unix_socket_directories= -c max_connections=${BACKENDS_POSTGRES_CONNECTIONS:-300}"
+  fi
+  eventually 30 postgres_answers || fail "PostgreSQL did not start, see $log"
+  # A role owns its database, and nobody else may connect to it.
+  for name in "${postgres_databases[@]}"; do
+    if [[ -z $(postgres_sql <<<"SELECT 1 FROM pg_roles WHERE rolname = '$name'") ]]; then
+      postgres_sql <<<"CREATE ROLE $name LOGIN PASSWORD '$(<"$postgres_dir/$name.password")'"
+    fi
+    if [[ -z $(postgres_sql <<<"SELECT 1 FROM pg_database WHERE datname = '$name'") ]]; then
+      postgres_sql <<<"CREATE DATABASE $name OWNER $name"
+    fi
+    postgres_sql <<<"REVOKE CONNECT ON DATABASE $name FROM PUBLIC"
+  done
+}
+
+postgres_down() { stop "$postgres_dir/data/postmaster.pid" "$postgres_dir/data" INT; }
+
+postgres_status() {
+  local version
+  version=$(postgres_sql 2>/dev/null <<<'SHOW server_version') || true
+  [[ $version ]] && echo "postgres: $version on 127.0.0.1:$postgres_port, pid $(head -n 1 "$postgres_dir/data/postmaster.pid")"
+}
+
+postgres_env() {
+  local name
+  for name in "${postgres_databases[@]}"; do
+    [[ -s $postgres_dir/$name.password ]] || fail "there is no PostgreSQL yet: scripts/backends up"
+    echo "export ${name^^}_DATABASE_URL=postgres://$name:$(<"$postgres_dir/$name.password")@127.0.0.1:$postgres_port/$name"
+  done
+}
