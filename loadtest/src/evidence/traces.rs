@@ -17,7 +17,7 @@ use crate::{
 const NAMED: usize = 5;
 
 /// Every span has its parent, every answered call has the callee's span, and each request to `route` that succeeded
-/// went through all of `services`.
+/// went through all of `services`, or tried: a page comes without what a busy service did not tell in time.
 pub(crate) fn connected(
     attempts: &[Attempt],
     evidence: &Evidence,
@@ -50,10 +50,14 @@ pub(crate) fn connected(
         }
     }
     let mut seen: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for span in spans.iter().filter(|it| it.kind == Kind::Server) {
-        seen.entry(span.request_id())
-            .or_default()
-            .insert(&span.service);
+    for span in &spans {
+        let service = match span.kind {
+            Kind::Server => span.service.as_str(),
+            Kind::Client if span.failed => span.attribute("server.address"),
+            _ => continue,
+        };
+        let of_request = seen.entry(span.request_id()).or_default();
+        of_request.insert(service);
     }
     let mut pages = 0_usize;
     for attempt in attempts {
@@ -189,4 +193,73 @@ fn descend(span: &Span, all: &[&Span], origin: u64, depth: usize, bars: &mut Vec
 
 fn millis(nanos: u64) -> f64 {
     crate::statistics::to_f64(nanos) / 1e6
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{deployment::Service, evidence::Testimony};
+
+    const ROUTE: &str = "GET /products/{id}";
+
+    fn span(id: &str, parent_id: &str, service: &str, kind: Kind, callee: &str) -> Span {
+        let request = telemetry::names::REQUEST_ID_ATTRIBUTE;
+        let attributes = [(request, "r-1"), ("server.address", callee)];
+        Span {
+            trace_id: "t".into(),
+            id: id.into(),
+            parent_id: parent_id.into(),
+            service: service.into(),
+            name: String::new(),
+            kind,
+            start_ns: 0,
+            end_ns: 1,
+            failed: false,
+            attributes: attributes.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+        }
+    }
+
+    /// A page whose gateway asked the catalogue, after `change`.
+    fn outcome(change: impl FnOnce(&mut Vec<Span>)) -> Outcome {
+        let mut spans = vec![
+            span("a", "", "gateway", Kind::Server, ""),
+            span("b", "a", "gateway", Kind::Client, "catalog"),
+            span("c", "b", "catalog", Kind::Server, ""),
+        ];
+        change(&mut spans);
+        let testimony = Testimony {
+            spans,
+            ..Testimony::default()
+        };
+        let attempt = Attempt {
+            id: "r-1".into(),
+            phase: 0,
+            route: ROUTE.into(),
+            intended_us: 0,
+            sent_us: 0,
+            done_us: 1,
+            status: Some(200),
+            error: None,
+            order: None,
+        };
+        let evidence = [(Service::Gateway, testimony)].into();
+        connected(&[attempt], &evidence, ROUTE, &["gateway", "catalog"]).outcome
+    }
+
+    #[test]
+    fn a_page_is_whole_if_every_service_was_reached_or_did_not_answer() {
+        assert_eq!(outcome(|_| ()), Outcome::Pass);
+        let gave_up = outcome(|spans| {
+            spans.pop();
+            spans[1].failed = true;
+        });
+        assert_eq!(gave_up, Outcome::Pass);
+    }
+
+    #[test]
+    fn a_missing_span_is_found_on_either_side() {
+        assert_eq!(outcome(|spans| _ = spans.pop()), Outcome::Fail);
+        assert_eq!(outcome(|spans| _ = spans.remove(1)), Outcome::Fail);
+        assert_eq!(outcome(|spans| spans.truncate(1)), Outcome::Fail);
+    }
 }
