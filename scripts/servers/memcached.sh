@@ -25,7 +25,7 @@ memcached_down() { stop "$memcached_dir/pid" memcached; }
 memcached_status() {
   local version
   version=$(memcached_version 2>/dev/null) || true
-  [[ $version ]] && echo "memcached: $version on 127.0.0.1:$memcached_port, pid $(<"$memcached_dir/pid")"
+  [[ $version ]] && echo "memcached: $version on 127.0.0.1:$memcached_port, $(whose "$memcached_dir/pid")"
 }
 
 memcached_env() { echo "export MEMCACHED_URL=memcached://127.0.0.1:$memcached_port"; }

@@ -57,7 +57,7 @@ postgres_down() { stop "$postgres_dir/data/postmaster.pid" "$postgres_dir/data" 
 postgres_status() {
   local version
   version=$(postgres_sql 2>/dev/null <<<'SHOW server_version') || true
-  [[ $version ]] && echo "postgres: $version on 127.0.0.1:$postgres_port, pid $(head -n 1 "$postgres_dir/data/postmaster.pid")"
+  [[ $version ]] && echo "postgres: $version on 127.0.0.1:$postgres_port, $(whose "$postgres_dir/data/postmaster.pid")"
 }
 
 postgres_env() {

@@ -49,7 +49,7 @@ rabbitmq_down() {
 rabbitmq_status() {
   local version
   version=$(rabbitmq_version 2>/dev/null) || true
-  [[ $version ]] && echo "rabbitmq: $version on 127.0.0.1:$rabbitmq_port, pid $(<"$rabbitmq_dir/pid")"
+  [[ $version ]] && echo "rabbitmq: $version on 127.0.0.1:$rabbitmq_port, $(whose "$rabbitmq_dir/pid")"
 }
 
 rabbitmq_env() { echo "export AMQP_URL=amqp://guest:guest@127.0.0.1:$rabbitmq_port/%2f"; }

@@ -20,7 +20,7 @@ redis_down() { stop "$redis_dir/pid" redis-server; }
 redis_status() {
   local version
   version=$(redis_ask info server 2>/dev/null | sed -n 's/^redis_version:\([0-9.]*\).*/\1/p')
-  [[ $version ]] && echo "redis: $version on 127.0.0.1:$redis_port, pid $(<"$redis_dir/pid")"
+  [[ $version ]] && echo "redis: $version on 127.0.0.1:$redis_port, $(whose "$redis_dir/pid")"
 }
 
 redis_env() { echo "export REDIS_URL=redis://127.0.0.1:$redis_port"; }
