@@ -20,10 +20,11 @@ pub const RPC_CLIENT_CALL_DURATION: &str = "rpc_client_call_duration_seconds";
 /// [`DB_COLLECTION_NAME`], [`ERROR_TYPE`].
 pub const DB_CLIENT_OPERATION_DURATION: &str = "db_client_operation_duration_seconds";
 /// Gauge: connections to the database that are open. Labels [`DB_CLIENT_CONNECTION_POOL_NAME`],
-/// [`DB_CLIENT_CONNECTION_STATE`].
-pub const DB_CLIENT_CONNECTION_COUNT: &str = "db_client_connection_count";
+/// [`DB_CLIENT_CONNECTION_STATE`]. The conventions call it `db.client.connection.count`; in Prometheus a name that ends so
+/// belongs to a histogram.
+pub const DB_CLIENT_CONNECTION_COUNT: &str = "db_client_connections";
 /// Gauge: connections to the database that may be open at once. Label [`DB_CLIENT_CONNECTION_POOL_NAME`].
-pub const DB_CLIENT_CONNECTION_MAX: &str = "db_client_connection_max";
+pub const DB_CLIENT_CONNECTION_MAX: &str = "db_client_connections_max";
 /// Histogram: seconds of handing one event to the broker. Labels [`MESSAGING_SYSTEM`], [`MESSAGING_OPERATION_NAME`],
 /// [`MESSAGING_DESTINATION_NAME`], [`ERROR_TYPE`].
 pub const MESSAGING_CLIENT_OPERATION_DURATION: &str = "messaging_client_operation_duration_seconds";
