@@ -13,8 +13,11 @@ mod service;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs::{self, DirBuilder},
+    io,
     net::{Ipv4Addr, SocketAddr},
-    path::PathBuf,
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -25,8 +28,6 @@ use rustix::process::{Pid, Signal, kill_process};
 pub use service::{SERVICES, Service};
 use tokio::sync::oneshot;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-
-use crate::run_dir::RunDir;
 
 /// A service that is not ready by then will not be.
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -102,11 +103,13 @@ pub struct Deployment {
 }
 
 impl Deployment {
-    /// Starts one replica of every service and waits until all are ready.
+    /// Starts one replica of every service and waits until all are ready. Logs, data and the discovery file are below `dir`,
+    /// which must be absolute.
     ///
     /// # Errors
     /// A port that is taken, or a service that will not start, with the last lines of its log.
-    pub async fn start(run_dir: &RunDir, options: Options) -> anyhow::Result<Self> {
+    pub async fn start(dir: &Path, options: Options) -> anyhow::Result<Self> {
+        make(dir).with_context(|| format!("make {}", dir.display()))?;
         check_port(options.gateway_port)?;
         let http = reqwest::Client::builder()
             .no_proxy()
@@ -117,7 +120,7 @@ impl Deployment {
         let it = Self {
             shared: Arc::new(Shared {
                 options,
-                dir: run_dir.path().to_owned(),
+                dir: dir.to_owned(),
                 http,
                 servers,
                 state: Mutex::default(),
@@ -276,6 +279,16 @@ impl Shared {
         (self.options.tell)(&text);
         let at = Instant::now();
         self.state().incidents.push(Incident { at, text });
+    }
+}
+
+/// The places for logs and data. Nobody else may read the data: e-mail addresses, card numbers and the signing key are in it.
+fn make(dir: &Path) -> io::Result<()> {
+    fs::create_dir_all(dir.join("logs"))?;
+    let data = dir.join("data");
+    match DirBuilder::new().mode(0o700).create(data) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made,
     }
 }
 

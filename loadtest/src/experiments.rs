@@ -61,7 +61,7 @@ impl Experiment {
         stop: &CancellationToken,
     ) -> anyhow::Result<ExperimentReport> {
         let began = Instant::now();
-        let lab = Lab::open(run_dir, args, seed, progress, stop).await?;
+        let lab = Lab::open(run_dir, self.name(), args, seed, progress, stop).await?;
         let arms: anyhow::Result<Vec<ArmReport>> = match self {
             Self::Baseline => baseline::run(&lab).await,
             Self::Crash => crash::run(&lab).await,

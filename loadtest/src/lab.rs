@@ -1,6 +1,6 @@
 //! Where experiments are carried out: a running shop, a receiver for its spans, and the engine.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::Context as _;
 use chassis::Fault;
@@ -58,7 +58,8 @@ pub(crate) struct Measurement {
 pub(crate) struct Lab<'a> {
     deployment: Deployment,
     receiver: Receiver,
-    run_dir: &'a RunDir,
+    /// Everything of this experiment: its shop begins with no data, whatever ran before it.
+    dir: PathBuf,
     pub(crate) args: &'a RunArgs,
     pub(crate) seed: u64,
     /// Tokens of shoppers who are logged in.
@@ -69,13 +70,15 @@ pub(crate) struct Lab<'a> {
 
 impl<'a> Lab<'a> {
     pub(crate) async fn open(
-        run_dir: &'a RunDir,
+        run_dir: &RunDir,
+        experiment: &str,
         args: &'a RunArgs,
         seed: u64,
         progress: &'a Progress,
         stop: &'a CancellationToken,
     ) -> anyhow::Result<Self> {
         progress.step("starting the shop");
+        let dir = run_dir.path().join(experiment);
         let receiver = Receiver::start().await?;
         let said = progress.clone();
         let options = Options {
@@ -86,7 +89,7 @@ impl<'a> Lab<'a> {
             tell: Box::new(move |text| said.say(text)),
         };
         let deployment = tokio::select! {
-            started = Deployment::start(run_dir, options) => started?,
+            started = Deployment::start(&dir, options) => started?,
             () = stop.cancelled() => return Err(Interrupted.into()),
         };
         progress.step("logging shoppers in");
@@ -98,7 +101,7 @@ impl<'a> Lab<'a> {
         let lab = Self {
             deployment,
             receiver,
-            run_dir,
+            dir,
             args,
             seed,
             tokens,
@@ -212,7 +215,7 @@ impl<'a> Lab<'a> {
             tokens: self.tokens.clone(),
             timeout_ms: u64::try_from(CLIENT_TIMEOUT.as_millis())?,
             phases,
-            output: self.run_dir.path().join(arm),
+            output: self.dir.join(arm),
             starve_ms: self.args.starve_ms,
         })
     }

@@ -1,9 +1,8 @@
-//! One directory for each run: its logs, data, evidence and report.
+//! One directory for each run: what its deployments leave, evidence and report.
 
 use std::{
-    fs::{self, DirBuilder, File},
+    fs::{self, File},
     io,
-    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
 };
 
@@ -31,9 +30,6 @@ impl RunDir {
         let create = || -> io::Result<(PathBuf, File)> {
             fs::create_dir_all(runs)?;
             let path = fresh(runs, &format!("{}-{what}", stamp(started)))?;
-            fs::create_dir(path.join("logs"))?;
-            // E-mail addresses and card numbers are in there.
-            DirBuilder::new().mode(0o700).create(path.join("data"))?;
             let lock = File::create(path.join("lock"))?;
             lock.lock()?;
             // Everything below is told to other processes, which may have another working directory.

@@ -33,7 +33,7 @@ pub(crate) async fn up(
         }),
     };
     let deployment = tokio::select! {
-        started = Deployment::start(&run_dir, options) => started?,
+        started = Deployment::start(run_dir.path(), options) => started?,
         () = stop.cancelled() => return Err(Interrupted.into()),
     };
     let ready = began.elapsed().as_secs_f64();

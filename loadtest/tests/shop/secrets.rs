@@ -241,7 +241,8 @@ fn a_run_writes_no_secret_down() {
     ] {
         assert!(sources.iter().any(|it| it.0.ends_with(name)), "{name}");
     }
-    let password = fs::read_to_string(run.join("data/admin-password")).expect("a password");
+    let password =
+        fs::read_to_string(run.join("baseline/data/admin-password")).expect("a password");
     let secrets = [
         "@shop.example",
         password.as_str(),
