@@ -33,7 +33,13 @@ pub struct Config {
     )]
     pub broker_url: BrokerUrl,
     /// Where product pages are cached: memory:, or behind that redis://HOST:PORT or memcached://HOST:PORT
-    #[arg(long, env, default_value = "memory:", value_name = "URL")]
+    #[arg(
+        long,
+        env,
+        hide_env_values = true,
+        default_value = "memory:",
+        value_name = "URL"
+    )]
     pub cache_url: CacheUrl,
     /// How long a cached product may be served
     #[arg(long, env, default_value = "30s", value_parser = humantime::parse_duration, value_name = "DURATION")]

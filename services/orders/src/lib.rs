@@ -35,7 +35,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         let messaging = follow(&host, &store, &config.broker_url).await?;
         let verifier = Verifier::new(&config.users_addr);
         let keys = verifier.clone();
-        host.check("users", move || std::future::ready(keys.loaded()));
+        host.check("token_keys", move || std::future::ready(keys.loaded()));
         let prices = Prices::new(&config.catalog_addr, config.catalog_timeout);
         let catalog = prices.clone();
         host.check("catalog", move || std::future::ready(catalog.discovered()));
