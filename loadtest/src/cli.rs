@@ -87,6 +87,16 @@ pub struct Place {
     pub runs: PathBuf,
 }
 
+/// Said at more length.
+const BACKENDS_HELP: &str = "\
+What the shop runs on:
+  files        files in the run directory, and the cache in memory
+  real         PostgreSQL, Redis, RabbitMQ and, with --features elasticsearch, Elasticsearch
+  SERVER,...   these, and files for the rest: postgres, redis or memcached, rabbitmq or kafka, elasticsearch
+
+scripts/backends up starts the servers, eval \"$(scripts/backends env)\" says where they are. Each run has names of its own \
+there and takes them away in the end.";
+
 /// How experiments run.
 #[derive(Debug, Clone, Args)]
 pub struct RunArgs {
@@ -99,8 +109,8 @@ pub struct RunArgs {
     /// Arrivals a second at nominal load
     #[arg(long, default_value_t = 100.0, value_parser = rate, value_name = "RATE")]
     pub rate: f64,
-    /// What the shop runs on: files, or the servers that `scripts/backends env` names
-    #[arg(long, value_enum, default_value_t, value_name = "KIND")]
+    /// What the shop runs on: files, real, or servers by name, such as postgres,kafka,memcached
+    #[arg(long, default_value_t, value_name = "SERVERS", long_help = BACKENDS_HELP)]
     pub backends: Backends,
     /// Print the verdict as JSON, and nothing else, on standard output
     #[arg(long)]
@@ -119,8 +129,8 @@ pub struct UpArgs {
     /// Port of the gateway on 127.0.0.1; 0 takes any free one
     #[arg(long, default_value_t = 8080, value_name = "PORT")]
     pub port: u16,
-    /// What the shop runs on: files, or the servers that `scripts/backends env` names
-    #[arg(long, value_enum, default_value_t, value_name = "KIND")]
+    /// What the shop runs on: files, real, or servers by name, such as postgres,kafka,memcached
+    #[arg(long, default_value_t, value_name = "SERVERS", long_help = BACKENDS_HELP)]
     pub backends: Backends,
     /// Leave a process that died as it is
     #[arg(long)]

@@ -3,12 +3,13 @@
 //! Every replica is a process of its own in its own process group, with its log in the run directory and a Unix socket
 //! as standard input. The socket closes when this process ends, however it ends, and the replica then drains and exits.
 
-mod backends;
+pub(crate) mod backends;
 mod discovery;
 mod log_tail;
 pub(crate) mod process;
 mod replica;
 pub(crate) mod secrets;
+mod servers;
 mod service;
 
 use std::{
@@ -23,7 +24,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-pub use backends::Backends;
+pub use backends::{Backends, Server};
 use rustix::process::{Pid, Signal, kill_process};
 pub use service::{SERVICES, Service};
 use tokio::sync::oneshot;
@@ -79,7 +80,7 @@ struct Shared {
     options: Options,
     dir: PathBuf,
     http: reqwest::Client,
-    servers: backends::Servers,
+    servers: servers::Servers,
     state: Mutex<State>,
 }
 
@@ -116,7 +117,7 @@ impl Deployment {
             .timeout(Duration::from_secs(2))
             .build()
             .context("make an HTTP client")?;
-        let servers = backends::Servers::prepare(options.backends).await?;
+        let servers = servers::Servers::prepare(&options.backends).await?;
         let it = Self {
             shared: Arc::new(Shared {
                 options,
@@ -218,7 +219,9 @@ impl Deployment {
         self.keepers.close();
         self.keepers.wait().await;
         if let Err(error) = self.shared.servers.clear().await {
-            (self.shared.options.tell)(&format!("tables stay behind on the servers: {error:#}"));
+            (self.shared.options.tell)(&format!(
+                "something of this run stays behind on the servers: {error:#}"
+            ));
         }
     }
 }

@@ -84,7 +84,7 @@ impl<'a> Lab<'a> {
         let options = Options {
             gateway_port: 0,
             otlp: Some(receiver.address),
-            backends: args.backends,
+            backends: args.backends.clone(),
             restart: true,
             tell: Box::new(move |text| said.say(text)),
         };

@@ -43,7 +43,7 @@ pub(crate) async fn run(
         }
     }
     progress.done();
-    let document = Document::new(&run_dir, seed, began.elapsed(), reports);
+    let document = Document::new(&run_dir, seed, &args.backends, began.elapsed(), reports);
     report::write(&run_dir, &document)?;
     let mut out = io::stdout().lock();
     if args.json {

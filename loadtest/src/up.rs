@@ -25,7 +25,7 @@ pub(crate) async fn up(
     let options = Options {
         gateway_port: args.port,
         otlp: None,
-        backends: args.backends,
+        backends: args.backends.clone(),
         restart: !args.no_restart,
         tell: Box::new(|text| {
             // With standard error gone there is nobody left to tell.

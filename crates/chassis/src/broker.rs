@@ -198,6 +198,15 @@ impl Broker {
         }
     }
 
+    /// Takes every queue away from a server, with all that is in them: for whoever chose the name in the URL for a while. A
+    /// file is left to its owner.
+    pub async fn remove(&self) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Rabbit(queues) => queues.remove().await,
+        }
+    }
+
     /// A readiness check: whether the broker answers.
     pub async fn ping(self) -> Result<(), String> {
         match self {

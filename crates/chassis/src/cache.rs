@@ -31,44 +31,88 @@ use crate::{Error, config::scheme};
 /// expire together.
 const JITTER: f64 = 0.1;
 
+/// What a URL of a cache looks like.
+const EXPECTED: &str = "expected memory:, redis://HOST:PORT or memcached://HOST:PORT, and ?prefix=NAME if the server is shared";
+/// Memcached takes keys of at most 250 bytes.
+const MAX_PREFIX: usize = 64;
+
 /// Which cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CacheUrl {
     /// `memory:`, one for each process.
     Memory,
-    /// `redis://HOST:PORT`, behind the one in memory.
-    Redis(String),
-    /// `memcached://HOST:PORT`, behind the one in memory.
-    Memcached(String),
+    /// `redis://HOST:PORT?prefix=NAME`, behind the one in memory.
+    Redis(CachePlace),
+    /// `memcached://HOST:PORT?prefix=NAME`, behind the one in memory.
+    Memcached(CachePlace),
+}
+
+/// Where a shared cache is, and what our keys there begin with.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CachePlace {
+    /// `HOST:PORT`; before it may be a user and a password.
+    address: String,
+    prefix: String,
 }
 
 impl FromStr for CacheUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let place = |rest: &str| rest.strip_prefix("//").is_some_and(|it| !it.is_empty());
         match scheme(text) {
             ("memory", "") => Ok(Self::Memory),
-            ("redis", rest) if place(rest) => Ok(Self::Redis(text.to_owned())),
-            ("memcached", rest) if place(rest) => Ok(Self::Memcached(rest[2..].to_owned())),
-            // Not the text itself: it may hold a password.
-            _ => Err("expected memory:, redis://HOST:PORT or memcached://HOST:PORT".to_owned()),
+            ("redis", rest) => rest.parse().map(Self::Redis),
+            ("memcached", rest) => rest.parse().map(Self::Memcached),
+            _ => Err(EXPECTED.to_owned()),
         }
     }
 }
 
+impl FromStr for CachePlace {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        // Not the text itself: it may hold a password.
+        let rest = text.strip_prefix("//").ok_or(EXPECTED)?;
+        let (address, query) = rest.split_once('?').unwrap_or((rest, "prefix="));
+        let prefix = query.strip_prefix("prefix=").ok_or(EXPECTED)?;
+        let fits = |it: u8| it.is_ascii_alphanumeric() || b"._-".contains(&it);
+        if prefix.len() > MAX_PREFIX || !prefix.bytes().all(fits) {
+            return Err(format!(
+                "prefix is at most {MAX_PREFIX} of A-Z, a-z, 0-9, '.', '_' and '-'"
+            ));
+        }
+        if address.is_empty() {
+            return Err(EXPECTED.to_owned());
+        }
+        Ok(Self {
+            address: address.to_owned(),
+            prefix: prefix.to_owned(),
+        })
+    }
+}
+
 impl fmt::Display for CacheUrl {
-    /// Without whatever stands before the host, which may be a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Memory => f.write_str("memory:"),
-            Self::Redis(url) => {
-                let place = url.trim_start_matches("redis://");
-                let place = place.rsplit_once('@').map_or(place, |it| it.1);
-                write!(f, "redis://{place}")
-            }
+            Self::Redis(place) => write!(f, "redis://{place}"),
             Self::Memcached(place) => write!(f, "memcached://{place}"),
         }
+    }
+}
+
+impl fmt::Display for CachePlace {
+    /// Without whatever stands before the host, which may be a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let address = self.address.as_str();
+        f.write_str(address.rsplit_once('@').map_or(address, |it| it.1))
+    }
+}
+
+impl fmt::Debug for CachePlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
     }
 }
 

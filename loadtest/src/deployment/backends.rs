@@ -1,90 +1,162 @@
-//! Where the services keep their data: files of the run, or the servers that `scripts/backends env` names.
+//! What the shop can run on, and what was chosen.
 
-use std::{collections::BTreeMap, env, time::SystemTime};
+use std::{fmt, str::FromStr};
 
 use anyhow::Context as _;
-use clap::ValueEnum;
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
-use super::Service;
-
-/// What the shop runs on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum Backends {
-    /// Files in the run directory.
-    #[default]
-    Files,
-    /// The servers that the variables of `scripts/backends env` name.
-    Real,
+/// A server that takes a file's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Server {
+    /// Databases.
+    Postgres,
+    /// A cache that replicas share.
+    Redis,
+    /// The same.
+    Memcached,
+    /// A broker.
+    Rabbitmq,
+    /// The same; built in with the feature `kafka`.
+    Kafka,
+    /// A search engine; built in with the feature `elasticsearch`.
+    Elasticsearch,
 }
 
-/// The services that can keep their data in `PostgreSQL`.
-const DATABASES: [Service; 5] = [
-    Service::Catalog,
-    Service::Inventory,
-    Service::Orders,
-    Service::Payments,
-    Service::Users,
+/// What a server is to the shop, which needs one of each and no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Databases,
+    Cache,
+    Broker,
+    Search,
+}
+
+const SERVERS: [Server; 6] = [
+    Server::Postgres,
+    Server::Redis,
+    Server::Memcached,
+    Server::Rabbitmq,
+    Server::Kafka,
+    Server::Elasticsearch,
 ];
 
-/// What this deployment has on the servers. It has no `Debug`: there are passwords in it.
-#[derive(Default)]
-pub(super) struct Servers {
-    /// Its tables are in a schema of their own, so that it begins with none.
-    schema: String,
-    databases: BTreeMap<Service, String>,
+/// What `real` stands for, as far as it is built in.
+const REAL: [Server; 4] = [
+    Server::Postgres,
+    Server::Redis,
+    Server::Rabbitmq,
+    Server::Elasticsearch,
+];
+
+impl Server {
+    /// Its name on the command line and for `scripts/backends`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::Redis => "redis",
+            Self::Memcached => "memcached",
+            Self::Rabbitmq => "rabbitmq",
+            Self::Kafka => "kafka",
+            Self::Elasticsearch => "elasticsearch",
+        }
+    }
+
+    pub(crate) fn role(self) -> Role {
+        match self {
+            Self::Postgres => Role::Databases,
+            Self::Redis | Self::Memcached => Role::Cache,
+            Self::Rabbitmq | Self::Kafka => Role::Broker,
+            Self::Elasticsearch => Role::Search,
+        }
+    }
+
+    /// What this build has no client for it without.
+    fn missing_feature(self) -> Option<&'static str> {
+        match self {
+            Self::Kafka if !cfg!(feature = "kafka") => Some("kafka"),
+            Self::Elasticsearch if !cfg!(feature = "elasticsearch") => Some("elasticsearch"),
+            _ => None,
+        }
+    }
 }
 
-impl Servers {
-    /// Makes room for this deployment on the servers of `backends`.
-    pub(super) async fn prepare(backends: Backends) -> anyhow::Result<Self> {
+impl FromStr for Server {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        let found = SERVERS.into_iter().find(|it| it.name() == text);
+        let names = SERVERS.map(Self::name).join(", ");
+        let found = found.with_context(|| format!("{text:?} is none of {names}"))?;
+        if let Some(feature) = found.missing_feature() {
+            anyhow::bail!("this build has no {text}: build with --features {feature}");
+        }
+        Ok(found)
+    }
+}
+
+/// The servers that the shop runs on; files take the place of those that are not there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Backends(Vec<Server>);
+
+impl Backends {
+    /// Every server, in the order they were named.
+    pub fn servers(&self) -> &[Server] {
+        &self.0
+    }
+
+    pub(crate) fn get(&self, role: Role) -> Option<Server> {
+        self.0.iter().copied().find(|it| it.role() == role)
+    }
+}
+
+impl FromStr for Backends {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
         let mut it = Self::default();
-        if backends == Backends::Files {
-            return Ok(it);
+        match text {
+            "files" => (),
+            "real" => {
+                let built_in = |it: &Server| it.missing_feature().is_none();
+                it.0.extend(REAL.into_iter().filter(built_in));
+            }
+            names => {
+                for name in names.split(',') {
+                    let server: Server = name.parse()?;
+                    if let Some(other) = it.get(server.role()) {
+                        anyhow::bail!("{} and {name} do the same: name one", other.name());
+                    }
+                    it.0.push(server);
+                }
+            }
         }
-        it.schema = format!("run_{}", SystemTime::UNIX_EPOCH.elapsed()?.as_nanos());
-        for service in DATABASES {
-            let variable = format!("{}_DATABASE_URL", service.name().to_uppercase());
-            let url = env::var(&variable).with_context(|| {
-                format!(
-                    "read {variable}: scripts/backends up, then eval \"$(scripts/backends env)\""
-                )
-            })?;
-            it.databases.insert(service, url);
-        }
-        it.everywhere("CREATE SCHEMA").await?;
         Ok(it)
     }
+}
 
-    /// The `DATABASE_URL` of `service`, unless it keeps its data in a file.
-    pub(super) fn database_url(&self, service: Service) -> Option<String> {
-        let url = self.databases.get(&service)?;
-        Some(format!("{url}?options[search_path]={}", self.schema))
-    }
-
-    /// Leaves nothing of this deployment on the servers.
-    pub(super) async fn clear(&self) -> anyhow::Result<()> {
-        self.everywhere("DROP SCHEMA IF EXISTS").await
-    }
-
-    async fn everywhere(&self, verb: &str) -> anyhow::Result<()> {
-        let cascade = if verb.starts_with("DROP") {
-            " CASCADE"
-        } else {
-            ""
-        };
-        let statement = format!("{verb} {}{cascade}", self.schema);
-        for (service, url) in &self.databases {
-            let run = async {
-                let mut connection = PgConnection::connect(url).await?;
-                sqlx::query(AssertSqlSafe(statement.as_str()))
-                    .execute(&mut connection)
-                    .await?;
-                connection.close().await
-            };
-            run.await
-                .with_context(|| format!("prepare the database of {service}"))?;
+impl fmt::Display for Backends {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("files");
         }
-        Ok(())
+        let names: Vec<_> = self.0.iter().map(|it| it.name()).collect();
+        f.write_str(&names.join(","))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backends_are_named_one_of_a_role() {
+        let chosen: Backends = "postgres,memcached".parse().unwrap();
+        assert_eq!(chosen.servers(), [Server::Postgres, Server::Memcached]);
+        assert_eq!(chosen.to_string(), "postgres,memcached");
+        assert_eq!("files".parse::<Backends>().unwrap(), Backends::default());
+        let real: Backends = "real".parse().unwrap();
+        assert_eq!(real.get(Role::Broker), Some(Server::Rabbitmq));
+        for bad in ["", "redis,memcached", "floppy", "files,redis", "redis,"] {
+            assert!(bad.parse::<Backends>().is_err(), "{bad:?}");
+        }
     }
 }

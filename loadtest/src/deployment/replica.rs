@@ -169,15 +169,8 @@ fn spawn(
     let port = shared.gateway_port(number);
     arguments.extend(service.flags(&shared.dir, &shared.discovery_file(), port));
     let otlp = shared.options.otlp;
-    let database_url = shared.servers.database_url(service);
-    if database_url.is_none() {
-        arguments.extend(service.database_file(&shared.dir));
-    }
     Process::spawn(&arguments, log, |command| {
-        if let Some(url) = database_url {
-            // Everybody can read the arguments of a process, and there is a password in it.
-            command.env("DATABASE_URL", url);
-        }
+        command.envs(shared.servers.environment(service, &shared.dir));
         if let Some(receiver) = otlp {
             export_everything_to(command, receiver);
         }

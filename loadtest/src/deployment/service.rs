@@ -53,13 +53,11 @@ impl Service {
         self == Self::Gateway
     }
 
-    /// The flags of one replica, beside those that all services get.
+    /// The flags of one replica, beside those that all services get and what `Servers::environment` says.
     pub(super) fn flags(self, dir: &Path, discovery: &Path, gateway_port: u16) -> Vec<String> {
-        let data = |name: &str| dir.join("data").join(name).display().to_string();
-        let broker = || format!("--broker-url=sqlite:{}", data("broker.db"));
         let at = |service: Self| format!("--{service}-addr=file:{}", discovery.display());
         match self {
-            Self::Catalog => vec![broker(), at(Self::Users)],
+            Self::Catalog => vec![at(Self::Users)],
             Self::Gateway => {
                 let behind = SERVICES.into_iter().filter(|it| it.is_routed_to()).map(at);
                 let mut flags: Vec<_> = behind.collect();
@@ -68,12 +66,8 @@ impl Service {
                 flags.push("--trust-forwarded-for".into());
                 flags
             }
-            Self::Inventory | Self::Payments => vec![broker()],
-            Self::Orders => vec![broker(), at(Self::Users), at(Self::Catalog)],
-            Self::Search => vec![
-                format!("--search-url=sqlite:{}", data("search.db")),
-                broker(),
-            ],
+            Self::Inventory | Self::Payments | Self::Search => Vec::new(),
+            Self::Orders => vec![at(Self::Users), at(Self::Catalog)],
             Self::Users => vec![
                 format!("--signing-key-file={}", secrets::signing_key(dir).display()),
                 format!("--admin-email={}", secrets::ADMIN_EMAIL),
@@ -85,12 +79,18 @@ impl Service {
         }
     }
 
-    /// The flag that has it keep its data in a file, if it has a database at all.
-    pub(super) fn database_file(self, dir: &Path) -> Option<String> {
-        let file = dir.join("data").join(format!("{self}.db"));
-        // Search names its index in another way.
-        let has_one = !matches!(self, Self::Gateway | Self::Search);
-        has_one.then(|| format!("--database-url=sqlite:{}", file.display()))
+    /// Those that keep their data in a database of their own. Search has an index instead.
+    pub(super) const WITH_DATABASE: [Self; 5] = [
+        Self::Catalog,
+        Self::Inventory,
+        Self::Orders,
+        Self::Payments,
+        Self::Users,
+    ];
+
+    /// Whether it has to do with events.
+    pub(crate) fn hears_or_tells(self) -> bool {
+        !matches!(self, Self::Gateway | Self::Users)
     }
 
     /// Whether the gateway calls it.

@@ -7,6 +7,7 @@ use serde::Serialize;
 use time::format_description::well_known::Rfc3339;
 
 use crate::{
+    deployment::Backends,
     engine::Counts,
     evidence::{reconcile::Edge, traces::Waterfall},
     run_dir::RunDir,
@@ -29,6 +30,8 @@ pub(crate) struct Document {
     pub(crate) seed: u64,
     /// What was typed.
     pub(crate) command: Vec<String>,
+    /// What the shop ran on: `files`, or servers.
+    pub(crate) backends: String,
     pub(crate) machine: Machine,
     pub(crate) run_dir: String,
     pub(crate) experiments: Vec<ExperimentReport>,
@@ -157,6 +160,7 @@ impl Document {
     pub(crate) fn new(
         run_dir: &RunDir,
         seed: u64,
+        backends: &Backends,
         duration: Duration,
         experiments: Vec<ExperimentReport>,
     ) -> Self {
@@ -169,6 +173,7 @@ impl Document {
             duration_s: duration.as_secs_f64(),
             seed,
             command: std::env::args().collect(),
+            backends: backends.to_string(),
             machine: Machine {
                 os: std::env::consts::OS,
                 architecture: std::env::consts::ARCH,

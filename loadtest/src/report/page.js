@@ -178,7 +178,7 @@ function arm(it) {
 document.getElementById("page").replaceChildren(
   h("header", {}, stamp(run.outcome), h("div", {},
     h("h1", {}, "Windtunnel"),
-    h("p", { class: "soft" }, `${run.started.replace("T", " ").slice(0, 19)} UTC, ${run.duration_s.toFixed(0)} s, seed ${run.seed}, ${run.machine.profile} build, ${run.machine.cores} cores, ${run.machine.os} ${run.machine.architecture}`))),
+    h("p", { class: "soft" }, `${run.started.replace("T", " ").slice(0, 19)} UTC, ${run.duration_s.toFixed(0)} s, on ${run.backends}, seed ${run.seed}, ${run.machine.profile} build, ${run.machine.cores} cores, ${run.machine.os} ${run.machine.architecture}`))),
   ...run.experiments.flatMap((experiment) => [
     h("h2", {}, experiment.name),
     h("p", { class: "soft" }, experiment.question),

@@ -21,8 +21,12 @@ pub(crate) fn print(out: &mut impl Write, document: &Document, colour: bool) -> 
     let outcome = paint(document.outcome, 0, colour);
     writeln!(
         out,
-        "\n{outcome} in {:.1} s, seed {}, {} build on {} cores",
-        document.duration_s, document.seed, document.machine.profile, document.machine.cores
+        "\n{outcome} in {:.1} s on {}, seed {}, {} build on {} cores",
+        document.duration_s,
+        document.backends,
+        document.seed,
+        document.machine.profile,
+        document.machine.cores
     )?;
     writeln!(out, "Report: {}/report.html", document.run_dir)?;
     out.flush()

@@ -334,11 +334,9 @@ impl Queues {
         Ok(whole(parked.iter().filter(|it| **it <= now).count()))
     }
 
-    /// Takes every queue and exchange away, with all that is in them.
-    #[cfg(test)]
-    pub(super) async fn remove(&self) {
-        let channel = self.0.inward.lane().await.unwrap().channel;
-        self.0.names.remove(&channel).await.unwrap();
+    pub(super) async fn remove(&self) -> Result<(), Error> {
+        let channel = self.0.inward.lane().await?.channel;
+        call(self.0.names.remove(&channel)).await
     }
 
     pub(super) async fn ping(self) -> Result<(), String> {

@@ -51,6 +51,8 @@ enum Client {
 /// The shared cache of one kind of value.
 pub(super) struct Remote {
     name: &'static str,
+    /// What every key begins with.
+    prefix: String,
     client: Client,
     options: CacheOptions,
     breaker: Breaker,
@@ -88,10 +90,10 @@ impl Remote {
         name: &'static str,
         options: CacheOptions,
     ) -> anyhow::Result<Option<Self>> {
-        let client = match url {
+        let (client, prefix) = match url {
             CacheUrl::Memory => return Ok(None),
-            CacheUrl::Redis(address) => {
-                let client = redis::Client::open(address.as_str());
+            CacheUrl::Redis(place) => {
+                let client = redis::Client::open(format!("redis://{}", place.address));
                 let config = ConnectionManagerConfig::new()
                     .set_connection_timeout(Some(options.timeout))
                     .set_response_timeout(Some(options.timeout))
@@ -99,19 +101,22 @@ impl Remote {
                 let manager = client
                     .and_then(|it| ConnectionManager::new_lazy_with_config(it, config))
                     .with_context(|| format!("read the cache's URL {url}"))?;
-                Client::Redis(manager)
+                (Client::Redis(manager), &place.prefix)
             }
-            CacheUrl::Memcached(address) => {
+            CacheUrl::Memcached(place) => {
                 let builder = MetaClientBuilder::new()
                     .connect_timeout(Some(options.timeout))
                     .io_timeout(Some(options.timeout))
                     .max_connections(Some(64));
-                let client = builder.connect_async(address.as_str()).await;
-                Client::Memcached(client.with_context(|| format!("find the cache {url}"))?)
+                let client = builder.connect_async(place.address.as_str()).await;
+                let client = client.with_context(|| format!("find the cache {url}"))?;
+                (Client::Memcached(client), &place.prefix)
             }
         };
+        let separator = if prefix.is_empty() { "" } else { ":" };
         Ok(Some(Self {
             name,
+            prefix: format!("{prefix}{separator}{name}:"),
             client,
             options,
             breaker: Breaker::default(),
@@ -159,7 +164,7 @@ impl Remote {
     }
 
     fn key(&self, key: &str) -> String {
-        format!("{}:{key}", self.name)
+        format!("{}{key}", self.prefix)
     }
 
     /// Makes a call, if the breaker admits it; none, if it came to nothing.

@@ -92,8 +92,8 @@ async fn version(url: &CacheUrl) -> String {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let (address, question) = match url {
         CacheUrl::Memory => return "in memory".into(),
-        CacheUrl::Redis(url) => (url.trim_start_matches("redis://"), "INFO server\r\n"),
-        CacheUrl::Memcached(address) => (address.as_str(), "version\r\n"),
+        CacheUrl::Redis(place) => (place.address.as_str(), "INFO server\r\n"),
+        CacheUrl::Memcached(place) => (place.address.as_str(), "version\r\n"),
     };
     let mut server = tokio::net::TcpStream::connect(address).await.unwrap();
     server.write_all(question.as_bytes()).await.unwrap();
@@ -119,9 +119,10 @@ async fn shared_suite(url: &CacheUrl) {
     suite(url).await;
     what_one_replica_loaded_the_others_find(url).await;
     garbage_is_a_miss_and_is_written_over(url).await;
+    whoever_has_another_prefix_finds_nothing(url).await;
     let version = version(url).await;
     tell(&format!(
-        "{url}, {version}: two behaviours of a shared cache"
+        "{url}, {version}: three behaviours of a shared cache"
     ));
 }
 
@@ -136,6 +137,16 @@ async fn what_one_replica_loaded_the_others_find(url: &CacheUrl) {
     one.invalidate(&key).await;
     let third = open(url, OPTIONS).await;
     assert_eq!(third.get_or_load(&key, answer(3)).await.unwrap(), 3);
+}
+
+async fn whoever_has_another_prefix_finds_nothing(url: &CacheUrl) {
+    let (ours, key) = (open(url, OPTIONS).await, fresh_key());
+    assert_eq!(ours.get_or_load(&key, answer(1)).await.unwrap(), 1);
+    let theirs: CacheUrl = format!("{url}?prefix=theirs").parse().unwrap();
+    let theirs = open(&theirs, OPTIONS).await;
+    assert_eq!(theirs.get_or_load(&key, answer(2)).await.unwrap(), 2);
+    let again = open(url, OPTIONS).await;
+    assert_eq!(again.get_or_load(&key, answer(3)).await.unwrap(), 1);
 }
 
 async fn garbage_is_a_miss_and_is_written_over(url: &CacheUrl) {
@@ -229,7 +240,16 @@ async fn a_shared_cache_that_is_down_is_a_slow_path() {
 fn a_url_shows_no_password() {
     let url: CacheUrl = "redis://:secret@127.0.0.1:6379".parse().unwrap();
     assert_eq!(url.to_string(), "redis://127.0.0.1:6379");
-    for bad in ["", "memory:x", "redis:", "memcached://", "http://secret"] {
+    for bad in [
+        "",
+        "memory:x",
+        "redis:",
+        "memcached://",
+        "memcached://?prefix=a",
+        "http://secret",
+        "redis://:secret@h:1?prefix=a/b",
+        "redis://:secret@h:1?floppy",
+    ] {
         let error = bad.parse::<CacheUrl>().unwrap_err();
         assert!(!error.contains("secret"), "{error}");
     }
