@@ -219,10 +219,10 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Run { experiments, run }) => (experiments, run),
         None => (Vec::new(), cli.run),
     };
-    let chosen = match experiments::choose(&names) {
+    let chosen = match experiments::choose(&names, &args.backends) {
         Ok(chosen) => chosen,
-        Err(unknown) => {
-            writeln!(io::stderr(), "error: {unknown}")?;
+        Err(error) => {
+            writeln!(io::stderr(), "error: {error}")?;
             return Ok(ExitCode::from(USAGE));
         }
     };

@@ -2,7 +2,9 @@
 
 mod baseline;
 mod crash;
+mod kills;
 mod objectives;
+mod outage;
 mod validity;
 
 use std::{fmt, io::Write, time::Instant};
@@ -11,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     cli::RunArgs,
+    deployment::Backends,
     lab::Lab,
     progress::Progress,
     report::document::{ArmReport, ExperimentReport},
@@ -25,10 +28,12 @@ pub enum Experiment {
     Baseline,
     /// Services that are killed.
     Crash,
+    /// Servers that are killed.
+    Outage,
 }
 
 /// Every experiment, in the order they run.
-pub const ALL: [Experiment; 2] = [Experiment::Baseline, Experiment::Crash];
+pub const ALL: [Experiment; 3] = [Experiment::Baseline, Experiment::Crash, Experiment::Outage];
 
 impl Experiment {
     /// What it is called on the command line.
@@ -36,6 +41,7 @@ impl Experiment {
         match self {
             Self::Baseline => "baseline",
             Self::Crash => "crash",
+            Self::Outage => "outage",
         }
     }
 
@@ -47,6 +53,9 @@ impl Experiment {
             }
             Self::Crash => {
                 "May any service be killed at any moment without an acknowledged order being lost or taken twice?"
+            }
+            Self::Outage => {
+                "May any server that the shop runs on be away for a while without that? (with --backends)"
             }
         }
     }
@@ -65,6 +74,7 @@ impl Experiment {
         let arms: anyhow::Result<Vec<ArmReport>> = match self {
             Self::Baseline => baseline::run(&lab).await,
             Self::Crash => crash::run(&lab).await,
+            Self::Outage => outage::run(&lab).await,
         };
         lab.close().await;
         let arms = arms?;
@@ -78,30 +88,45 @@ impl Experiment {
     }
 }
 
-/// A name that no experiment has.
+/// Experiments that cannot be chosen.
 #[derive(Debug)]
-pub struct Unknown(String);
+pub enum BadChoice {
+    /// No experiment has this name.
+    Unknown(String),
+    /// Without servers there is none to kill.
+    NoServers,
+}
 
-impl fmt::Display for Unknown {
+impl fmt::Display for BadChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = ALL.map(Experiment::name).join(", ");
-        write!(
-            f,
-            "there is no experiment called {:?}; there are: {names}",
-            self.0
-        )
+        match self {
+            Self::Unknown(name) => {
+                let names = ALL.map(Experiment::name).join(", ");
+                write!(
+                    f,
+                    "there is no experiment called {name:?}; there are: {names}"
+                )
+            }
+            Self::NoServers => {
+                f.write_str("outage kills servers, and files are none: choose some with --backends")
+            }
+        }
     }
 }
 
-/// The experiments called `names`, each once; all of them if there are no names.
-pub fn choose(names: &[String]) -> Result<Vec<Experiment>, Unknown> {
+/// The experiments called `names`, each once; if there are no names, all that can be carried out on `backends`.
+pub fn choose(names: &[String], backends: &Backends) -> Result<Vec<Experiment>, BadChoice> {
+    let fits = |it: &Experiment| *it != Experiment::Outage || !backends.servers().is_empty();
     if names.is_empty() {
-        return Ok(ALL.to_vec());
+        return Ok(ALL.into_iter().filter(fits).collect());
     }
     let mut chosen = Vec::new();
     for name in names {
         let found = ALL.into_iter().find(|it| it.name() == name);
-        let found = found.ok_or_else(|| Unknown(name.clone()))?;
+        let found = found.ok_or_else(|| BadChoice::Unknown(name.clone()))?;
+        if !fits(&found) {
+            return Err(BadChoice::NoServers);
+        }
         if !chosen.contains(&found) {
             chosen.push(found);
         }

@@ -80,7 +80,7 @@ impl Service {
     }
 
     /// Those that keep their data in a database of their own. Search has an index instead.
-    pub(super) const WITH_DATABASE: [Self; 5] = [
+    pub(crate) const WITH_DATABASE: [Self; 5] = [
         Self::Catalog,
         Self::Inventory,
         Self::Orders,

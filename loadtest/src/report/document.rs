@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Version of `verdict.json`.
-const SCHEMA_VERSION: u32 = 1;
+const SCHEMA_VERSION: u32 = 2;
 
 /// A whole run.
 #[derive(Debug, Clone, Serialize)]
@@ -112,14 +112,19 @@ pub(crate) struct Resources {
     pub(crate) peak_memory_mb: f64,
 }
 
-/// A service that was killed, and the orders that were acknowledged between this kill and the next.
+/// A service or server that was killed, and the orders that were acknowledged between this kill and the next.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Kill {
-    pub(crate) service: String,
+    pub(crate) victim: String,
     /// Seconds since the load began.
     pub(crate) at_s: f64,
-    /// Seconds from the kill until the service could be found again.
-    pub(crate) ready_after_s: f64,
+    /// Seconds from the kill until a server took requests again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) answered_after_s: Option<f64>,
+    /// Seconds from the kill until everything was ready again, if it was.
+    pub(crate) ready_after_s: Option<f64>,
+    /// Services that said meanwhile that they were not ready.
+    pub(crate) unready: Vec<String>,
     pub(crate) acknowledged: usize,
     /// Of which so many reached a final state.
     pub(crate) ended: usize,

@@ -123,6 +123,8 @@ function check(it, hurts) {
     h("td", { class: "soft" }, it.expected));
 }
 
+const seconds = (value) => value == null ? "–" : `${value.toFixed(2)} s`;
+
 function arm(it) {
   const hurts = it.expectation === "must_hurt";
   const load = it.load;
@@ -134,13 +136,15 @@ function arm(it) {
       h("tbody", {}, it.checks.map((one) => check(one, hurts))))),
     it.kills?.length ? h("h4", {}, "What was killed, and the orders acknowledged from then to the next kill") : null,
     it.kills?.length ? table([
-      { title: "killed", of: (row) => row.service },
+      { title: "killed", of: (row) => row.victim },
       { title: "at", numeric: true, of: (row) => `${row.at_s.toFixed(1)} s` },
-      { title: "ready after", numeric: true, of: (row) => `${row.ready_after_s.toFixed(2)} s` },
+      { title: "answered after", numeric: true, of: (row) => seconds(row.answered_after_s) },
+      { title: "ready after", numeric: true, of: (row) => seconds(row.ready_after_s) },
       { title: "acknowledged", numeric: true, of: (row) => count(row.acknowledged) },
       { title: "final", numeric: true, of: (row) => count(row.ended) },
       { title: "lost", numeric: true, of: (row) => count(row.lost) },
       { title: "doubled", numeric: true, of: (row) => count(row.doubled) },
+      { title: "not ready meanwhile", of: (row) => row.unready.join(", ") },
     ], it.kills) : null,
     h("h4", {}, "What the clients saw"),
     it.details && it.details.seconds.length ? charts(it.details) : null,

@@ -54,8 +54,16 @@ fn arm(out: &mut impl Write, it: &ArmReport, colour: bool) -> io::Result<()> {
     if !it.kills.is_empty() {
         writeln!(
             out,
-            "\n{:17}{:12}{:>10}{:>13}{:>14}{:>7}{:>6}{:>9}",
-            "", "killed", "at", "ready after", "acknowledged", "final", "lost", "doubled"
+            "\n{:17}{:14}{:>9}{:>16}{:>13}{:>14}{:>7}{:>6}{:>9}  not ready meanwhile",
+            "",
+            "killed",
+            "at",
+            "answered after",
+            "ready after",
+            "acknowledged",
+            "final",
+            "lost",
+            "doubled"
         )?;
     }
     for it in &it.kills {
@@ -102,10 +110,20 @@ fn route(out: &mut impl Write, it: &RouteFigures) -> io::Result<()> {
 }
 
 fn kill(out: &mut impl Write, it: &Kill) -> io::Result<()> {
+    let seconds = |it: Option<f64>| it.map_or("-".to_owned(), |it| format!("{it:.2} s"));
     writeln!(
         out,
-        "{:17}{:12}{:>8.1} s{:>11.2} s{:>14}{:>7}{:>6}{:>9}",
-        "", it.service, it.at_s, it.ready_after_s, it.acknowledged, it.ended, it.lost, it.doubled
+        "{:17}{:14}{:>7.1} s{:>16}{:>13}{:>14}{:>7}{:>6}{:>9}  {}",
+        "",
+        it.victim,
+        it.at_s,
+        seconds(it.answered_after_s),
+        seconds(it.ready_after_s),
+        it.acknowledged,
+        it.ended,
+        it.lost,
+        it.doubled,
+        it.unready.join(", ")
     )
 }
 

@@ -1,0 +1,105 @@
+//! What experiments that kill something have in common.
+
+use std::time::Duration;
+
+use crate::{
+    audit::judge::{self as audit, Promise},
+    lab::Measurement,
+    report::document::Kill,
+    statistics::to_f64,
+    verdict::{Check, Group, Outcome},
+};
+
+use super::validity;
+
+/// With fewer orders, hardly any would be under way when something is killed.
+const MIN_ORDERS_A_MINUTE: f64 = 50.0;
+
+/// Something that was killed.
+pub(super) struct Killed {
+    pub(super) victim: String,
+    /// Since the load began.
+    pub(super) at: Duration,
+    /// Until a server took requests again, if it was one; services are asked for less.
+    pub(super) answered_after: Option<Duration>,
+    /// Until everything was ready again, if it was.
+    pub(super) ready_after: Option<Duration>,
+    /// Services that said meanwhile that they were not ready.
+    pub(super) unready: Vec<String>,
+}
+
+/// How late requests were sent is not asked: what is promised here does not depend on time.
+pub(super) fn checks(it: &Measurement, promises: &[Promise], killed: &[Killed]) -> Vec<Check> {
+    let mut checks = Vec::new();
+    if let Err(how) = &it.load.counts {
+        checks.push(validity::ended_early(how));
+    }
+    checks.push(orders_kept_coming(it, promises));
+    checks.push(all_came_back(killed));
+    checks.push(validity::rest(it));
+    checks.extend(audit::checks(promises, &it.ledgers));
+    checks
+}
+
+fn orders_kept_coming(it: &Measurement, promises: &[Promise]) -> Check {
+    let minutes = it.plan.length().as_secs_f64() / 60.0;
+    let rate = to_f64(promises.len() as u64) / minutes;
+    let outcome = if rate >= MIN_ORDERS_A_MINUTE {
+        Outcome::Pass
+    } else {
+        Outcome::Invalid
+    };
+    Check::new(Group::Validity, "orders kept coming", outcome).saw(
+        format!("{rate:.0} acknowledged a minute"),
+        format!("at least {MIN_ORDERS_A_MINUTE} a minute"),
+    )
+}
+
+fn all_came_back(killed: &[Killed]) -> Check {
+    let away = killed.iter().filter(|it| it.ready_after.is_none());
+    let away: Vec<_> = away.map(|it| it.victim.clone()).collect();
+    let slowest = killed.iter().filter_map(|it| it.ready_after).max();
+    let (outcome, observed) = match slowest {
+        Some(slowest) if away.is_empty() => (
+            Outcome::Pass,
+            format!(
+                "{} kills, all ready at most {:.2} s later",
+                killed.len(),
+                slowest.as_secs_f64()
+            ),
+        ),
+        _ => (Outcome::Fail, format!("{} stayed away", away.join(", "))),
+    };
+    Check::new(Group::Audit, "everything came back", outcome)
+        .saw(observed, "all that was killed is ready again")
+}
+
+/// What became of the orders that were acknowledged between each kill and the next.
+pub(super) fn table(killed: &[Killed], it: &Measurement, promises: &[Promise]) -> Vec<Kill> {
+    let lost = audit::lost(promises, &it.ledgers);
+    let doubled = audit::doubled(&it.ledgers);
+    let micros = |at: Duration| i64::try_from(at.as_micros()).unwrap_or(i64::MAX);
+    let row = |index: usize| {
+        let kill = &killed[index];
+        let next = killed.get(index + 1).map_or(i64::MAX, |it| micros(it.at));
+        let within = |it: &&Promise| (micros(kill.at)..next).contains(&it.acknowledged_us);
+        let meanwhile: Vec<_> = promises.iter().filter(within).collect();
+        let named = |wrong: &[String]| {
+            let is_named = |it: &&&Promise| wrong.iter().any(|text| text.contains(&it.order_id));
+            meanwhile.iter().filter(is_named).count()
+        };
+        let lost = named(&lost);
+        Kill {
+            victim: kill.victim.clone(),
+            at_s: kill.at.as_secs_f64(),
+            answered_after_s: kill.answered_after.map(|it| it.as_secs_f64()),
+            ready_after_s: kill.ready_after.map(|it| it.as_secs_f64()),
+            unready: kill.unready.clone(),
+            acknowledged: meanwhile.len(),
+            ended: meanwhile.len() - lost,
+            lost,
+            doubled: named(&doubled),
+        }
+    };
+    (0..killed.len()).map(row).collect()
+}

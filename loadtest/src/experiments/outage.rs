@@ -1,0 +1,217 @@
+//! Hypothesis: any server that the shop runs on may be killed and stay away for a while, and still no acknowledged order gets
+//! lost or doubled, no service dies of it, and each says truly whether it is ready.
+//!
+//! Two replicas of every service that has to do with events share the work. That the audit can fail is shown by the patches in
+//! `sabotage/`; that the probes are asked is shown by the services that must turn unready.
+
+use std::{collections::BTreeSet, process::Stdio, time::Duration};
+
+use anyhow::Context as _;
+use tokio::{
+    process::Command,
+    sync::watch,
+    task::JoinSet,
+    time::{Instant, sleep, sleep_until, timeout},
+};
+
+use super::kills::{self, Killed};
+use crate::{
+    audit::judge as audit,
+    deployment::{Replica, SERVICES, Server, Service, backends::Role},
+    engine::plan::{Arrivals, Phase},
+    lab::Lab,
+    report::{arm, document::ArmReport},
+    verdict::{Check, Expectation, Group, Outcome},
+};
+
+/// How long a server is away before it is started again.
+const AWAY: Duration = Duration::from_secs(10);
+/// Between two kills, and after the last: the server starts, and the shop catches up.
+const INTERVAL: Duration = Duration::from_secs(35);
+/// Before the first kill.
+const WARM_UP: Duration = Duration::from_secs(5);
+/// A service that is not ready by then, counted from its server's answer, stays away.
+const BACK_WITHIN: Duration = Duration::from_mins(1);
+/// How often each replica is asked whether it is ready.
+const ASK_EVERY: Duration = Duration::from_millis(100);
+/// What starts and kills the servers.
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/backends");
+
+/// What one server's absence did.
+struct Outage {
+    server: Server,
+    killed: Killed,
+    /// Replicas that said they were not ready.
+    unready: BTreeSet<(Service, u32)>,
+}
+
+pub(super) async fn run(lab: &Lab<'_>) -> anyhow::Result<Vec<ArmReport>> {
+    let servers = lab.args.backends.servers();
+    for service in SERVICES.into_iter().filter(|it| it.hears_or_tells()) {
+        lab.deployment().add(service).await?;
+    }
+    let outages = u32::try_from(servers.len()).unwrap_or(u32::MAX);
+    let phase = Phase {
+        name: "outages".to_owned(),
+        seconds: (WARM_UP + INTERVAL * outages).as_secs_f64(),
+        arrivals: Arrivals::Poisson {
+            rate: lab.args.rate,
+        },
+    };
+    let disturb = async |began| kill_all(lab, servers, began).await;
+    let (it, outages) = lab.measure_while("outages", vec![phase], disturb).await?;
+    let description = format!(
+        "Each server is killed with SIGKILL and away for {} s; two replicas of every service that hears or tells events.",
+        AWAY.as_secs()
+    );
+    let promises = audit::promises(&it.load.attempts);
+    let replicas = lab.deployment().replicas();
+    let truth = readiness(&outages, &replicas);
+    let killed: Vec<_> = outages.into_iter().map(|it| it.killed).collect();
+    let mut checks = kills::checks(&it, &promises, &killed);
+    checks.push(truth);
+    checks.push(nobody_died(&it.incidents));
+    let mut report = arm::report(&it, &description, Expectation::Holds, 0, checks);
+    report.kills = kills::table(&killed, &it, &promises);
+    Ok(vec![report])
+}
+
+async fn kill_all(
+    lab: &Lab<'_>,
+    servers: &[Server],
+    began: Instant,
+) -> anyhow::Result<Vec<Outage>> {
+    let mut outages = Vec::new();
+    let mut due = began + WARM_UP;
+    for &server in servers {
+        sleep_until(due).await;
+        outages.push(outage(lab, server, began).await?);
+        due += INTERVAL;
+    }
+    sleep_until(due).await;
+    Ok(outages)
+}
+
+async fn outage(lab: &Lab<'_>, server: Server, began: Instant) -> anyhow::Result<Outage> {
+    script("kill", server).await?;
+    let at = Instant::now();
+    let (tell, told) = watch::channel(false);
+    let mut watchers = JoinSet::new();
+    for replica in lab.deployment().replicas() {
+        let http = lab.deployment().http().clone();
+        watchers.spawn(watch_readiness(http, replica, told.clone()));
+    }
+    sleep(AWAY).await;
+    script("up", server).await?;
+    let answered_after = at.elapsed();
+    tell.send_replace(true);
+    let ready = timeout(BACK_WITHIN, watchers.join_all()).await;
+    let ready_after = ready.is_ok().then(|| at.elapsed());
+    let unready: BTreeSet<_> = ready.unwrap_or_default().into_iter().flatten().collect();
+    let services: BTreeSet<_> = unready.iter().map(|it| it.0).collect();
+    Ok(Outage {
+        server,
+        killed: Killed {
+            victim: server.name().to_owned(),
+            at: at - began,
+            answered_after: Some(answered_after),
+            ready_after,
+            unready: services.iter().map(ToString::to_string).collect(),
+        },
+        unready,
+    })
+}
+
+/// Asks `replica` until it is ready after the server has answered; returns it if it was not ready at any time.
+async fn watch_readiness(
+    http: reqwest::Client,
+    replica: Replica,
+    server_answers: watch::Receiver<bool>,
+) -> Option<(Service, u32)> {
+    let url = format!("http://{}/readyz", replica.admin);
+    let mut was_unready = None;
+    loop {
+        // What it says may be from before the server answered, unless it was asked after.
+        let last = *server_answers.borrow();
+        let answer = http.get(&url).send().await;
+        if !answer.is_ok_and(|it| it.status().is_success()) {
+            was_unready = Some((replica.service, replica.number));
+        } else if last {
+            return was_unready;
+        }
+        sleep(ASK_EVERY).await;
+    }
+}
+
+/// Starts or kills a server that `scripts/backends` has started.
+async fn script(verb: &str, server: Server) -> anyhow::Result<()> {
+    let name = server.name();
+    let run = Command::new(SCRIPT)
+        .args([verb, name])
+        .stdin(Stdio::null())
+        .output();
+    let output = run.await.with_context(|| format!("run {SCRIPT}"))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    anyhow::ensure!(
+        output.status.success(),
+        "scripts/backends {verb} {name}: {}",
+        said.trim()
+    );
+    Ok(())
+}
+
+/// Whether `service` cannot do what it is for without a server of this role. A cache is never needed.
+fn needs(service: Service, role: Role) -> bool {
+    match role {
+        Role::Databases => Service::WITH_DATABASE.contains(&service),
+        Role::Broker => service.hears_or_tells(),
+        Role::Search => service == Service::Search,
+        Role::Cache => false,
+    }
+}
+
+fn readiness(outages: &[Outage], replicas: &[Replica]) -> Check {
+    let mut wrong = Vec::new();
+    for it in outages {
+        for replica in replicas {
+            let Replica {
+                service, number, ..
+            } = *replica;
+            let server = it.server.name();
+            match (
+                needs(service, it.server.role()),
+                it.unready.contains(&(service, number)),
+            ) {
+                (true, false) => {
+                    wrong.push(format!("{service}-{number} was ready without {server}"));
+                }
+                (false, true) => wrong.push(format!(
+                    "{service}-{number} was not ready without {server}, which it can do without"
+                )),
+                _ => (),
+            }
+        }
+    }
+    let outcome = if wrong.is_empty() {
+        Outcome::Pass
+    } else {
+        Outcome::Fail
+    };
+    Check::new(Group::Audit, "probes told the truth", outcome)
+        .saw(
+            format!("{} outages, {} wrong", outages.len(), wrong.len()),
+            "whoever needs the server is not ready while it is away, and nobody else is",
+        )
+        .because(wrong)
+}
+
+fn nobody_died(incidents: &[String]) -> Check {
+    let outcome = if incidents.is_empty() {
+        Outcome::Pass
+    } else {
+        Outcome::Fail
+    };
+    Check::new(Group::Audit, "no service died", outcome)
+        .saw(format!("{} died", incidents.len()), "none died")
+        .because(incidents.to_vec())
+}
