@@ -12,7 +12,7 @@ use std::{
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
 use tokio_util::sync::CancellationToken;
 
-use crate::{deployment::Backends, engine, experiments, report, run, up};
+use crate::{compare, deployment::Backends, engine, experiments, report, run, up};
 
 /// The command line was wrong (`EX_USAGE` of sysexits.h).
 const USAGE: u8 = 64;
@@ -55,6 +55,8 @@ enum Command {
     },
     /// List the experiments and the question each answers
     List,
+    /// Say how much the hot paths carry on servers, as a share of what they carry on files
+    Compare(CompareArgs),
     /// Say where the newest report is, or show it
     Report {
         /// Open it in the browser
@@ -137,6 +139,17 @@ pub struct UpArgs {
     pub no_restart: bool,
 }
 
+/// How servers are compared with files.
+#[derive(Debug, Clone, Args)]
+pub struct CompareArgs {
+    /// The servers: real, or by name, such as postgres,kafka,memcached
+    #[arg(long, default_value = "real", value_name = "SERVERS", long_help = BACKENDS_HELP)]
+    pub backends: Backends,
+    /// How long each load takes; every path has seven on each side
+    #[arg(long, default_value = "2s", value_parser = seconds, value_name = "SECONDS")]
+    pub duration: Duration,
+}
+
 /// The run was stopped by Ctrl-C or SIGTERM.
 #[derive(Debug)]
 pub struct Interrupted;
@@ -206,6 +219,10 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Some(Command::List) => {
             experiments::list(&mut io::stdout().lock())?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Some(Command::Compare(args)) => {
+            compare::compare(&args, &cli.place, stop_on_signals()?).await?;
             return Ok(ExitCode::SUCCESS);
         }
         Some(Command::Report { open }) => {

@@ -41,6 +41,8 @@ pub struct Options {
     pub otlp: Option<SocketAddr>,
     /// Where the services keep their data.
     pub backends: Backends,
+    /// What every service finds in its environment beside that.
+    pub environment: Vec<(&'static str, &'static str)>,
     /// Whether a process that died is started again.
     pub restart: bool,
     /// Where a death is told as it happens.

@@ -85,6 +85,7 @@ impl<'a> Lab<'a> {
             gateway_port: 0,
             otlp: Some(receiver.address),
             backends: args.backends.clone(),
+            environment: Vec::new(),
             restart: true,
             tell: Box::new(move |text| said.say(text)),
         };

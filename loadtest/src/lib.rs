@@ -7,6 +7,7 @@
 mod accounts;
 mod audit;
 pub mod cli;
+mod compare;
 pub mod deployment;
 pub mod engine;
 pub mod evidence;

@@ -26,6 +26,7 @@ pub(crate) async fn up(
         gateway_port: args.port,
         otlp: None,
         backends: args.backends.clone(),
+        environment: Vec::new(),
         restart: !args.no_restart,
         tell: Box::new(|text| {
             // With standard error gone there is nobody left to tell.
