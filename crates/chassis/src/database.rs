@@ -10,6 +10,7 @@ use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 use anyhow::Context as _;
 use sqlx::{Postgres, migrate::Migrator};
 
+pub(crate) use pools::count_timeout;
 pub(crate) use postgres::is_away;
 pub use postgres::{PostgresDatabase, PostgresUrl};
 pub use query::{Executor, Query, Record, Value, query};

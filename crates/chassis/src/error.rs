@@ -8,7 +8,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::database::is_away;
+use crate::database::{count_timeout, is_away};
 
 /// Why a request could not be served. It is the only type that knows status codes.
 ///
@@ -58,6 +58,9 @@ impl From<sqlx::Error> for Error {
     fn from(cause: sqlx::Error) -> Self {
         if !is_away(&cause) {
             return Self::Internal(anyhow::Error::new(cause).context("use the database"));
+        }
+        if matches!(cause, sqlx::Error::PoolTimedOut) {
+            count_timeout();
         }
         // Its text may hold personal data where it comes from the database itself.
         let reason = match &cause {

@@ -25,6 +25,8 @@ pub const DB_CLIENT_OPERATION_DURATION: &str = "db_client_operation_duration_sec
 pub const DB_CLIENT_CONNECTION_COUNT: &str = "db_client_connections";
 /// Gauge: connections to the database that may be open at once. Label [`DB_CLIENT_CONNECTION_POOL_NAME`].
 pub const DB_CLIENT_CONNECTION_MAX: &str = "db_client_connections_max";
+/// Counter: requests that did not get a connection to the database in time.
+pub const DB_CLIENT_CONNECTION_TIMEOUTS: &str = "db_client_connection_timeouts_total";
 /// Histogram: seconds of handing one event to the broker. Labels [`MESSAGING_SYSTEM`], [`MESSAGING_OPERATION_NAME`],
 /// [`MESSAGING_DESTINATION_NAME`], [`ERROR_TYPE`].
 pub const MESSAGING_CLIENT_OPERATION_DURATION: &str = "messaging_client_operation_duration_seconds";

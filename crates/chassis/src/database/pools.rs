@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
-    metrics::{family::Family, gauge::Gauge},
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
 };
 use telemetry::names;
 
@@ -28,6 +28,25 @@ static MAX: LazyLock<Family<PoolLabel, Gauge>> = LazyLock::new(|| {
     let help = "Connections to the database that may be open at once";
     telemetry::register(names::DB_CLIENT_CONNECTION_MAX, help, Family::default())
 });
+
+static TIMEOUTS: LazyLock<Counter> = LazyLock::new(|| {
+    let help = "Requests that did not get a connection to the database in time";
+    telemetry::register(
+        names::DB_CLIENT_CONNECTION_TIMEOUTS,
+        help,
+        Counter::default(),
+    )
+});
+
+/// Somebody did not get a connection in time.
+pub(crate) fn count_timeout() {
+    TIMEOUTS.inc();
+}
+
+#[cfg(test)]
+pub(super) fn timeouts() -> u64 {
+    TIMEOUTS.get()
+}
 
 /// The connections of one pool at this moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +76,8 @@ impl Pool {
     }
 
     pub(super) fn report(self) {
+        // There from the start, at zero.
+        LazyLock::force(&TIMEOUTS);
         let pool = PoolLabel {
             db_client_connection_pool_name: self.name,
         };

@@ -1,5 +1,7 @@
 //! What callers rely on, whichever kind of database it is; then what only a server does.
 
+mod full;
+
 use std::{
     sync::{Arc, Mutex},
     time::Instant,

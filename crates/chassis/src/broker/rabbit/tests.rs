@@ -285,14 +285,22 @@ async fn a_server_killed_under_load_loses_nothing_it_has_confirmed() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs RabbitMQ: scripts/backends up"]
-async fn a_server_short_of_memory_is_waited_for_and_still_consumed_from() {
+async fn a_server_short_of_memory_or_disk_is_waited_for_and_still_consumed_from() {
     let server = Server::start(28_672).await;
+    for (threshold, too_much, enough) in [
+        ("set_vm_memory_high_watermark", "0.00001", "0.6"),
+        ("set_disk_free_limit", "1000000GB", "50MB"),
+    ] {
+        let (alarm, remedy) = ([threshold, too_much], [threshold, enough]);
+        takes_nothing_and_still_gives(&server, &alarm, &remedy).await;
+    }
+}
+
+async fn takes_nothing_and_still_gives(server: &Server, alarm: &[&str], remedy: &[&str]) {
     let place = Place::rabbit_at(&server.url);
     let broker = place.open().await;
     broker.publish(&[cancelled(), cancelled()]).await.unwrap();
-    server
-        .ctl(&["set_vm_memory_high_watermark", "0.00001"])
-        .await;
+    server.ctl(alarm).await;
     let start = Instant::now();
     for _ in 0..3 {
         assert!(broker.publish(&[cancelled()]).await.is_err());
@@ -313,12 +321,12 @@ async fn a_server_short_of_memory_is_waited_for_and_still_consumed_from() {
         sleep(Duration::from_secs(1)).await;
         let depth = broker.depth("payments").await.unwrap();
         assert!(depth.messages >= 1, "it is still held");
-        server.ctl(&["set_vm_memory_high_watermark", "0.6"]).await;
+        server.ctl(remedy).await;
     });
     settled.unwrap();
     let ready = eventually("it is ready", async || broker.clone().ping().await.is_ok()).await;
     broker.publish(&[cancelled()]).await.unwrap();
-    show(&format!("memory alarm over: ready after {ready:?}"));
+    show(&format!("{remedy:?}: ready after {ready:?}"));
     let mut again = None;
     eventually("the failed one comes again", async || {
         for delivery in broker.claim("payments", 10).await.unwrap() {
