@@ -64,14 +64,19 @@ impl Messaging {
         }
     }
 
-    /// Hands one batch over and says how many there were.
+    /// Hands one batch over and says how many there were. An event that cannot be read stays where it is, and is looked at
+    /// again and again: the outbox is never empty until somebody cares for it, but nothing else waits for that.
     async fn hand_over(&self) -> Result<usize, Error> {
         let claimed = self.claim_outbox().await?;
-        let mut events = Vec::with_capacity(claimed.len());
-        let mut sending = Vec::with_capacity(claimed.len());
-        for (_, body) in &claimed {
-            let mut event: Event =
-                serde_json::from_str(body).map_err(|error| Error::Internal(error.into()))?;
+        let (mut events, mut sending, mut handed_over) = (Vec::new(), Vec::new(), Vec::new());
+        for (seq, body) in &claimed {
+            let mut event: Event = match serde_json::from_str(body) {
+                Ok(event) => event,
+                Err(error) => {
+                    tracing::error!(seq, %error, "an event in the outbox cannot be read");
+                    continue;
+                }
+            };
             let origin = Origin {
                 traceparent: event.traceparent.take(),
                 tracestate: event.tracestate.take(),
@@ -85,13 +90,13 @@ impl Messaging {
             event.requestid = origin.request_id;
             events.push(event);
             sending.push(send);
+            handed_over.push(*seq);
         }
-        if events.is_empty() {
-            return Ok(0);
+        if !events.is_empty() {
+            self.broker.publish(&events).await?;
+            sending.into_iter().for_each(Sending::finish);
+            self.forget(handed_over).await?;
         }
-        self.broker.publish(&events).await?;
-        sending.into_iter().for_each(Sending::finish);
-        self.forget(&claimed).await?;
         Ok(claimed.len())
     }
 
@@ -125,10 +130,10 @@ impl Messaging {
         Ok(free)
     }
 
-    async fn forget(&self, handed_over: &[(i64, String)]) -> Result<(), Error> {
+    async fn forget(&self, handed_over: Vec<i64>) -> Result<(), Error> {
         let mut transaction = self.database.write().await?;
         query("DELETE FROM outbox WHERE seq IN ")
-            .push_list(handed_over.iter().map(|it| it.0))
+            .push_list(handed_over)
             .execute(&mut transaction)
             .await?;
         transaction.commit().await

@@ -18,6 +18,7 @@ use crate::{
 
 on_every_broker! {
     what_is_rolled_back_is_never_told_and_what_is_committed_always
+    what_cannot_be_read_stays_in_the_outbox_and_holds_nothing_up
     a_poison_event_is_given_up_and_blocks_nobody
     an_event_waits_for_what_is_away_however_long_that_takes
     who_ends_leaves_nothing_behind_and_nothing_tried
@@ -84,6 +85,26 @@ async fn what_is_rolled_back_is_never_told_and_what_is_committed_always(place: &
         left == 0
     })
     .await;
+}
+
+async fn what_cannot_be_read_stays_in_the_outbox_and_holds_nothing_up(place: &Place) {
+    let (_orders, orders) = open(place, "orders").await;
+    let mut transaction = orders.database.write().await.unwrap();
+    query("INSERT INTO outbox (body) VALUES ($1)")
+        .bind("{ of another version")
+        .execute(&mut transaction)
+        .await
+        .unwrap();
+    transaction.commit().await.unwrap();
+    tell(&orders, "readable").await;
+    eventually("the readable one is handed over", async || {
+        let depth = orders.broker.depth("payments").await;
+        depth.unwrap().messages == 1
+    })
+    .await;
+    let left = query("SELECT body FROM outbox").fetch_value(orders.database.readers());
+    let left: String = left.await.unwrap();
+    assert_eq!(left, "{ of another version");
 }
 
 async fn a_poison_event_is_given_up_and_blocks_nobody(place: &Place) {
