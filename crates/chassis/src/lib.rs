@@ -35,7 +35,7 @@ pub use database::{
     Database, DatabaseOptions, DatabaseUrl, Executor, Migrations, PostgresDatabase, PostgresUrl,
     Query, Record, SqliteDatabase, SqliteTransaction, Transaction, Value, query,
 };
-pub use discovery::Address;
+pub use discovery::{Address, DnsName};
 pub use error::{Error, Problem};
 pub use faults::{Fault, TelemetryLoss};
 pub use host::Host;

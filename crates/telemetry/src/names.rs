@@ -39,6 +39,11 @@ pub const MESSAGING_DEAD_LETTERS: &str = "messaging_dead_letters";
 pub const MESSAGING_OUTBOX_MESSAGES: &str = "messaging_outbox_messages";
 /// Gauge: orders that are not final.
 pub const ORDERS_PENDING: &str = "orders_pending";
+/// Histogram: seconds of one lookup of a name. Labels [`DNS_QUESTION_NAME`], [`ERROR_TYPE`] (`timeout`, `host_not_found`,
+/// `no_records`, `server_failure`).
+pub const DNS_LOOKUP_DURATION: &str = "dns_lookup_duration_seconds";
+/// Gauge: replicas of an upstream that are known. Label [`SERVER_ADDRESS`].
+pub const DISCOVERY_REPLICAS: &str = "discovery_replicas";
 /// Counter: telemetry given up because a bounded queue was full or an export failed. Label [`SIGNAL`].
 pub const TELEMETRY_DROPPED: &str = "telemetry_dropped_total";
 /// Counter: batches of spans the collector did not take. Label [`SIGNAL`].
@@ -72,6 +77,8 @@ pub const HTTP_ROUTE: &str = "http_route";
 pub const HTTP_RESPONSE_STATUS_CODE: &str = "http_response_status_code";
 /// Logical name of the service that was called.
 pub const SERVER_ADDRESS: &str = "server_address";
+/// Name that was looked up, as it is configured.
+pub const DNS_QUESTION_NAME: &str = "dns_question_name";
 /// Route template of an outbound call.
 pub const URL_TEMPLATE: &str = "url_template";
 /// Low-cardinality reason, such as `timeout` or `connect`.
