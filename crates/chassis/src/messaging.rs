@@ -5,6 +5,7 @@
 //! finds it there and does nothing ("transactional outbox" and "idempotent consumer", <https://microservices.io/patterns>).
 
 mod consumer;
+mod overhear;
 mod relay;
 
 use std::sync::{Arc, LazyLock};

@@ -53,6 +53,8 @@ pub const TELEMETRY_QUEUED: &str = "telemetry_queued";
 
 /// Counter: cache look-ups. Labels `cache`, `result` (`hit`, `stale`, `miss`, `coalesced`).
 pub const CACHE_REQUESTS: &str = "cache_requests_total";
+/// Counter: values given up because they have changed. Labels `cache`, `scope` (`key`; `all` where it is not known which).
+pub const CACHE_INVALIDATIONS: &str = "cache_invalidations_total";
 /// Counter: calls to a shared cache that came to nothing. Labels `cache`, [`ERROR_TYPE`] (`timeout`, `garbage`,
 /// `breaker_open`, `too_large`, or the kind of cache for what its client reports).
 pub const CACHE_FAILURES: &str = "cache_failures_total";
@@ -103,7 +105,7 @@ pub const MESSAGING_SYSTEM: &str = "messaging_system";
 pub const MESSAGING_OPERATION_NAME: &str = "messaging_operation_name";
 /// Type of event, such as `order.placed`.
 pub const MESSAGING_DESTINATION_NAME: &str = "messaging_destination_name";
-/// The queue, which is named after the service that consumes it.
+/// The queue, which is named after the service that consumes it; or the service that overheard it.
 pub const MESSAGING_CONSUMER_GROUP_NAME: &str = "messaging_consumer_group_name";
 /// `logs` or `traces`.
 pub const SIGNAL: &str = "signal";
