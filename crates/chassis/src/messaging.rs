@@ -21,7 +21,7 @@ use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{family::Family, gauge::Gauge},
 };
-use telemetry::{Origin, names};
+use telemetry::{Delivered, Origin, names};
 use tokio::sync::Notify;
 
 use crate::{
@@ -183,6 +183,21 @@ impl Messaging {
                 DEAD.get_or_create(&label).set(depth.dead_letters);
             }
             Err(error) => tracing::warn!(%error, "the queue was not counted"),
+        }
+    }
+
+    /// How telemetry calls an event that this service processes.
+    fn delivered(&self, event: &Event) -> Delivered {
+        Delivered {
+            system: self.broker.system(),
+            queue: self.service,
+            kind: event.fact.kind().to_owned(),
+            id: event.id.clone(),
+            origin: Origin {
+                traceparent: event.traceparent.clone(),
+                tracestate: event.tracestate.clone(),
+                request_id: event.requestid.clone(),
+            },
         }
     }
 

@@ -2,8 +2,6 @@
 
 use std::convert::Infallible;
 
-use api::Event;
-use telemetry::{Delivered, Origin};
 use tokio_util::sync::CancellationToken;
 
 use super::Messaging;
@@ -43,21 +41,6 @@ impl Messaging {
                 Ok::<_, Infallible>(())
             };
             let Ok(()) = telemetry::process(delivered, work, |never| match *never {}).await;
-        }
-    }
-
-    /// How telemetry calls an event that this service processes.
-    pub(super) fn delivered(&self, event: &Event) -> Delivered {
-        Delivered {
-            system: self.broker.system(),
-            queue: self.service,
-            kind: event.fact.kind().to_owned(),
-            id: event.id.clone(),
-            origin: Origin {
-                traceparent: event.traceparent.clone(),
-                tracestate: event.tracestate.clone(),
-                request_id: event.requestid.clone(),
-            },
         }
     }
 }
