@@ -132,6 +132,10 @@ pub const QUEUES: [Queue; 4] = [
     },
 ];
 
+/// Types of events that every process may overhear as well, each replica all of them. Nothing that must not stay is in
+/// them: a broker may keep them for a while.
+pub const BROADCAST: [&str; 1] = ["product.changed"];
+
 #[cfg(test)]
 mod tests {
     use super::*;

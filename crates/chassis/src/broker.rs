@@ -2,6 +2,8 @@
 //!
 //! Whatever its kind: an event is put into every queue that its type is bound to ([`api::QUEUES`]); the replicas of a service
 //! share its queue; a delivery that is not settled comes again; one that failed too often becomes a dead letter.
+//!
+//! Beside that, what is of a type in [`api::BROADCAST`] may be overheard by whoever listens just then.
 
 mod rabbit;
 mod sqlite;
@@ -87,6 +89,48 @@ pub(crate) enum Settlement {
     Dead(&'static str),
 }
 
+/// How many overheard events may wait to be looked at. Who is further behind is told that it missed something.
+const OVERHEARD_AHEAD: usize = 256;
+
+/// What is overheard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Overheard {
+    /// Something happened.
+    Event(Box<Event>),
+    /// Listening began, or began again: whatever happened before may have been missed.
+    Gap,
+}
+
+impl Overheard {
+    /// An event that cannot be read might as well not have been heard.
+    fn read(body: &[u8]) -> Self {
+        match serde_json::from_slice(body) {
+            Ok(event) => Self::Event(Box::new(event)),
+            Err(error) => {
+                tracing::error!(%error, "an overheard event cannot be read");
+                Self::Gap
+            }
+        }
+    }
+}
+
+/// Who listens to [`api::BROADCAST`]. Nothing is kept for it while it does not.
+#[derive(Debug)]
+pub(crate) enum Overhearing {
+    Sqlite(sqlite::Overhearing),
+    Rabbit(rabbit::Overhearing),
+}
+
+impl Overhearing {
+    /// What is overheard next; at first a [`Overheard::Gap`]. A broker that is away is waited for.
+    pub(crate) async fn next(&mut self) -> Overheard {
+        match self {
+            Self::Sqlite(it) => it.next().await,
+            Self::Rabbit(it) => it.next().await,
+        }
+    }
+}
+
 /// How much is in a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Depth {
@@ -135,6 +179,14 @@ impl Broker {
         match self {
             Self::Sqlite(queues) => queues.publish(events).await,
             Self::Rabbit(queues) => queues.publish(events).await,
+        }
+    }
+
+    /// Listens to every event of [`api::BROADCAST`] that is published from now on, through whichever process.
+    pub(crate) fn overhear(&self) -> Overhearing {
+        match self {
+            Self::Sqlite(queues) => Overhearing::Sqlite(queues.overhear()),
+            Self::Rabbit(queues) => Overhearing::Rabbit(queues.overhear()),
         }
     }
 

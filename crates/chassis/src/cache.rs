@@ -155,6 +155,28 @@ pub trait Cached: Clone + Serialize + DeserializeOwned + Send + Sync + 'static {
 
 impl<V: Clone + Serialize + DeserializeOwned + Send + Sync + 'static> Cached for V {}
 
+/// What tells an older value of a key from a newer one: a number that rises with each change.
+pub type Version<V> = fn(&V) -> i64;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct InvalidationLabels {
+    cache: &'static str,
+    scope: Scope,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[expect(non_camel_case_types, reason = "the values as the label shows them")]
+enum Scope {
+    key,
+    all,
+}
+
+static INVALIDATIONS: LazyLock<Family<InvalidationLabels, Counter>> = LazyLock::new(|| {
+    let help = "Values given up because they have changed, or all of them because changes may have been missed";
+    let name = telemetry::names::CACHE_INVALIDATIONS;
+    telemetry::register(name, help, Family::default())
+});
+
 /// A value in this process.
 #[derive(Debug, Clone)]
 struct Entry<V> {
@@ -169,7 +191,11 @@ struct Entry<V> {
 pub struct Cache<V: Cached> {
     name: &'static str,
     options: CacheOptions,
+    version: Version<V>,
     entries: moka::future::Cache<String, Entry<V>>,
+    /// What is known of the versions of changed values. Older ones are not served, wherever they come from: a load that
+    /// began before the change may bring one, or a shared cache that another replica has filled so.
+    newest: moka::future::Cache<String, i64>,
     remote: Option<Arc<Remote>>,
 }
 
@@ -182,15 +208,16 @@ impl<V: Cached> Cache<V> {
         url: &CacheUrl,
         name: &'static str,
         options: CacheOptions,
+        version: Version<V>,
     ) -> anyhow::Result<Self> {
-        let entries = moka::future::Cache::builder()
-            .max_capacity(options.capacity)
-            .time_to_live(options.ttl + options.stale)
-            .build();
+        let life = options.ttl + options.stale;
         Ok(Self {
             name,
             options,
-            entries,
+            version,
+            entries: in_memory(&options, life),
+            // An entry may come a little after it was known to be old.
+            newest: in_memory(&options, 2 * life),
             remote: Remote::open(url, name, options).await?.map(Arc::new),
         })
     }
@@ -203,7 +230,7 @@ impl<V: Cached> Cache<V> {
         key: &str,
         load: impl Future<Output = Result<V, Error>> + Send + 'static,
     ) -> Result<V, Arc<Error>> {
-        if let Some(entry) = self.entries.get(key).await {
+        if let Some(entry) = self.known(key).await {
             if Instant::now() < entry.fresh_until {
                 self.count(Outcome::hit);
             } else {
@@ -227,13 +254,55 @@ impl<V: Cached> Cache<V> {
         Ok(entry?.value)
     }
 
-    /// Forgets `key`, because its value has changed. A load that began before the change may still bring the old value
-    /// back; it then lives for one TTL at most.
-    pub async fn invalidate(&self, key: &str) {
+    /// Forgets the value of `key`, because it has changed and is of this version now. Who asked for it while an older one was
+    /// being loaded may still get that; nobody does later.
+    pub async fn invalidate(&self, key: &str, version: i64) {
+        if self.newest.get(key).await.is_some_and(|it| it >= version) {
+            return;
+        }
+        let newer = |old: Option<moka::Entry<String, i64>>| {
+            let old = old.map_or(version, moka::Entry::into_value);
+            std::future::ready(old.max(version))
+        };
+        // Before anything is deleted: what is loaded meanwhile is compared with it.
+        let entry = self.newest.entry_by_ref(key);
+        entry.and_upsert_with(newer).await;
+        self.count_invalidation(Scope::key);
         if let Some(remote) = &self.remote {
             remote.delete(key).await;
         }
-        self.entries.invalidate(key).await;
+        let entry = self.entries.get(key).await;
+        if entry.is_some_and(|it| (self.version)(&it.value) < version) {
+            self.entries.invalidate(key).await;
+        }
+    }
+
+    /// Forgets every value in this process, because changes may have been missed. What replicas share stays: whoever
+    /// changes a value deletes it there.
+    pub fn invalidate_all(&self) {
+        self.count_invalidation(Scope::all);
+        self.entries.invalidate_all();
+    }
+
+    fn count_invalidation(&self, scope: Scope) {
+        let cache = self.name;
+        let labels = InvalidationLabels { cache, scope };
+        INVALIDATIONS.get_or_create(&labels).inc();
+    }
+
+    /// The entry of `key`, unless it is known to be of an older version.
+    async fn known(&self, key: &str) -> Option<Entry<V>> {
+        let entry = self.entries.get(key).await?;
+        if self.is_outdated(key, &entry.value).await {
+            self.entries.invalidate(key).await;
+            return None;
+        }
+        Some(entry)
+    }
+
+    async fn is_outdated(&self, key: &str, value: &V) -> bool {
+        let newest = self.newest.get(key).await;
+        newest.is_some_and(|it| (self.version)(value) < it)
     }
 
     fn count(&self, result: Outcome) {
@@ -252,11 +321,14 @@ impl<V: Cached> Cache<V> {
         };
         if let Some((value, age)) = remote.get(key).await
             && age < self.options.ttl
+            && !self.is_outdated(key, &value).await
         {
             return Ok(self.entry(value, age));
         }
         let value = load.await?;
-        remote.set(key, &value).await;
+        if !self.is_outdated(key, &value).await {
+            remote.set(key, &value).await;
+        }
         Ok(self.entry(value, Duration::ZERO))
     }
 
@@ -293,4 +365,14 @@ impl<V: Cached> Cache<V> {
         };
         tokio::spawn(telemetry::in_context(telemetry::current(), work));
     }
+}
+
+fn in_memory<T>(options: &CacheOptions, life: Duration) -> moka::future::Cache<String, T>
+where
+    T: Clone + Send + Sync + 'static,
+{
+    moka::future::Cache::builder()
+        .max_capacity(options.capacity)
+        .time_to_live(life)
+        .build()
 }

@@ -27,15 +27,15 @@ mod serve;
 mod supervisor;
 mod upstream;
 
-pub use broker::{AmqpUrl, Broker, BrokerUrl, DeadLetter, Depth};
-pub use cache::{Cache, CacheOptions, CacheUrl, Cached};
+pub use broker::{AmqpUrl, Broker, BrokerUrl, DeadLetter, Depth, Overheard};
+pub use cache::{Cache, CacheOptions, CacheUrl, Cached, Version};
 pub use clock::{new_id, now_ms, rfc3339};
 pub use config::{Config, Switch};
 pub use database::{
     Database, DatabaseOptions, DatabaseUrl, Executor, Migrations, PostgresDatabase, PostgresUrl,
     Query, Record, SqliteDatabase, SqliteTransaction, Transaction, Value, query,
 };
-pub use discovery::Address;
+pub use discovery::{Address, DnsName};
 pub use error::{Error, Problem};
 pub use faults::{Fault, TelemetryLoss};
 pub use host::Host;

@@ -5,6 +5,7 @@
 //! finds it there and does nothing ("transactional outbox" and "idempotent consumer", <https://microservices.io/patterns>).
 
 mod consumer;
+mod overhear;
 mod relay;
 
 use std::sync::{Arc, LazyLock};
@@ -20,7 +21,7 @@ use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{family::Family, gauge::Gauge},
 };
-use telemetry::{Origin, names};
+use telemetry::{Delivered, Origin, names};
 use tokio::sync::Notify;
 
 use crate::{
@@ -182,6 +183,21 @@ impl Messaging {
                 DEAD.get_or_create(&label).set(depth.dead_letters);
             }
             Err(error) => tracing::warn!(%error, "the queue was not counted"),
+        }
+    }
+
+    /// How telemetry calls an event that this service processes.
+    fn delivered(&self, event: &Event) -> Delivered {
+        Delivered {
+            system: self.broker.system(),
+            queue: self.service,
+            kind: event.fact.kind().to_owned(),
+            id: event.id.clone(),
+            origin: Origin {
+                traceparent: event.traceparent.clone(),
+                tracestate: event.tracestate.clone(),
+                request_id: event.requestid.clone(),
+            },
         }
     }
 

@@ -57,8 +57,7 @@ impl Place {
         self.0.address
     }
 
-    /// The replica refused a connection.
-    pub(crate) fn eject(&self) {
+    fn eject(&self) {
         let mut until = self
             .0
             .ejected_until
@@ -91,7 +90,7 @@ impl Balancer {
 
     /// Whether any replica is known.
     pub(crate) fn any(&self) -> bool {
-        !self.discovered.borrow().is_empty()
+        !self.discovered.known().is_empty()
     }
 
     /// A place at a replica; none where none is known.
@@ -115,9 +114,15 @@ impl Balancer {
         })
     }
 
+    /// The replica at `place` refused a connection: it is spared for a while, and may not even be one any more.
+    pub(crate) fn refused(&self, place: &Place) {
+        place.eject();
+        self.discovered.doubt();
+    }
+
     /// Follows discovery; replicas that stay keep what we know of them.
     fn refresh(&self, replicas: &mut Vec<Arc<Replica>>) {
-        let discovered = self.discovered.borrow();
+        let discovered = self.discovered.known();
         if replicas
             .iter()
             .map(|it| it.address)
@@ -148,8 +153,6 @@ fn choose_two(count: usize) -> Option<(usize, usize)> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::sync::watch;
-
     use super::*;
 
     fn at(port: u16) -> SocketAddr {
@@ -158,18 +161,18 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_less_loaded_is_chosen_and_the_refusing_is_spared() {
-        let (sender, receiver) = watch::channel(Arc::from([at(1), at(2)]));
-        let balancer = Balancer::new(receiver);
+        let (sender, replicas) = discovery::by_hand(&[at(1), at(2)]);
+        let balancer = Balancer::new(replicas);
         let held = balancer.pick().unwrap();
         for _ in 0..100 {
             assert_ne!(balancer.pick().unwrap().address(), held.address());
         }
         let free = balancer.pick().unwrap();
-        free.eject();
+        balancer.refused(&free);
         for _ in 0..100 {
             assert_eq!(balancer.pick().unwrap().address(), held.address());
         }
-        held.eject();
+        balancer.refused(&held);
         assert!(
             balancer.pick().is_some(),
             "with all ejected, any is better than none"

@@ -145,7 +145,7 @@ impl Upstream {
                 Ok(Ok(response)) => return Ok(call.finish(response)),
                 Ok(Err(error)) if error.is_connect() => {
                     call.fail("connect");
-                    place.eject();
+                    balancer.refused(&place);
                 }
                 Ok(Err(error)) => {
                     tracing::debug!(%error, service = name, "a call broke off");

@@ -41,6 +41,11 @@ pub const MESSAGING_DEAD_LETTERS: &str = "messaging_dead_letters";
 pub const MESSAGING_OUTBOX_MESSAGES: &str = "messaging_outbox_messages";
 /// Gauge: orders that are not final.
 pub const ORDERS_PENDING: &str = "orders_pending";
+/// Histogram: seconds of one lookup of a name. Labels [`DNS_QUESTION_NAME`], [`ERROR_TYPE`] (`timeout`, `host_not_found`,
+/// `no_records`, `server_failure`).
+pub const DNS_LOOKUP_DURATION: &str = "dns_lookup_duration_seconds";
+/// Gauge: replicas of an upstream that are known. Label [`SERVER_ADDRESS`].
+pub const DISCOVERY_REPLICAS: &str = "discovery_replicas";
 /// Counter: telemetry given up because a bounded queue was full or an export failed. Label [`SIGNAL`].
 pub const TELEMETRY_DROPPED: &str = "telemetry_dropped_total";
 /// Counter: batches of spans the collector did not take. Label [`SIGNAL`].
@@ -50,6 +55,8 @@ pub const TELEMETRY_QUEUED: &str = "telemetry_queued";
 
 /// Counter: cache look-ups. Labels `cache`, `result` (`hit`, `stale`, `miss`, `coalesced`).
 pub const CACHE_REQUESTS: &str = "cache_requests_total";
+/// Counter: values given up because they have changed. Labels `cache`, `scope` (`key`; `all` where it is not known which).
+pub const CACHE_INVALIDATIONS: &str = "cache_invalidations_total";
 /// Counter: calls to a shared cache that came to nothing. Labels `cache`, [`ERROR_TYPE`] (`timeout`, `garbage`,
 /// `breaker_open`, `too_large`, or the kind of cache for what its client reports).
 pub const CACHE_FAILURES: &str = "cache_failures_total";
@@ -74,6 +81,8 @@ pub const HTTP_ROUTE: &str = "http_route";
 pub const HTTP_RESPONSE_STATUS_CODE: &str = "http_response_status_code";
 /// Logical name of the service that was called.
 pub const SERVER_ADDRESS: &str = "server_address";
+/// Name that was looked up, as it is configured.
+pub const DNS_QUESTION_NAME: &str = "dns_question_name";
 /// Route template of an outbound call.
 pub const URL_TEMPLATE: &str = "url_template";
 /// Low-cardinality reason, such as `timeout` or `connect`.
@@ -98,7 +107,7 @@ pub const MESSAGING_SYSTEM: &str = "messaging_system";
 pub const MESSAGING_OPERATION_NAME: &str = "messaging_operation_name";
 /// Type of event, such as `order.placed`.
 pub const MESSAGING_DESTINATION_NAME: &str = "messaging_destination_name";
-/// The queue, which is named after the service that consumes it.
+/// The queue, which is named after the service that consumes it; or the service that overheard it.
 pub const MESSAGING_CONSUMER_GROUP_NAME: &str = "messaging_consumer_group_name";
 /// `logs` or `traces`.
 pub const SIGNAL: &str = "signal";

@@ -53,7 +53,8 @@ pub struct Config {
     /// How many products the cache holds at most
     #[arg(long, env, default_value_t = 10_000, value_name = "COUNT")]
     pub cache_capacity: u64,
-    /// Where the users service is, which publishes the keys that tokens are verified with: `file:PATH` or `http://IP:PORT`
+    /// Where the users service is, which publishes the keys that tokens are verified with: `file:PATH`, `dns://NAME:PORT` or
+    /// `http://IP:PORT`
     #[arg(
         long,
         env,

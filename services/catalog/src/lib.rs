@@ -1,6 +1,7 @@
 //! Catalog: what the shop sells, and at which price.
 
 mod config;
+mod events;
 mod grpc;
 mod products;
 mod routes;

@@ -9,7 +9,7 @@ use chassis::{
 };
 use sqlx::FromRow;
 
-use crate::Config;
+use crate::{Config, events};
 
 static MIGRATIONS: Migrations = Migrations {
     sqlite: sqlx::migrate!("migrations/sqlite"),
@@ -61,11 +61,16 @@ impl Store {
             timeout: config.cache_timeout,
         };
         let database = Database::open(&config.database_url, &config.database, &MIGRATIONS).await?;
+        let version = |it: &Product| it.version;
         let store = Self {
             messaging: Messaging::open(host, "catalog", &config.broker_url, &database).await?,
             database,
-            cache: Cache::open(&config.cache_url, "products", cache).await?,
+            cache: Cache::open(&config.cache_url, "products", cache, version).await?,
         };
+        let cache = store.cache.clone();
+        store
+            .messaging
+            .overhear(host, move |heard| events::forget(cache.clone(), heard));
         store
             .seed(config.seed_products)
             .await
@@ -179,7 +184,7 @@ impl Store {
         let product = row.ok_or(Error::NotFound("product"))?.try_into()?;
         self.tell(&mut transaction, &product).await?;
         transaction.commit().await?;
-        self.cache.invalidate(id.as_str()).await;
+        self.cache.invalidate(id.as_str(), product.version).await;
         Ok(product)
     }
 

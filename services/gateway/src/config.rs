@@ -12,7 +12,8 @@ pub struct Config {
     /// Listeners, limits and faults.
     #[command(flatten)]
     pub chassis: chassis::Config,
-    /// Where the catalog is: a `file_sd` file of Prometheus (`file:PATH`) or one fixed replica (`http://IP:PORT`)
+    /// Where the catalog is: a `file_sd` file of Prometheus (`file:PATH`), the addresses of a name (`dns://NAME:PORT`) or one
+    /// fixed replica (`http://IP:PORT`)
     #[arg(
         long,
         env,

@@ -32,8 +32,8 @@ pub struct Config {
         value_name = "URL"
     )]
     pub broker_url: BrokerUrl,
-    /// Where the keys that verify tokens come from: a `file_sd` file of Prometheus (`file:PATH`) or one fixed replica
-    /// (`http://IP:PORT`)
+    /// Where the keys that verify tokens come from: a `file_sd` file of Prometheus (`file:PATH`), the addresses of a name
+    /// (`dns://NAME:PORT`) or one fixed replica (`http://IP:PORT`)
     #[arg(
         long,
         env,

@@ -12,6 +12,7 @@ mod dead;
 mod feed;
 mod link;
 mod message;
+mod overhear;
 mod topology;
 mod url;
 
@@ -33,6 +34,7 @@ use lapin::{
 };
 use tokio::time::{Instant, sleep, timeout};
 
+pub(super) use overhear::Overhearing;
 pub use url::AmqpUrl;
 
 use self::{

@@ -3,12 +3,15 @@
 //! Every write takes the database's lock file first (see [`SqliteDatabase`]), so that nobody starves however many processes
 //! publish and consume.
 
+mod overhear;
+
 use std::{path::Path, time::Duration};
 
 use anyhow::Context as _;
-use api::{Event, QUEUES};
+use api::{BROADCAST, Event, QUEUES};
 use sqlx::migrate::Migrator;
 
+pub(super) use self::overhear::Overhearing;
 use super::{DeadLetter, Delivery, Depth, LEASE, Settlement};
 use crate::{Database, Error, SqliteDatabase, clock::now_ms};
 
@@ -38,6 +41,9 @@ impl Queues {
                 .bind(now_ms())
                 .execute(&mut *transaction)
                 .await?;
+            }
+            if BROADCAST.contains(&kind) {
+                overhear::broadcast(&mut transaction, &body).await?;
             }
         }
         transaction.commit().await

@@ -1,5 +1,7 @@
 //! What a broker does, whichever it is.
 
+pub(super) mod overhear;
+
 use std::{
     collections::BTreeMap,
     sync::{

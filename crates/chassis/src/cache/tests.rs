@@ -15,7 +15,9 @@ const OPTIONS: CacheOptions = CacheOptions {
 };
 
 async fn open(url: &CacheUrl, options: CacheOptions) -> Cache<u32> {
-    Cache::open(url, "test", options).await.unwrap()
+    Cache::open(url, "test", options, |it| i64::from(*it))
+        .await
+        .unwrap()
 }
 
 /// A key that no other test and no earlier run has.
@@ -56,8 +58,40 @@ async fn a_failed_load_is_not_kept_and_an_invalidated_value_is_loaded_anew(url: 
     assert!(matches!(*failed.unwrap_err(), Error::Timeout));
     assert_eq!(cache.get_or_load(&key, answer(1)).await.unwrap(), 1);
     assert_eq!(cache.get_or_load(&key, answer(2)).await.unwrap(), 1);
-    cache.invalidate(&key).await;
+    cache.invalidate(&key, 2).await;
     assert_eq!(cache.get_or_load(&key, answer(2)).await.unwrap(), 2);
+}
+
+async fn a_load_that_began_before_a_change_does_not_bring_the_old_value_back(url: &CacheUrl) {
+    let (cache, key) = (open(url, OPTIONS).await, fresh_key());
+    let (began, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (begins, held) = (Arc::clone(&began), Arc::clone(&go));
+    let old = async move {
+        begins.notify_one();
+        held.notified().await;
+        Ok(1)
+    };
+    let change = async {
+        began.notified().await;
+        cache.invalidate(&key, 2).await;
+        go.notify_one();
+    };
+    let (early, ()) = tokio::join!(cache.get_or_load(&key, old), change);
+    assert_eq!(early.unwrap(), 1, "it asked before the change");
+    let replica = open(url, OPTIONS).await;
+    assert_eq!(replica.get_or_load(&key, answer(2)).await.unwrap(), 2);
+    assert_eq!(cache.get_or_load(&key, answer(2)).await.unwrap(), 2);
+}
+
+async fn what_is_new_already_stays_and_what_was_missed_goes(url: &CacheUrl) {
+    let (cache, key) = (open(url, OPTIONS).await, fresh_key());
+    assert_eq!(cache.get_or_load(&key, answer(3)).await.unwrap(), 3);
+    // News of this change and the one before come late, and in the wrong order.
+    cache.invalidate(&key, 3).await;
+    cache.invalidate(&key, 2).await;
+    assert_eq!(cache.entries.get(&key).await.unwrap().value, 3);
+    cache.invalidate_all();
+    assert!(cache.entries.get(&key).await.is_none());
 }
 
 async fn a_stale_value_is_served_while_one_fresh_one_is_loaded(url: &CacheUrl) {
@@ -111,7 +145,9 @@ async fn suite(url: &CacheUrl) {
     concurrent_loads_of_one_key_are_one(url).await;
     a_failed_load_is_not_kept_and_an_invalidated_value_is_loaded_anew(url).await;
     a_stale_value_is_served_while_one_fresh_one_is_loaded(url).await;
-    tell(&format!("{url}: three behaviours of every cache"));
+    a_load_that_began_before_a_change_does_not_bring_the_old_value_back(url).await;
+    what_is_new_already_stays_and_what_was_missed_goes(url).await;
+    tell(&format!("{url}: five behaviours of every cache"));
 }
 
 /// What a shared cache does beside that.
@@ -120,9 +156,10 @@ async fn shared_suite(url: &CacheUrl) {
     what_one_replica_loaded_the_others_find(url).await;
     garbage_is_a_miss_and_is_written_over(url).await;
     whoever_has_another_prefix_finds_nothing(url).await;
+    an_old_value_that_another_replica_has_shared_is_not_taken(url).await;
     let version = version(url).await;
     tell(&format!(
-        "{url}, {version}: three behaviours of a shared cache"
+        "{url}, {version}: four behaviours of a shared cache"
     ));
 }
 
@@ -134,7 +171,7 @@ async fn what_one_replica_loaded_the_others_find(url: &CacheUrl) {
     );
     assert_eq!(one.get_or_load(&key, answer(1)).await.unwrap(), 1);
     assert_eq!(other.get_or_load(&key, answer(2)).await.unwrap(), 1);
-    one.invalidate(&key).await;
+    one.invalidate(&key, 3).await;
     let third = open(url, OPTIONS).await;
     assert_eq!(third.get_or_load(&key, answer(3)).await.unwrap(), 3);
 }
@@ -158,6 +195,20 @@ async fn garbage_is_a_miss_and_is_written_over(url: &CacheUrl) {
     let cache = open(url, OPTIONS).await;
     assert_eq!(cache.get_or_load(&key, answer(5)).await.unwrap(), 5);
     assert_eq!(vandal.get::<u32>(&key).await.unwrap().0, 5);
+}
+
+async fn an_old_value_that_another_replica_has_shared_is_not_taken(url: &CacheUrl) {
+    let (one, other, key) = (
+        open(url, OPTIONS).await,
+        open(url, OPTIONS).await,
+        fresh_key(),
+    );
+    one.invalidate(&key, 2).await;
+    // It has not heard of the change yet.
+    assert_eq!(other.get_or_load(&key, answer(1)).await.unwrap(), 1);
+    assert_eq!(one.get_or_load(&key, answer(2)).await.unwrap(), 2);
+    other.invalidate(&key, 2).await;
+    assert_eq!(other.get_or_load(&key, answer(2)).await.unwrap(), 2);
 }
 
 #[tokio::test]
@@ -227,7 +278,7 @@ async fn a_shared_cache_that_is_down_is_a_slow_path() {
             1,
             "{url}"
         );
-        cache.invalidate(&key).await;
+        cache.invalidate(&key, 3).await;
         assert_eq!(
             cache.get_or_load(&key, answer(3)).await.unwrap(),
             3,

@@ -3,7 +3,6 @@
 use std::{sync::Arc, time::Duration};
 
 use api::Event;
-use telemetry::{Delivered, Origin};
 use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -135,17 +134,7 @@ where
     }
 
     async fn handle(self: &Arc<Self>, event: Event, attempt: i64) -> Settlement {
-        let delivered = Delivered {
-            system: self.messaging.broker.system(),
-            queue: self.messaging.service,
-            kind: event.fact.kind().to_owned(),
-            id: event.id.clone(),
-            origin: Origin {
-                traceparent: event.traceparent.clone(),
-                tracestate: event.tracestate.clone(),
-                request_id: event.requestid.clone(),
-            },
-        };
+        let delivered = self.messaging.delivered(&event);
         let work = async {
             self.faults.strike(event.fact.kind()).await?;
             (self.handle)(event).await

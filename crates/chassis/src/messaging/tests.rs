@@ -1,6 +1,7 @@
 //! From one service's transaction to another's.
 
 mod databases;
+mod overhear;
 
 use std::{
     sync::{Arc, Mutex},

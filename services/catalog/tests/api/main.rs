@@ -1,6 +1,11 @@
 //! The catalogue as its callers see it, over HTTP and gRPC, with its own database and cache.
 
-use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
+use std::{
+    collections::BTreeSet,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use api::{
     Role,
@@ -21,15 +26,21 @@ struct Catalog {
     client: Client,
     /// What users would sign tokens with.
     key: SigningKey,
-    _data: Databases,
+    data: Arc<Databases>,
 }
 
 impl Catalog {
     async fn serve(data: Databases) -> Self {
+        Self::replica(Arc::new(data)).await
+    }
+
+    /// One of several that share database and broker, each with a cache of its own that keeps what it has for an hour.
+    async fn replica(data: Arc<Databases>) -> Self {
         let database = format!("--database-url={}", data.url("catalog").await);
         let seeded = format!("--seed-products={SEEDED}");
         let broker = format!("--broker-url={}", data.file("broker"));
-        let config = Config::parse_from(["catalog", &database, &broker, &seeded]);
+        let ttl = "--cache-ttl=1h";
+        let config = Config::parse_from(["catalog", &database, &broker, &seeded, ttl]);
         let host = Host::default();
         let store = Store::open(&host, &config).await.expect("a store");
         let key = SigningKey::generate();
@@ -44,7 +55,7 @@ impl Catalog {
             address,
             client: Client::builder().no_proxy().build().expect("a client"),
             key,
-            _data: data,
+            data,
         }
     }
 
@@ -108,6 +119,7 @@ on_every_database! {
     what_makes_no_sense_is_refused_with_a_problem,
     grpc_returns_the_products_it_knows,
     the_description_names_every_route,
+    what_one_replica_changes_another_serves_within_a_second,
 }
 
 async fn pages_follow_each_other_without_a_gap_or_a_repeat(data: Databases) {
@@ -261,4 +273,24 @@ async fn the_description_names_every_route(data: Databases) {
         .keys()
         .collect();
     assert_eq!(paths, ["/products", "/products/{id}"]);
+}
+
+async fn what_one_replica_changes_another_serves_within_a_second(data: Databases) {
+    let one = Catalog::serve(data).await;
+    let other = Catalog::replica(Arc::clone(&one.data)).await;
+    let path = "/products/p-000001";
+    // Whoever begins to listen forgets everything once. From the second change on, both do listen.
+    for version in 2..=10 {
+        let before = body(other.get(path).await).await;
+        assert_eq!(before["version"], version - 1);
+        let price = json!({ "price_cents": 1_000 + version });
+        let changed = body(one.patch(path, price).await).await;
+        let start = Instant::now();
+        assert_eq!(body(one.get(path).await).await, changed);
+        while body(other.get(path).await).await != changed {
+            let waited = start.elapsed();
+            assert!(waited < Duration::from_secs(1), "version {version}");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
 }

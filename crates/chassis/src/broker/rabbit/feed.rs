@@ -11,7 +11,10 @@ use lapin::{
 };
 use tokio::time::{sleep, timeout};
 
-use super::link::{Lane, call};
+use super::{
+    link::{Lane, call},
+    topology::Names,
+};
 use crate::{Error, broker::PREFETCH};
 
 /// A subscription to one queue. The server sends no more than [`PREFETCH`] deliveries ahead of their settling.
@@ -27,6 +30,24 @@ impl Feed {
         let channel = call(lane.connection.create_channel()).await?;
         call(channel.basic_qos(PREFETCH, BasicQosOptions::default())).await?;
         let options = BasicConsumeOptions::default();
+        let consume = channel.basic_consume(queue, "".into(), options, FieldTable::default());
+        Ok(Self {
+            consumer: call(consume).await?,
+            channel,
+            buffer: VecDeque::new(),
+            over: false,
+        })
+    }
+
+    /// A subscription to all events of [`api::BROADCAST`] from now on, through a queue that ends with it. Nothing has to be
+    /// settled: the server sends what it has and forgets it.
+    pub(super) async fn overhear(lane: &Lane, names: &Names) -> Result<Self, Error> {
+        let channel = call(lane.connection.create_channel()).await?;
+        let queue = call(names.declare_ear(&channel)).await?;
+        let options = BasicConsumeOptions {
+            no_ack: true,
+            ..BasicConsumeOptions::default()
+        };
         let consume = channel.basic_consume(queue, "".into(), options, FieldTable::default());
         Ok(Self {
             consumer: call(consume).await?,
@@ -54,6 +75,11 @@ impl Feed {
     /// The oldest delivery that has arrived.
     pub(super) fn pop(&mut self) -> Option<Delivery> {
         self.buffer.pop_front()
+    }
+
+    /// Drops what has arrived.
+    pub(super) fn forget(&mut self) {
+        self.buffer.clear();
     }
 
     /// Returns when something has arrived, or the feed is over, or `limit` has passed.

@@ -1,5 +1,6 @@
 //! What only a server can do: go away, come back, and take nothing.
 
+mod overhear;
 mod places;
 
 use std::{

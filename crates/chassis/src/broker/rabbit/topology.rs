@@ -2,15 +2,16 @@
 //!
 //! `PREFIX` is the topic exchange that events go to by their type; each consumer has a queue `PREFIX.NAME` bound to it. What
 //! failed goes to `PREFIX.NAME.retry.MS`, where it lives for so many milliseconds and then falls back into the queue; what was
-//! given up goes through the exchange `PREFIX.dead` to `PREFIX.NAME.dead`.
+//! given up goes through the exchange `PREFIX.dead` to `PREFIX.NAME.dead`. Who overhears events has a queue that the server names
+//! and that ends with its connection.
 //!
-//! All queues are quorum queues: on the disks of most nodes before they are confirmed. They pass on what expires at least once
+//! All other queues are quorum queues: on the disks of most nodes before they are confirmed. They pass on what expires at least once
 //! (the default, at most once, loses what is on its way when a node dies); that needs the overflow behaviour
 //! "reject-publish", which without a length limit never comes into play.
 
 use std::time::Duration;
 
-use api::{QUEUES, Queue};
+use api::{BROADCAST, QUEUES, Queue};
 use lapin::{
     Channel, ExchangeKind,
     options::{
@@ -89,6 +90,21 @@ impl Names {
             self.declare_queue(channel, &queue).await?;
         }
         Ok(())
+    }
+
+    /// Makes a queue for what one process overhears; it goes with the process's connection.
+    pub(super) async fn declare_ear(&self, channel: &Channel) -> lapin::Result<ShortString> {
+        let options = QueueDeclareOptions {
+            exclusive: true,
+            auto_delete: true,
+            ..QueueDeclareOptions::default()
+        };
+        let queue = channel.queue_declare("".into(), options, FieldTable::default());
+        let name = queue.await?.name().clone();
+        for kind in BROADCAST {
+            bind(channel, name.clone(), self.exchange(), kind).await?;
+        }
+        Ok(name)
     }
 
     /// Takes every queue and exchange away, with all that is in them.

@@ -1,0 +1,92 @@
+//! Replicas from a file that Prometheus reads too.
+
+use std::{
+    collections::HashMap,
+    fs, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use serde::Deserialize;
+
+use super::Findings;
+
+/// How often the discovery file is looked at. Looking is one `stat`; only a changed file is read.
+const POLL: Duration = Duration::from_millis(25);
+
+pub(super) async fn follow(path: PathBuf, findings: Findings) {
+    let mut seen = None;
+    while !findings.known.is_closed() {
+        let now = fingerprint(&path);
+        if now.is_some() && now != seen {
+            match read(&path, findings.service) {
+                Ok(replicas) => findings.tell(replicas),
+                // The last list stays: a typing error must not take the shop down.
+                Err(error) => {
+                    tracing::warn!(%error, path = %path.display(), "discovery file not read");
+                }
+            }
+            seen = now;
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// Changes whenever the file does: a writer renames a new file into place.
+fn fingerprint(path: &Path) -> Option<(u64, SystemTime, u64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    let metadata = fs::metadata(path).ok()?;
+    Some((metadata.ino(), metadata.modified().ok()?, metadata.len()))
+}
+
+#[derive(Deserialize)]
+struct Group {
+    labels: HashMap<String, String>,
+}
+
+fn read(path: &Path, service: &str) -> io::Result<Vec<SocketAddr>> {
+    let text = fs::read_to_string(path)?;
+    if text.trim().is_empty() {
+        return Ok(Vec::new());
+    }
+    let groups: Vec<Group> = serde_json::from_str(&text)?;
+    groups
+        .iter()
+        .filter(|it| it.labels.get("service").is_some_and(|it| it == service))
+        .filter_map(|it| it.labels.get("__service_address"))
+        .map(|it| {
+            it.parse()
+                .map_err(|_| io::Error::other(format!("{it:?} is no address")))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Address, discovery};
+
+    #[tokio::test]
+    async fn a_changed_file_is_read_again_and_a_broken_one_changes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("services.json");
+        let write = |text: &str| {
+            let new = dir.path().join("new");
+            fs::write(&new, text).unwrap();
+            fs::rename(new, &path).unwrap();
+        };
+        let mut replicas = discovery::follow(&Address::File(path.clone()), "catalog").known;
+        assert!(replicas.borrow().is_empty());
+        write(
+            r#"[{"targets":["127.0.0.1:9"],"labels":{"service":"catalog","__service_address":"127.0.0.1:8"}},
+                {"targets":["127.0.0.1:7"],"labels":{"service":"users","__service_address":"127.0.0.1:6"}}]"#,
+        );
+        replicas.changed().await.unwrap();
+        assert_eq!(**replicas.borrow_and_update(), [([127, 0, 0, 1], 8).into()]);
+        write("{ broken");
+        write("[]");
+        replicas.changed().await.unwrap();
+        assert!(replicas.borrow().is_empty());
+    }
+}
