@@ -74,6 +74,24 @@ pub enum StockEffect {
     Sold,
 }
 
+impl StockEffect {
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reserved => "reserved",
+            Self::Released => "released",
+            Self::Sold => "sold",
+        }
+    }
+
+    /// The effect that is written so.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Reserved, Self::Released, Self::Sold]
+            .into_iter()
+            .find(|it| it.as_str() == name)
+    }
+}
+
 /// What payments did for an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -84,4 +102,43 @@ pub enum PaymentEffect {
     Refunded,
     /// Not taken.
     Declined,
+}
+
+impl PaymentEffect {
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Captured => "captured",
+            Self::Refunded => "refunded",
+            Self::Declined => "declined",
+        }
+    }
+
+    /// The effect that is written so.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Captured, Self::Refunded, Self::Declined]
+            .into_iter()
+            .find(|it| it.as_str() == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_effect_reads_as_it_was_written_and_as_json_has_it() {
+        for name in ["reserved", "released", "sold"] {
+            let effect = StockEffect::named(name).unwrap();
+            assert_eq!(effect.as_str(), name);
+            assert_eq!(serde_json::to_value(effect).unwrap(), name);
+        }
+        for name in ["captured", "refunded", "declined"] {
+            let effect = PaymentEffect::named(name).unwrap();
+            assert_eq!(effect.as_str(), name);
+            assert_eq!(serde_json::to_value(effect).unwrap(), name);
+        }
+        assert_eq!(StockEffect::named("stolen"), None);
+        assert_eq!(PaymentEffect::named("lent"), None);
+    }
 }

@@ -117,12 +117,9 @@ pub(crate) fn doubled(ledgers: &Ledgers) -> Vec<String> {
     for (order_id, effects) in &ledgers.stock {
         let mut times: BTreeMap<(&str, &str), u32> = BTreeMap::new();
         for (product, effect, _) in effects {
-            let name = match effect {
-                StockEffect::Reserved => "reserved",
-                StockEffect::Released => "released",
-                StockEffect::Sold => "sold",
-            };
-            *times.entry((product.as_str(), name)).or_default() += 1;
+            *times
+                .entry((product.as_str(), effect.as_str()))
+                .or_default() += 1;
         }
         for ((product, name), times) in times.into_iter().filter(|it| it.1 > 1) {
             wrong.push(format!("order {order_id}: {product} {name} {times} times"));

@@ -96,7 +96,7 @@ impl Store {
                 order_id,
                 event_id,
                 product_id: product_id.try_into().context("read a product id")?,
-                effect: stock::effect_named(&effect).context("read an effect")?,
+                effect: StockEffect::named(&effect).context("read an effect")?,
                 quantity,
             });
         }
@@ -180,7 +180,7 @@ async fn write_entry(
     .bind(&event.subject)
     .bind(&event.id)
     .bind(product_id)
-    .bind(stock::effect_name(effect))
+    .bind(effect.as_str())
     .bind(quantity)
     .observed("INSERT", "ledger")
     .execute(transaction)

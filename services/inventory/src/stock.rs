@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use api::{OrderItem, ProductId, StockEffect};
+use api::{OrderItem, ProductId};
 
 /// The first product of which there is not enough; one that was never stocked counts as none.
 pub(crate) fn shortage<'a>(
@@ -14,26 +14,6 @@ pub(crate) fn shortage<'a>(
         there.unwrap_or(0) < it.quantity
     };
     wanted.iter().find(missing).map(|it| &it.product_id)
-}
-
-/// As the ledger writes it.
-pub(crate) fn effect_name(effect: StockEffect) -> &'static str {
-    match effect {
-        StockEffect::Reserved => "reserved",
-        StockEffect::Released => "released",
-        StockEffect::Sold => "sold",
-    }
-}
-
-/// What the ledger wrote.
-pub(crate) fn effect_named(name: &str) -> Option<StockEffect> {
-    [
-        StockEffect::Reserved,
-        StockEffect::Released,
-        StockEffect::Sold,
-    ]
-    .into_iter()
-    .find(|it| effect_name(*it) == name)
 }
 
 #[cfg(test)]
@@ -56,17 +36,5 @@ mod tests {
             Some("p-000002")
         );
         assert_eq!(short(&[item("p-999999", 1)]).as_deref(), Some("p-999999"));
-    }
-
-    #[test]
-    fn the_ledger_reads_what_it_wrote() {
-        for effect in [
-            StockEffect::Reserved,
-            StockEffect::Released,
-            StockEffect::Sold,
-        ] {
-            assert_eq!(effect_named(effect_name(effect)), Some(effect));
-        }
-        assert_eq!(effect_named("stolen"), None);
     }
 }

@@ -31,26 +31,6 @@ pub(crate) fn refund(amount_cents: i64) -> (PaymentEffect, Fact) {
     )
 }
 
-/// As the ledger writes it.
-pub(crate) fn effect_name(effect: PaymentEffect) -> &'static str {
-    match effect {
-        PaymentEffect::Captured => "captured",
-        PaymentEffect::Refunded => "refunded",
-        PaymentEffect::Declined => "declined",
-    }
-}
-
-/// What the ledger wrote.
-pub(crate) fn effect_named(name: &str) -> Option<PaymentEffect> {
-    [
-        PaymentEffect::Captured,
-        PaymentEffect::Refunded,
-        PaymentEffect::Declined,
-    ]
-    .into_iter()
-    .find(|it| effect_name(*it) == name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,13 +45,5 @@ mod tests {
         assert_eq!(effects(Charge::Captured, false), [Captured]);
         assert_eq!(effects(Charge::Captured, true), [Captured, Refunded]);
         assert_eq!(effects(Charge::Declined, true), [Declined]);
-    }
-
-    #[test]
-    fn the_ledger_reads_what_it_wrote() {
-        for name in ["captured", "refunded", "declined"] {
-            assert_eq!(effect_named(name).map(effect_name), Some(name));
-        }
-        assert_eq!(effect_named("lent"), None);
     }
 }

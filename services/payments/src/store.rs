@@ -132,7 +132,7 @@ impl Store {
         )
         .bind(&event.subject)
         .bind(&event.id)
-        .bind(payment::effect_name(effect))
+        .bind(effect.as_str())
         .bind(amount_cents)
         .observed("INSERT", "ledger")
         .execute(&mut *transaction)
@@ -153,7 +153,7 @@ impl Store {
                 Ok(AuditRow::Payment {
                     order_id,
                     event_id,
-                    effect: payment::effect_named(&effect).context("read an effect")?,
+                    effect: PaymentEffect::named(&effect).context("read an effect")?,
                     amount_cents,
                 })
             });
