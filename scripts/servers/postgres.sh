@@ -14,20 +14,27 @@ as_postgres() {
 
 # Statements on standard input, as the superuser: no password is ever an argument.
 postgres_sql() {
-  PGPASSWORD=$(<"$postgres_dir/superuser.password") "$(postgres_bin)/psql" -h 127.0.0.1 -p "$postgres_port" -U postgres \
-    -d postgres -X -q -A -t -v ON_ERROR_STOP=1
+  local client=("$(postgres_bin)/psql" -p "$postgres_port")
+  if [[ $engine == docker ]]; then client=(psql); fi
+  PGPASSWORD=$(<"$postgres_dir/superuser.password") at postgres "${client[@]}" -h 127.0.0.1 -U postgres -d postgres -X -q -A -t \
+    -v ON_ERROR_STOP=1
 }
 
 postgres_answers() { "$(postgres_bin)/pg_isready" -q -h 127.0.0.1 -p "$postgres_port"; }
 
-postgres_up() {
-  need postgresql "$(postgres_bin)/postgres"
-  local data=$postgres_dir/data log=$postgres_dir/log bin name
-  bin=$(postgres_bin)
+postgres_secrets() {
+  local name
   mkdir -p "$postgres_dir"
   for name in superuser "${postgres_databases[@]}"; do
     [[ -s $postgres_dir/$name.password ]] || secret "$postgres_dir/$name.password"
   done
+}
+
+postgres_up() {
+  need postgresql "$(postgres_bin)/postgres"
+  local data=$postgres_dir/data log=$postgres_dir/log bin
+  bin=$(postgres_bin)
+  postgres_secrets
   if [[ ! -s $data/PG_VERSION ]]; then
     rm -rf "$data"
     mkdir -p "$data" "$log"
@@ -35,12 +42,21 @@ postgres_up() {
     as_postgres "$bin/initdb" -D "$data" -U postgres -E UTF8 --locale=C.UTF-8 -A scram-sha-256 \
       --pwfile="$postgres_dir/superuser.password" >"$postgres_dir/initdb.log" 2>&1 || fail "initdb failed, see $postgres_dir/initdb.log"
   fi
-  if ! postgres_answers; then
-    as_postgres "$bin/pg_ctl" -D "$data" -l "$log/postgres.log" -s -W start -o "-c listen_addresses=127.0.0.1 -p $postgres_port \
-      -c unix_socket_directories= -c max_connections=${BACKENDS_POSTGRES_CONNECTIONS:-300}"
-  fi
-  eventually 30 postgres_answers || fail "PostgreSQL did not start, see $log"
-  # A role owns its database, and nobody else may connect to it.
+  eventually 60 postgres_started || fail "PostgreSQL did not start, see $log"
+}
+
+# Right after the server was killed its process may still be in the table, and a new one then refuses to start.
+postgres_started() {
+  postgres_answers && return
+  as_postgres "$(postgres_bin)/pg_ctl" -D "$postgres_dir/data" -l "$postgres_dir/log/postgres.log" -s -W start \
+    -o "-c listen_addresses=127.0.0.1 -p $postgres_port -c unix_socket_directories= -c max_connections=${BACKENDS_POSTGRES_CONNECTIONS:-300}"
+  sleep 0.5
+  postgres_answers
+}
+
+# A role owns its database, and nobody else may connect to it.
+postgres_prepare() {
+  local name
   for name in "${postgres_databases[@]}"; do
     if [[ -z $(postgres_sql <<<"SELECT 1 FROM pg_roles WHERE rolname = '$name'") ]]; then
       postgres_sql <<<"CREATE ROLE $name LOGIN PASSWORD '$(<"$postgres_dir/$name.password")'"

@@ -56,7 +56,5 @@ rabbitmq_env() { echo "export AMQP_URL=amqp://guest:guest@127.0.0.1:$rabbitmq_po
 
 # Anything of RabbitMQ's own, such as: rabbitmqctl close_all_connections test
 rabbitmq_tool() {
-  local tool=$1
-  shift
-  rabbitmq_run "$rabbitmq_bin/$tool" "$@"
+  if [[ $engine == docker ]]; then at rabbitmq "$@"; else rabbitmq_run "$rabbitmq_bin/$1" "${@:2}"; fi
 }

@@ -3,7 +3,11 @@
 redis_port=${BACKENDS_REDIS_PORT:-26379}
 redis_dir=$dir/redis
 
-redis_ask() { timeout 2 redis-cli -h 127.0.0.1 -p "$redis_port" "$@"; }
+redis_ask() {
+  local port=$redis_port
+  if [[ $engine == docker ]]; then port=6379; fi
+  at redis timeout 2 redis-cli -h 127.0.0.1 -p "$port" "$@"
+}
 
 redis_up() {
   need redis-server /usr/bin/redis-server
