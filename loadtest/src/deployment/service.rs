@@ -73,6 +73,7 @@ impl Service {
             Self::Search => vec![
                 format!("--search-url=sqlite:{}", data("search.db")),
                 broker(),
+                at(Self::Catalog),
             ],
             Self::Users => vec![
                 format!("--signing-key-file={}", secrets::signing_key(dir).display()),
