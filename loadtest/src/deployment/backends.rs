@@ -33,6 +33,8 @@ pub(super) struct Servers {
     /// Its tables are in a schema of their own, so that it begins with none.
     schema: String,
     databases: BTreeMap<Service, String>,
+    /// Its index has a name of its own at Elasticsearch, if that was built in.
+    index: Option<String>,
 }
 
 impl Servers {
@@ -45,25 +47,37 @@ impl Servers {
         it.schema = format!("run_{}", SystemTime::UNIX_EPOCH.elapsed()?.as_nanos());
         for service in DATABASES {
             let variable = format!("{}_DATABASE_URL", service.name().to_uppercase());
-            let url = env::var(&variable).with_context(|| {
-                format!(
-                    "read {variable}: scripts/backends up, then eval \"$(scripts/backends env)\""
-                )
-            })?;
-            it.databases.insert(service, url);
+            it.databases.insert(service, read(&variable)?);
+        }
+        if cfg!(feature = "elasticsearch") {
+            let server = read("ELASTICSEARCH_URL")?;
+            it.index = Some(format!("{}/{}", server.trim_end_matches('/'), it.schema));
         }
         it.everywhere("CREATE SCHEMA").await?;
         Ok(it)
     }
 
-    /// The `DATABASE_URL` of `service`, unless it keeps its data in a file.
-    pub(super) fn database_url(&self, service: Service) -> Option<String> {
+    /// The variable that tells `service` where its data is, and its value, unless it keeps it in a file.
+    pub(super) fn url(&self, service: Service) -> Option<(&'static str, String)> {
+        if service == Service::Search {
+            return Some(("SEARCH_URL", self.index.clone()?));
+        }
         let url = self.databases.get(&service)?;
-        Some(format!("{url}?options[search_path]={}", self.schema))
+        let schema = &self.schema;
+        Some((
+            "DATABASE_URL",
+            format!("{url}?options[search_path]={schema}"),
+        ))
     }
 
     /// Leaves nothing of this deployment on the servers.
     pub(super) async fn clear(&self) -> anyhow::Result<()> {
+        if let Some(index) = &self.index {
+            let index = index.parse().map_err(anyhow::Error::msg)?;
+            search::Store::remove(&index)
+                .await
+                .context("remove the index")?;
+        }
         self.everywhere("DROP SCHEMA IF EXISTS").await
     }
 
@@ -87,4 +101,10 @@ impl Servers {
         }
         Ok(())
     }
+}
+
+fn read(variable: &str) -> anyhow::Result<String> {
+    env::var(variable).with_context(|| {
+        format!("read {variable}: scripts/backends up, then eval \"$(scripts/backends env)\"")
+    })
 }

@@ -169,14 +169,14 @@ fn spawn(
     let port = shared.gateway_port(number);
     arguments.extend(service.flags(&shared.dir, &shared.discovery_file(), port));
     let otlp = shared.options.otlp;
-    let database_url = shared.servers.database_url(service);
-    if database_url.is_none() {
+    let server = shared.servers.url(service);
+    if server.is_none() {
         arguments.extend(service.database_file(&shared.dir));
     }
     Process::spawn(&arguments, log, |command| {
-        if let Some(url) = database_url {
+        if let Some((variable, url)) = server {
             // Everybody can read the arguments of a process, and there is a password in it.
-            command.env("DATABASE_URL", url);
+            command.env(variable, url);
         }
         if let Some(receiver) = otlp {
             export_everything_to(command, receiver);

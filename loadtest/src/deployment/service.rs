@@ -70,11 +70,7 @@ impl Service {
             }
             Self::Inventory | Self::Payments => vec![broker()],
             Self::Orders => vec![broker(), at(Self::Users), at(Self::Catalog)],
-            Self::Search => vec![
-                format!("--search-url=sqlite:{}", data("search.db")),
-                broker(),
-                at(Self::Catalog),
-            ],
+            Self::Search => vec![broker(), at(Self::Catalog)],
             Self::Users => vec![
                 format!("--signing-key-file={}", secrets::signing_key(dir).display()),
                 format!("--admin-email={}", secrets::ADMIN_EMAIL),
@@ -89,9 +85,12 @@ impl Service {
     /// The flag that has it keep its data in a file, if it has a database at all.
     pub(super) fn database_file(self, dir: &Path) -> Option<String> {
         let file = dir.join("data").join(format!("{self}.db"));
-        // Search names its index in another way.
-        let has_one = !matches!(self, Self::Gateway | Self::Search);
-        has_one.then(|| format!("--database-url=sqlite:{}", file.display()))
+        let flag = match self {
+            Self::Gateway => return None,
+            Self::Search => "search",
+            _ => "database",
+        };
+        Some(format!("--{flag}-url=sqlite:{}", file.display()))
     }
 
     /// Whether the gateway calls it.

@@ -58,19 +58,18 @@ async fn main() -> anyhow::Result<()> {
 
 async fn measure(url: &str, products: u32) -> anyhow::Result<()> {
     let begun = Instant::now();
-    let (url, seed) = (
+    let (flag, seed) = (
         format!("--search-url={url}"),
         format!("--seed-products={products}"),
     );
-    let store = Store::open(&Config::try_parse_from(["search", &url, &seed])?).await?;
+    let store = Store::open(&Config::try_parse_from(["search", &flag, &seed])?).await?;
     println!(
         "\n{}: {products} products, indexed in {:.1?}\n",
         store.engine().await?,
         begun.elapsed()
     );
     report(&store).await?;
-    store.remove().await?;
-    Ok(())
+    Store::remove(&url.parse().map_err(anyhow::Error::msg)?).await
 }
 
 async fn report(store: &Store) -> anyhow::Result<()> {

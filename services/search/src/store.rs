@@ -12,6 +12,9 @@ use crate::{
     sqlite::Sqlite,
 };
 
+#[cfg(not(feature = "elasticsearch"))]
+const NOT_BUILT_IN: &str = "this build has no Elasticsearch: build with --features elasticsearch";
+
 /// A handle to the index; cloning shares it.
 #[derive(Debug, Clone)]
 pub enum Store {
@@ -46,11 +49,7 @@ impl Store {
                 Ok(Self::Elasticsearch(index))
             }
             #[cfg(not(feature = "elasticsearch"))]
-            SearchUrl::Elasticsearch(_) => {
-                anyhow::bail!(
-                    "this build has no Elasticsearch: build with --features elasticsearch"
-                )
-            }
+            SearchUrl::Elasticsearch(_) => anyhow::bail!(NOT_BUILT_IN),
         }
     }
 
@@ -80,11 +79,13 @@ impl Store {
         not(feature = "elasticsearch"),
         expect(clippy::unused_async, reason = "only a server is waited for")
     )]
-    pub async fn remove(&self) -> Result<(), Error> {
-        match self {
-            Self::Sqlite(_) => Ok(()),
+    pub async fn remove(url: &SearchUrl) -> anyhow::Result<()> {
+        match url {
+            SearchUrl::Sqlite(_) => Ok(()),
             #[cfg(feature = "elasticsearch")]
-            Self::Elasticsearch(it) => it.remove().await,
+            SearchUrl::Elasticsearch(url) => Elastic::remove(url).await,
+            #[cfg(not(feature = "elasticsearch"))]
+            SearchUrl::Elasticsearch(_) => anyhow::bail!(NOT_BUILT_IN),
         }
     }
 

@@ -26,6 +26,7 @@ use super::{
     bulk::Batch,
     schema,
 };
+use crate::url::ElasticsearchUrl;
 
 /// The wait for a server that is away, at the start.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -70,7 +71,7 @@ impl Elastic {
                 Err(error) => return Err(error).context("ask for the version"),
             }
         };
-        tracing::info!(version, "Elasticsearch");
+        tracing::info!(version, "found the search engine");
         self.put_template().await.context("put the template")?;
         loop {
             match self.make_once(seed).await {
@@ -106,6 +107,14 @@ impl Elastic {
         let put = indices.put_settings(IndicesPutSettingsParts::Index(&names));
         ask::<Done>("indices.put_settings", LONG, put.body(body).send()).await?;
         Ok(())
+    }
+
+    /// Takes everything of ours from the server.
+    pub(crate) async fn remove(url: &ElasticsearchUrl) -> anyhow::Result<()> {
+        let it = Self::at(url, Duration::ZERO)?;
+        it.remove_all()
+            .await
+            .with_context(|| format!("remove the index {url}"))
     }
 
     async fn put_template(&self) -> Result<(), Error> {
@@ -246,16 +255,17 @@ impl Elastic {
         number.parse().ok()
     }
 
-    /// Takes everything of ours from the server.
-    pub(crate) async fn remove(&self) -> Result<(), Error> {
+    async fn remove_all(&self) -> Result<(), Failure> {
         for name in self.all().await?.keys() {
             self.delete(name).await?;
         }
         let parts = IndicesDeleteIndexTemplateParts::Name(&self.0.prefix);
         let indices = self.client().indices();
         let delete = indices.delete_index_template(parts);
-        ask::<Done>("indices.delete_index_template", LONG, delete.send()).await?;
-        Ok(())
+        match ask::<Done>("indices.delete_index_template", LONG, delete.send()).await {
+            Err(failure) if !failure.is(404) => Err(failure),
+            _ => Ok(()),
+        }
     }
 }
 

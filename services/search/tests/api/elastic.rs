@@ -54,8 +54,13 @@ impl Search {
 
     /// Leaves nothing of the test at the server.
     pub(crate) async fn clear(self) {
-        self.store.remove().await.expect("an empty server");
+        remove(&self.url).await;
     }
+}
+
+async fn remove(url: &str) {
+    let url = url.parse().expect("a URL");
+    Store::remove(&url).await.expect("an empty server");
 }
 
 async fn rebuild_under_searches(products: u64) {
@@ -169,7 +174,7 @@ async fn replicas_that_start_together_make_one_index() {
         let found = replica.search(SearchQuery::default()).await;
         assert_eq!(found.expect("results").total, SEEDED);
     }
-    a.remove().await.expect("an empty server");
+    remove(&url).await;
 }
 
 #[tokio::test]

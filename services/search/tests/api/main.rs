@@ -1,6 +1,8 @@
 //! Search as its callers see it, and as the catalogue's events and a rebuild change it. One suite for every engine.
 
 #[cfg(feature = "elasticsearch")]
+mod crowded;
+#[cfg(feature = "elasticsearch")]
 mod elastic;
 mod following;
 mod rebuilding;
@@ -47,6 +49,8 @@ struct Search {
     address: SocketAddr,
     client: Client,
     store: Store,
+    #[cfg(feature = "elasticsearch")]
+    url: String,
     /// Files of the test.
     data: TempDir,
 }
@@ -73,6 +77,8 @@ impl Search {
             address,
             client: Client::builder().no_proxy().build().expect("a client"),
             store,
+            #[cfg(feature = "elasticsearch")]
+            url: url.to_owned(),
             data,
         }
     }

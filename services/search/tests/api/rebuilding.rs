@@ -161,11 +161,12 @@ async fn a_rebuild_fails_no_search_and_misses_no_change(search: &Search) {
     };
     let (searches, ()) = tokio::join!(search_until(search, Arc::clone(&stop)), change);
     assert!(searches > 0);
+    assert!(before.iter().all(|it| it.1 == 1));
     let after = all_of(search).await;
-    assert_eq!(before.iter().filter(|it| it.1 == 1).count(), before.len());
-    let renamed: Vec<_> = after.iter().filter(|it| it.1 == 2).collect();
-    assert!(renamed.iter().all(|it| it.2.starts_with("Dulcimer")));
-    let (_, found) = (before, search.find(&SearchQuery::default()).await);
+    let changed: Vec<_> = after.iter().filter(|it| it.1 == 2).collect();
+    assert!(changed.len() >= 20);
+    assert!(changed.iter().all(|it| it.2.starts_with("Dulcimer")));
+    let found = search.find(&SearchQuery::default()).await;
     assert_eq!(found.total, SEEDED);
 }
 
