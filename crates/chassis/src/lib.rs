@@ -41,7 +41,7 @@ pub use faults::{Fault, TelemetryLoss};
 pub use host::Host;
 pub use identity::{Admin, BearerScheme, Identity, SigningKey, Verifier};
 pub use layers::{App, Limits, public};
-pub use messaging::Messaging;
+pub use messaging::{Messaging, Subscription};
 pub use ndjson::ndjson;
 pub use run::run;
 pub use supervisor::Announcement;

@@ -7,26 +7,19 @@
 mod consumer;
 mod overhear;
 mod relay;
+mod subscription;
 
 use std::sync::{Arc, LazyLock};
 
 use anyhow::Context as _;
 use api::{Event, Fact};
-use axum::{
-    Json, Router,
-    extract::State,
-    routing::{get, post},
-};
-use prometheus_client::{
-    encoding::EncodeLabelSet,
-    metrics::{family::Family, gauge::Gauge},
-};
-use telemetry::{Delivered, Origin, names};
+use prometheus_client::metrics::gauge::Gauge;
+pub use subscription::Subscription;
+use telemetry::{Origin, names};
 use tokio::sync::Notify;
 
 use crate::{
     Broker, BrokerUrl, Database, Error, Executor, Host, Migrations, Transaction,
-    broker::DeadLetter,
     clock::{new_id, now_ms, rfc3339},
     query,
 };
@@ -41,21 +34,6 @@ static MIGRATIONS: LazyLock<Migrations> = LazyLock::new(|| {
         it.dangerous_set_table_name("_messaging_migrations");
     }
     migrations
-});
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct QueueLabel {
-    messaging_consumer_group_name: &'static str,
-}
-
-static QUEUED: LazyLock<Family<QueueLabel, Gauge>> = LazyLock::new(|| {
-    let help = "Events that wait in a queue or are being processed";
-    telemetry::register(names::MESSAGING_QUEUE_MESSAGES, help, Family::default())
-});
-
-static DEAD: LazyLock<Family<QueueLabel, Gauge>> = LazyLock::new(|| {
-    let help = "Events that were given up after the last try";
-    telemetry::register(names::MESSAGING_DEAD_LETTERS, help, Family::default())
 });
 
 static OUTBOX: LazyLock<Gauge> = LazyLock::new(|| {
@@ -89,16 +67,13 @@ impl Messaging {
             .migrate(&MIGRATIONS)
             .await
             .context("make the outbox and the inbox")?;
-        let broker = Broker::open(url)
-            .await
-            .with_context(|| format!("open the broker {url}"))?;
+        let Subscription { broker, .. } = Subscription::open(host, service, url).await?;
         let it = Self {
             service,
-            broker: broker.clone(),
+            broker,
             database: database.clone(),
             told: Arc::default(),
         };
-        host.check("broker", move || broker.clone().ping());
         let gauge = it.clone();
         host.gauge(move || gauge.clone().refresh_outbox());
         let relay = it.clone();
@@ -147,6 +122,23 @@ impl Messaging {
         Ok(())
     }
 
+    /// Gives every event in this service's queue to `handle`, as [`Subscription::consume`] does. `handle` asks
+    /// [`Messaging::is_new`] in the transaction of its effect.
+    pub fn consume<F, R>(&self, host: &Host, handle: F)
+    where
+        F: Fn(Event) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<(), Error>> + Send + 'static,
+    {
+        self.subscription().consume(host, handle);
+    }
+
+    fn subscription(&self) -> Subscription {
+        Subscription {
+            service: self.service,
+            broker: self.broker.clone(),
+        }
+    }
+
     /// Whether `event` is new to this service, which it is not any more once `transaction` is committed. Another transaction
     /// that has asked the same and is not over yet is waited for.
     pub async fn is_new(
@@ -172,52 +164,6 @@ impl Messaging {
             Err(error) => tracing::warn!(%error, "the outbox was not counted"),
         }
     }
-
-    async fn refresh_queue(self) {
-        let label = QueueLabel {
-            messaging_consumer_group_name: self.service,
-        };
-        match self.broker.depth(self.service).await {
-            Ok(depth) => {
-                QUEUED.get_or_create(&label).set(depth.messages);
-                DEAD.get_or_create(&label).set(depth.dead_letters);
-            }
-            Err(error) => tracing::warn!(%error, "the queue was not counted"),
-        }
-    }
-
-    /// How telemetry calls an event that this service processes.
-    fn delivered(&self, event: &Event) -> Delivered {
-        Delivered {
-            system: self.broker.system(),
-            queue: self.service,
-            kind: event.fact.kind().to_owned(),
-            id: event.id.clone(),
-            origin: Origin {
-                traceparent: event.traceparent.clone(),
-                tracestate: event.tracestate.clone(),
-                request_id: event.requestid.clone(),
-            },
-        }
-    }
-
-    /// `GET /dead-letters` and `POST /dead-letters/replay` for the admin port.
-    fn dead_letter_routes(&self) -> Router {
-        Router::new()
-            .route("/dead-letters", get(dead_letters))
-            .route("/dead-letters/replay", post(replay))
-            .with_state(self.clone())
-    }
-}
-
-async fn dead_letters(State(it): State<Messaging>) -> Result<Json<Vec<DeadLetter>>, Error> {
-    Ok(Json(it.broker.dead_letters(it.service).await?))
-}
-
-async fn replay(State(it): State<Messaging>) -> Result<Json<serde_json::Value>, Error> {
-    let replayed = it.broker.replay_dead_letters(it.service).await?;
-    tracing::warn!(replayed, "dead letters were put back into their queue");
-    Ok(Json(serde_json::json!({ "replayed": replayed })))
 }
 
 #[cfg(test)]

@@ -67,6 +67,10 @@ pub const PASSWORD_HASHES_PENDING: &str = "password_hashes_pending";
 
 /// Histogram: seconds from the change of a product to the moment it can be searched, for changes that were not overtaken.
 pub const SEARCH_FRESHNESS: &str = "search_freshness_seconds";
+/// Gauge: products that the rebuild of the index under way has written; 0 while none is.
+pub const SEARCH_REBUILD_PRODUCTS: &str = "search_rebuild_products";
+/// Counter: rebuilds of the index that have ended. Label `outcome` (`done`, `failed`).
+pub const SEARCH_REBUILDS: &str = "search_rebuilds_total";
 
 /// CPU time of the process, user and system.
 pub const PROCESS_CPU_SECONDS: &str = "process_cpu_seconds_total";
@@ -91,9 +95,9 @@ pub const ERROR_TYPE: &str = "error_type";
 pub const RPC_METHOD: &str = "rpc_method";
 /// gRPC status by name, such as `OK` or `DEADLINE_EXCEEDED`.
 pub const RPC_RESPONSE_STATUS_CODE: &str = "rpc_response_status_code";
-/// `sqlite`, `postgresql`, `redis` or `memcached`.
+/// `sqlite`, `postgresql`, `redis`, `memcached` or `elasticsearch`.
 pub const DB_SYSTEM_NAME: &str = "db_system_name";
-/// `SELECT`, `INSERT` and so on.
+/// `SELECT`, `INSERT` and so on; `search`, `bulk` and so on.
 pub const DB_OPERATION_NAME: &str = "db_operation_name";
 /// Table.
 pub const DB_COLLECTION_NAME: &str = "db_collection_name";

@@ -69,7 +69,7 @@ impl Servers {
             Role::Cache => self.cache = Some(own(reach(server, "REDIS_URL").await?, "prefix")),
             Role::Search => {
                 let url = reach(server, "ELASTICSEARCH_URL").await?;
-                self.search = Some(format!("{url}/{}", self.name));
+                self.search = Some(format!("{}/{}", url.trim_end_matches('/'), self.name));
             }
         }
         Ok(())
@@ -109,6 +109,10 @@ impl Servers {
         if let Some(url) = &self.broker {
             let url: BrokerUrl = url.parse().map_err(anyhow::Error::msg)?;
             Broker::open(&url).await?.remove().await?;
+        }
+        if let Some(url) = &self.search {
+            let url = url.parse().map_err(anyhow::Error::msg)?;
+            search::Store::remove(&url).await?;
         }
         Ok(())
     }

@@ -66,7 +66,8 @@ impl Service {
                 flags.push("--trust-forwarded-for".into());
                 flags
             }
-            Self::Inventory | Self::Payments | Self::Search => Vec::new(),
+            Self::Inventory | Self::Payments => Vec::new(),
+            Self::Search => vec![at(Self::Catalog)],
             Self::Orders => vec![at(Self::Users), at(Self::Catalog)],
             Self::Users => vec![
                 format!("--signing-key-file={}", secrets::signing_key(dir).display()),

@@ -1,12 +1,13 @@
 //! What search finds, and how fast: 20 queries with their three best hits, and latencies at two sizes of the shop.
 //!
-//! `cargo run --release -p search --example quality`
+//! `cargo run --release -p search --example quality`; with `--features elasticsearch -- http://HOST:PORT` there as well.
 #![expect(clippy::print_stdout, reason = "a report for the terminal")]
 
 use std::time::{Duration, Instant};
 
 use api::{SearchQuery, SearchResults};
-use search::Store;
+use clap::Parser as _;
+use search::{Config, Store};
 
 /// Plain words, phrases, plurals, other forms, typing errors, beginnings, and words that no product has all of.
 const QUERIES: [&str; 20] = [
@@ -35,19 +36,40 @@ const ROUNDS: usize = 20;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
+    let server = std::env::args().nth(1);
     for products in [1_000, 100_000] {
         let data = tempfile::tempdir()?;
-        let url = format!("sqlite:{}/search.db", data.path().display());
-        let url = url.parse().map_err(anyhow::Error::msg)?;
-        let begun = Instant::now();
-        let store = Store::open(&url, products).await?;
-        println!(
-            "\n{products} products, indexed in {:.1?}\n",
-            begun.elapsed()
-        );
-        report(&store).await?;
+        measure(
+            &format!("sqlite:{}/search.db", data.path().display()),
+            products,
+        )
+        .await?;
+        if let Some(server) = &server {
+            let server = server.trim_end_matches('/');
+            measure(
+                &format!("{server}/quality-{}", std::process::id()),
+                products,
+            )
+            .await?;
+        }
     }
     Ok(())
+}
+
+async fn measure(url: &str, products: u32) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    let (flag, seed) = (
+        format!("--search-url={url}"),
+        format!("--seed-products={products}"),
+    );
+    let store = Store::open(&Config::try_parse_from(["search", &flag, &seed])?).await?;
+    println!(
+        "\n{}: {products} products, indexed in {:.1?}\n",
+        store.engine().await?,
+        begun.elapsed()
+    );
+    report(&store).await?;
+    Store::remove(&url.parse().map_err(anyhow::Error::msg)?).await
 }
 
 async fn report(store: &Store) -> anyhow::Result<()> {

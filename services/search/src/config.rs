@@ -1,8 +1,10 @@
 //! What the command line and the environment decide.
 
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::time::Duration;
 
-use chassis::{BrokerUrl, DatabaseUrl};
+use chassis::{Address, BrokerUrl};
+
+use crate::SearchUrl;
 
 /// The search of the shop
 #[derive(Debug, Clone, clap::Parser)]
@@ -11,9 +13,18 @@ pub struct Config {
     /// Listeners, limits and faults.
     #[command(flatten)]
     pub chassis: chassis::Config,
-    /// Where the index is kept: sqlite:PATH
-    #[arg(long, env, default_value = "sqlite:search.db", value_name = "URL")]
+    /// Where the index is kept: sqlite:PATH or, if it was built in, Elasticsearch: http://USER:PASSWORD@HOST:PORT/PREFIX
+    #[arg(
+        long,
+        env,
+        hide_env_values = true,
+        default_value = "sqlite:search.db",
+        value_name = "URL"
+    )]
     pub search_url: SearchUrl,
+    /// How often Elasticsearch makes what was changed visible to searches: a shorter time costs it more work
+    #[arg(long, env, default_value = "200ms", value_parser = humantime::parse_duration, value_name = "DURATION")]
+    pub search_refresh: Duration,
     /// Where events come from: sqlite:PATH or amqp://USER:PASSWORD@HOST:PORT/VHOST
     #[arg(
         long,
@@ -23,35 +34,17 @@ pub struct Config {
         value_name = "URL"
     )]
     pub broker_url: BrokerUrl,
+    /// Where the catalogue is, from which the index is rebuilt: `file:PATH` or `http://IP:PORT`
+    #[arg(
+        long,
+        env,
+        default_value = "file:services.json",
+        value_name = "ADDRESS"
+    )]
+    pub catalog_addr: Address,
     /// How many products an empty index starts with
     #[arg(long, env, default_value_t = 1_000, value_name = "COUNT")]
     pub seed_products: u32,
-}
-
-/// Which search engine, and where.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SearchUrl {
-    /// `sqlite:PATH`: FTS5 in a file, made when missing. Replicas of the service share it.
-    Sqlite(PathBuf),
-}
-
-impl FromStr for SearchUrl {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.parse() {
-            Ok(DatabaseUrl::Sqlite(path)) => Ok(Self::Sqlite(path)),
-            _ => Err("expected sqlite:PATH".to_owned()),
-        }
-    }
-}
-
-impl fmt::Display for SearchUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -2,13 +2,15 @@
 
 use std::sync::LazyLock;
 
-use api::{Event, Fact, Product};
+use api::{Event, Fact};
 use chassis::{Error, Messaging};
 use prometheus_client::metrics::histogram::Histogram;
 use telemetry::names;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::{Store, index};
+#[cfg(feature = "elasticsearch")]
+use crate::elastic::Elastic;
+use crate::sqlite::Sqlite;
 
 static FRESHNESS: LazyLock<Histogram> = LazyLock::new(|| {
     let help = "From a change of a product to the moment it can be searched";
@@ -16,30 +18,28 @@ static FRESHNESS: LazyLock<Histogram> = LazyLock::new(|| {
     telemetry::register(names::SEARCH_FRESHNESS, help, histogram)
 });
 
-/// Indexes a change; an event that is none of its business is let pass.
-pub(crate) async fn handle(store: Store, messaging: Messaging, event: Event) -> Result<(), Error> {
-    match &event.fact {
-        Fact::ProductChanged(product) => change(&store, &messaging, &event, product).await,
-        _ => Ok(()),
-    }
+/// The index that follows the catalogue, and how it tells an event that it has heard before.
+#[derive(Clone)]
+pub(crate) enum Follower {
+    /// By the inbox, in the commit of the change.
+    Sqlite(Sqlite, Messaging),
+    /// By the version of the product: a second time, or late, nothing changes.
+    #[cfg(feature = "elasticsearch")]
+    Elasticsearch(Elastic),
 }
 
-/// Makes the index say what `event` says of `product`. It may come late: a product never goes back to an older version.
-async fn change(
-    store: &Store,
-    messaging: &Messaging,
-    event: &Event,
-    product: &Product,
-) -> Result<(), Error> {
-    let mut transaction = store.database().write().await?;
-    if !messaging.is_new(&mut transaction, event).await? {
+/// Indexes a change, and returns when it can be searched; an event that is none of its business is let pass.
+pub(crate) async fn handle(follower: Follower, event: Event) -> Result<(), Error> {
+    let Fact::ProductChanged(product) = &event.fact else {
         return Ok(());
-    }
-    let update = index::put(&mut transaction, [product]);
-    let changed = telemetry::db("sqlite", "UPDATE", "products", update).await?;
-    transaction.commit().await?;
-    if changed > 0 {
-        observe_freshness(event);
+    };
+    let changed = match &follower {
+        Follower::Sqlite(index, inbox) => index.change(inbox, &event, product).await?,
+        #[cfg(feature = "elasticsearch")]
+        Follower::Elasticsearch(index) => index.change(product).await?,
+    };
+    if changed {
+        observe_freshness(&event);
     }
     Ok(())
 }

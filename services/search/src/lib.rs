@@ -1,33 +1,44 @@
 //! Search: finds products by words, and follows what changes in the catalogue.
 //!
-//! Beside the files every service has: [`query`](mod@query) (what is asked for), [`words`] (what a word is), [`spelling`]
-//! (which word was meant), [`reading`] (these three put to the index), [`cursor`] (where a page ended) and [`index`] (the
-//! half of the store that writes).
+//! Beside the files every service has: [`url`] (which engine), [`sqlite`] and [`elastic`] (the engines behind the store),
+//! [`query`](mod@query) (what is asked for), [`words`] (what a word is), [`spelling`] (which word was meant), [`reading`]
+//! (these put together), [`cursor`] (where a page ended) and [`rebuild`] (the index written anew from the catalogue).
 
 mod config;
 mod cursor;
+#[cfg(feature = "elasticsearch")]
+mod elastic;
 mod events;
-mod index;
 mod query;
 mod reading;
+mod rebuild;
 mod routes;
 mod spelling;
+mod sqlite;
 mod store;
+mod url;
 mod words;
 
+#[cfg(feature = "elasticsearch")]
+use chassis::Subscription;
 use chassis::{BrokerUrl, Database, Host, Messaging};
 
-pub use config::{Config, SearchUrl};
-pub use routes::app;
+pub use config::Config;
+use events::Follower;
+pub use rebuild::{Outcome, Rebuilder, Status};
+pub use routes::{admin, app};
 pub use store::Store;
+pub use url::{ElasticsearchUrl, SearchUrl};
 
 /// Serves searches until told to stop.
 pub async fn run(config: Config) -> anyhow::Result<()> {
     let caller = telemetry::Caller::Trusted;
     chassis::run("search", &config.chassis, caller, async |host| {
-        let store = Store::open(&config.search_url, config.seed_products).await?;
-        Database::from(store.database().clone()).watch(&host);
+        let store = Store::open(&config).await?;
+        store.watch(&host);
         follow(&host, &store, &config.broker_url).await?;
+        let rebuilder = Rebuilder::start(&host, store.clone(), &config.catalog_addr);
+        host.admin(admin(rebuilder));
         Ok(app(store))
     })
     .await
@@ -35,11 +46,19 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 
 /// Follows changes of products from now on.
 pub async fn follow(host: &Host, store: &Store, broker: &BrokerUrl) -> anyhow::Result<()> {
-    let database = Database::from(store.database().clone());
-    let messaging = Messaging::open(host, "search", broker, &database).await?;
-    let (handler, inbox) = (store.clone(), messaging.clone());
-    messaging.consume(host, move |event| {
-        events::handle(handler.clone(), inbox.clone(), event)
-    });
+    match store {
+        Store::Sqlite(index) => {
+            let database = Database::from(index.database().clone());
+            let messaging = Messaging::open(host, "search", broker, &database).await?;
+            let follower = Follower::Sqlite(index.clone(), messaging.clone());
+            messaging.consume(host, move |event| events::handle(follower.clone(), event));
+        }
+        #[cfg(feature = "elasticsearch")]
+        Store::Elasticsearch(index) => {
+            let subscription = Subscription::open(host, "search", broker).await?;
+            let follower = Follower::Elasticsearch(index.clone());
+            subscription.consume(host, move |event| events::handle(follower.clone(), event));
+        }
+    }
     Ok(())
 }

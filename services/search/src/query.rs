@@ -128,30 +128,6 @@ fn is_category(text: &str) -> bool {
     (1..=MAX_CATEGORY).contains(&text.len()) && text.bytes().all(known)
 }
 
-/// Words of the index that one typed word stands for; any of them will do.
-pub(crate) type Alternatives = Vec<String>;
-
-/// Whether a product needs all that was typed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Need {
-    All,
-    Any,
-}
-
-/// FTS5's own language: each word in quotes, where nothing is an operator.
-pub(crate) fn expression(terms: &[Alternatives], need: Need) -> String {
-    let joint = match need {
-        Need::All => " AND ",
-        Need::Any => " OR ",
-    };
-    let quoted = |it: &String| format!("\"{it}\"");
-    let term = |it: &Alternatives| {
-        let words: Vec<_> = it.iter().map(quoted).collect();
-        format!("({})", words.join(" OR "))
-    };
-    terms.iter().map(term).collect::<Vec<_>>().join(joint)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,14 +197,5 @@ mod tests {
         ] {
             assert_ne!(lamp, other);
         }
-    }
-
-    #[test]
-    fn words_are_quoted_and_grouped() {
-        let terms = [vec!["and".to_owned()], vec!["pen".into(), "pens".into()]];
-        let all = expression(&terms, Need::All);
-        assert_eq!(all, r#"("and") AND ("pen" OR "pens")"#);
-        let any = expression(&terms, Need::Any);
-        assert_eq!(any, r#"("and") OR ("pen" OR "pens")"#);
     }
 }

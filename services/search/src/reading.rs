@@ -1,125 +1,117 @@
-//! How typed words are read: as they are, as the beginning of others, or as what was meant.
+//! How typed words are read: as they are, as the beginning of others, or as what was meant. No I/O here: an engine says what
+//! its index has.
 
 use api::Correction;
-use sqlx::SqliteConnection;
-
-use crate::{
-    query::{self, Alternatives, Need},
-    spelling::{self, Neighbourhood},
-};
 
 /// A beginning stands for this many of the most frequent words that have it.
-const MAX_COMPLETIONS: i64 = 20;
+pub(crate) const MAX_COMPLETIONS: u8 = 20;
 
-/// What to look for, in FTS5's language, and how that differs from what was typed.
+/// Words of the index that one typed word stands for; any of them will do.
+pub(crate) type Alternatives = Vec<String>;
+
+/// Whether a product needs all that was typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    All,
+    Any,
+}
+
+/// What the index has of one typed word.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Known {
+    /// Whether a product has it.
+    pub(crate) found: bool,
+    /// Words that begin with it, the most frequent first.
+    ///
+    /// Only the last word may not be typed to its end. It is taken for a beginning unless products are called so: who types
+    /// "pen" wants pens and no pendant lights.
+    pub(crate) completions: Vec<String>,
+    /// What was meant by it, if it stands for nothing else.
+    pub(crate) meant: Option<String>,
+}
+
+/// What to look for, and how that differs from what was typed.
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Reading {
-    pub(crate) expression: String,
+    /// One for each typed word that stands for anything.
+    pub(crate) terms: Vec<Alternatives>,
     pub(crate) corrections: Vec<Correction>,
+    /// Whether every typed word stands for something. No product has all of them otherwise.
+    pub(crate) complete: bool,
 }
 
 impl Reading {
-    /// Reads `words` with the index at hand. A product needs all of them, or, if no product has all, any; none is found if no
-    /// product has any.
-    pub(crate) async fn of(
-        words: &[String],
-        index: &mut SqliteConnection,
-    ) -> Result<Option<Self>, sqlx::Error> {
-        let (mut terms, mut corrections) = (Vec::new(), Vec::new());
-        for (position, word) in words.iter().enumerate() {
-            let last = position + 1 == words.len();
-            let mut term = alternatives(word, last, index).await?;
-            if term.is_empty()
-                && let Some(read) = meant(word, index).await?
-            {
-                let typed = word.clone();
-                corrections.push(Correction {
-                    typed,
-                    read: read.clone(),
-                });
-                term.push(read);
+    /// Reads words with what the index has of each.
+    pub(crate) fn of(words: impl IntoIterator<Item = (String, Known)>) -> Self {
+        let mut reading = Self {
+            complete: true,
+            ..Self::default()
+        };
+        for (word, known) in words {
+            let mut term = Alternatives::new();
+            if known.found {
+                term.push(word.clone());
             }
-            terms.push(term);
+            term.extend(known.completions);
+            if term.is_empty()
+                && let Some(read) = known.meant
+            {
+                term.push(read.clone());
+                reading.corrections.push(Correction { typed: word, read });
+            }
+            if term.is_empty() {
+                reading.complete = false;
+            } else {
+                reading.terms.push(term);
+            }
         }
-        let complete = terms.iter().all(|it| !it.is_empty());
-        terms.retain(|it| !it.is_empty());
-        if terms.is_empty() {
-            return Ok(None);
-        }
-        let mut expression = query::expression(&terms, Need::All);
-        if !complete || !matches(&expression, index).await? {
-            expression = query::expression(&terms, Need::Any);
-        }
-        Ok(Some(Self {
-            expression,
-            corrections,
-        }))
+        reading
+    }
+
+    /// What a product needs unless no product has all.
+    pub(crate) fn need(&self) -> Need {
+        if self.complete { Need::All } else { Need::Any }
     }
 }
 
-/// The words of the index that `word` may stand for without a correction; none if nothing has it.
-///
-/// The last word may not be typed to its end. It is taken for a beginning unless products are called so: who types "pen"
-/// wants pens and no pendant lights.
-async fn alternatives(
-    word: &str,
-    last: bool,
-    index: &mut SqliteConnection,
-) -> Result<Alternatives, sqlx::Error> {
-    let mut found = Vec::new();
-    if matches(&format!("\"{word}\""), index).await? {
-        found.push(word.to_owned());
-    }
-    if last && !matches(&format!("{{name category}} : \"{word}\""), index).await? {
-        found.extend(completions(word, index).await?);
-    }
-    Ok(found)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-async fn matches(expression: &str, index: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM texts WHERE texts MATCH $1)")
-        .bind(expression)
-        .fetch_one(index)
-        .await
-}
-
-async fn completions(word: &str, index: &mut SqliteConnection) -> Result<Vec<String>, sqlx::Error> {
-    sqlx::query_scalar(
-        "SELECT word FROM words WHERE word > $1 AND word < $2 ORDER BY products DESC, word LIMIT $3",
-    )
-    .bind(word)
-    .bind(after_all(word))
-    .bind(MAX_COMPLETIONS)
-    .fetch_all(index)
-    .await
-}
-
-/// What was meant by a word that nothing has.
-async fn meant(word: &str, index: &mut SqliteConnection) -> Result<Option<String>, sqlx::Error> {
-    for singular in spelling::singulars(word).into_iter().flatten() {
-        if matches(&format!("\"{singular}\""), index).await? {
-            return Ok(Some(singular));
+    fn known(found: bool, completions: &[&str], meant: Option<&str>) -> Known {
+        Known {
+            found,
+            completions: completions.iter().map(|&it| it.to_owned()).collect(),
+            meant: meant.map(str::to_owned),
         }
     }
-    let Some(near) = Neighbourhood::of(word) else {
-        return Ok(None);
-    };
-    let words = sqlx::query_as(
-        "SELECT word, products FROM words WHERE word >= $1 AND word < $2 AND length(word) BETWEEN $5 AND $6
-         UNION ALL
-         SELECT word, products FROM words WHERE reversed >= $3 AND reversed < $4 AND length(word) BETWEEN $5 AND $6",
-    )
-    .bind(&near.start)
-    .bind(after_all(&near.start))
-    .bind(&near.end)
-    .bind(after_all(&near.end))
-    .bind(i64::try_from(near.shortest).unwrap_or(i64::MAX))
-    .bind(i64::try_from(near.longest).unwrap_or(i64::MAX))
-    .fetch_all(index)
-    .await?;
-    Ok(spelling::nearest(word, words))
-}
 
-/// A text that sorts after all that begin with `start`.
-fn after_all(start: &str) -> String {
-    format!("{start}{}", char::MAX)
+    #[test]
+    fn a_word_stands_for_itself_and_what_it_begins_and_for_what_was_meant_only_if_for_nothing_else()
+    {
+        let reading = Reading::of([
+            ("blue".into(), known(true, &[], None)),
+            ("coffe".into(), known(false, &[], Some("coffee"))),
+            ("mu".into(), known(false, &["mug", "mugs"], Some("mud"))),
+        ]);
+        assert_eq!(
+            reading.terms,
+            [vec!["blue"], vec!["coffee"], vec!["mug", "mugs"]]
+        );
+        let correction = Correction {
+            typed: "coffe".into(),
+            read: "coffee".into(),
+        };
+        assert_eq!(reading.corrections, [correction]);
+        assert_eq!(reading.need(), Need::All);
+    }
+
+    #[test]
+    fn where_a_word_stands_for_nothing_any_of_the_others_will_do() {
+        let reading = Reading::of([
+            ("xylophone".into(), Known::default()),
+            ("mug".into(), known(true, &[], None)),
+        ]);
+        assert_eq!((reading.terms.len(), reading.need()), (1, Need::Any));
+    }
 }

@@ -1,15 +1,16 @@
-//! The HTTP surface: one function per route, in the order of [`app`].
+//! The HTTP surface: one function per route, in the order of [`app`] and [`admin`].
 
 use api::{SearchQuery, SearchResults};
 use axum::{
     Json, Router,
     extract::{Query, State},
+    http::StatusCode,
     routing::get,
 };
 use chassis::{Error, Problem};
 use utoipa::OpenApi as _;
 
-use crate::Store;
+use crate::{Rebuilder, Status, Store};
 
 /// The whole service as a router, ready to serve or to test.
 pub fn app(store: Store) -> Router {
@@ -20,6 +21,13 @@ pub fn app(store: Store) -> Router {
             get(async || Json(Documentation::openapi())),
         )
         .with_state(store)
+}
+
+/// What the admin port has beside: the index can be rebuilt from the catalogue.
+pub fn admin(rebuilder: Rebuilder) -> Router {
+    Router::new()
+        .route("/index/rebuild", get(rebuild_status).post(rebuild))
+        .with_state(rebuilder)
 }
 
 #[derive(utoipa::OpenApi)]
@@ -35,4 +43,12 @@ async fn search(
     Query(asked): Query<SearchQuery>,
 ) -> Result<Json<SearchResults>, Error> {
     Ok(Json(store.search(asked).await?))
+}
+
+async fn rebuild_status(State(rebuilder): State<Rebuilder>) -> Json<Status> {
+    Json(rebuilder.status())
+}
+
+async fn rebuild(State(rebuilder): State<Rebuilder>) -> Result<(StatusCode, Json<Status>), Error> {
+    Ok((StatusCode::ACCEPTED, Json(rebuilder.begin()?)))
 }

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 /// How many typing errors are forgiven: a short word becomes another too easily.
-fn tolerance(word: &str) -> usize {
+pub(crate) fn tolerance(word: &str) -> usize {
     match word.chars().count() {
         0..=3 => 0,
         4..=7 => 1,

@@ -1,5 +1,8 @@
 //! Words of a text, as people would compare them: without case, accents and punctuation.
 
+use std::collections::BTreeSet;
+
+use api::Product;
 use icu_normalizer::DecomposingNormalizer;
 
 /// Accents and other marks, once they stand apart from their letters.
@@ -14,6 +17,27 @@ pub(crate) fn words(text: &str) -> Vec<String> {
         .filter(|it| !it.is_empty())
         .map(str::to_owned)
         .collect()
+}
+
+/// Nobody completes or mistypes a single letter, or what is longer than any word.
+const WORD_LENGTHS: std::ops::RangeInclusive<usize> = 2..=40;
+
+/// The words of `texts` that are offered as completions and corrections, each once.
+pub(crate) fn distinct(texts: &str) -> BTreeSet<String> {
+    let mut words: BTreeSet<_> = words(texts).into_iter().collect();
+    words.retain(|it| WORD_LENGTHS.contains(&it.chars().count()));
+    words
+}
+
+/// All texts of `product` as one.
+pub(crate) fn texts(product: &Product) -> String {
+    let Product {
+        name,
+        category,
+        description,
+        ..
+    } = product;
+    format!("{name} {category} {description}")
 }
 
 #[cfg(test)]

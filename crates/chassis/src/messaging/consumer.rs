@@ -6,9 +6,9 @@ use api::Event;
 use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::Messaging;
+use super::Subscription;
 use crate::{
-    Error, Host,
+    Error,
     broker::{Delivery, LEASE, PREFETCH, Settlement},
     deadline,
     faults::Faults,
@@ -26,33 +26,10 @@ const HANDLER_TIMEOUT: Duration = LEASE.saturating_sub(Duration::from_secs(1));
 const ACTIVE: Duration = Duration::from_millis(10);
 const IDLE: Duration = Duration::from_millis(50);
 
-impl Messaging {
-    /// Gives every event in this service's queue to `handle`, several at once and each at least once. `handle` asks
-    /// [`Messaging::is_new`] in the transaction of its effect.
-    ///
-    /// [`Error::Unavailable`] means that something is away and the event comes again; after any other error five times it
-    /// becomes a dead letter, so that it blocks nobody.
-    pub fn consume<F, R>(&self, host: &Host, handle: F)
-    where
-        F: Fn(Event) -> R + Send + Sync + 'static,
-        R: Future<Output = Result<(), Error>> + Send + 'static,
-    {
-        let gauge = self.clone();
-        host.gauge(move || gauge.clone().refresh_queue());
-        host.admin(self.dead_letter_routes());
-        let consumer = Consumer {
-            messaging: self.clone(),
-            faults: host.faults().clone(),
-            handle,
-        };
-        host.spawn("event consumer", move |stop| Arc::new(consumer).run(stop));
-    }
-}
-
-struct Consumer<F> {
-    messaging: Messaging,
-    faults: Faults,
-    handle: F,
+pub(super) struct Consumer<F> {
+    pub(super) subscription: Subscription,
+    pub(super) faults: Faults,
+    pub(super) handle: F,
 }
 
 impl<F, R> Consumer<F>
@@ -61,10 +38,8 @@ where
     R: Future<Output = Result<(), Error>> + Send + 'static,
 {
     /// Claims and processes until `stop`, then finishes what it holds.
-    async fn run(self: Arc<Self>, stop: CancellationToken) {
-        let Messaging {
-            broker, service, ..
-        } = &self.messaging;
+    pub(super) async fn run(self: Arc<Self>, stop: CancellationToken) {
+        let Subscription { broker, service } = &self.subscription;
         let (mut working, mut wait, mut left) = (JoinSet::new(), ACTIVE, false);
         loop {
             let stopping = stop.is_cancelled();
@@ -102,9 +77,7 @@ where
 
     /// What has arrived and was not begun is for others.
     async fn leave(&self) {
-        let Messaging {
-            broker, service, ..
-        } = &self.messaging;
+        let Subscription { broker, service } = &self.subscription;
         if let Err(error) = broker.leave(service).await {
             tracing::warn!(%error, "the broker gets back late what was not begun");
         }
@@ -128,13 +101,13 @@ where
             );
         }
         // Unsettled, it comes again when its lease has run out, and the inbox knows it.
-        if let Err(error) = self.messaging.broker.settle(&delivery, settlement).await {
+        if let Err(error) = self.subscription.broker.settle(&delivery, settlement).await {
             tracing::warn!(event_id = delivery.event_id, %error, "a delivery was not settled");
         }
     }
 
     async fn handle(self: &Arc<Self>, event: Event, attempt: i64) -> Settlement {
-        let delivered = self.messaging.delivered(&event);
+        let delivered = self.subscription.delivered(&event);
         let work = async {
             self.faults.strike(event.fact.kind()).await?;
             (self.handle)(event).await

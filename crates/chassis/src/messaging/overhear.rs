@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use tokio_util::sync::CancellationToken;
 
-use super::Messaging;
+use super::{Messaging, Subscription};
 use crate::{Host, broker::Overheard};
 
 impl Messaging {
@@ -15,10 +15,14 @@ impl Messaging {
         F: Fn(Overheard) -> R + Send + Sync + 'static,
         R: Future<Output = ()> + Send + 'static,
     {
-        let messaging = self.clone();
-        host.spawn("overheard events", move |stop| messaging.hear(stop, handle));
+        let subscription = self.subscription();
+        host.spawn("overheard events", move |stop| {
+            subscription.hear(stop, handle)
+        });
     }
+}
 
+impl Subscription {
     async fn hear<F, R>(self, stop: CancellationToken, handle: F)
     where
         F: Fn(Overheard) -> R,

@@ -6,7 +6,7 @@ use api::{Fact, Product, SearchQuery};
 use chassis::{Broker, BrokerUrl, Database, DatabaseOptions, Host, Messaging, Migrations};
 use search::follow;
 
-use crate::{SEEDED, Search};
+use crate::{SEEDED, Search, on_every_engine};
 
 /// Events that have not been heard by then are lost.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -85,17 +85,19 @@ fn zither() -> Product {
     }
 }
 
-#[tokio::test]
-async fn a_change_can_be_searched_and_an_older_or_repeated_one_changes_nothing() {
-    let search = Search::serve().await;
-    let catalog = Catalog::followed_by(&search).await;
+on_every_engine! {
+    a_change_can_be_searched_and_an_older_or_repeated_one_changes_nothing
+}
+
+async fn a_change_can_be_searched_and_an_older_or_repeated_one_changes_nothing(search: &Search) {
+    let catalog = Catalog::followed_by(search).await;
     let renamed = Product {
         version: 3,
         name: "Dulcimer".into(),
         ..zither()
     };
     catalog.tell(&zither()).await;
-    catalog.heard_by(&search, "ocarina").await;
+    catalog.heard_by(search, "ocarina").await;
     let found = search.find_text("zither").await;
     assert_eq!((found.total, found.hits[0].version), (1, 2));
     assert_eq!(search.find_text("curiosity").await.hits, found.hits);
@@ -103,7 +105,7 @@ async fn a_change_can_be_searched_and_an_older_or_repeated_one_changes_nothing()
     for product in [&renamed, &renamed, &zither()] {
         catalog.tell(product).await;
     }
-    catalog.heard_by(&search, "bassoon").await;
+    catalog.heard_by(search, "bassoon").await;
     assert_eq!(search.find_text("zither").await.total, 0);
     let found = search.find_text("dulcimer").await;
     assert_eq!((found.total, found.hits[0].version), (1, 3));

@@ -1,43 +1,42 @@
 //! How products get into the index: the writing half of the store.
 
-use std::{
-    borrow::Borrow,
-    collections::{BTreeMap, HashSet},
-};
+use std::{borrow::Borrow, collections::BTreeMap};
 
 use api::Product;
 use sqlx::SqliteConnection;
 
-use crate::words::words;
-
-/// Nobody completes or mistypes a single letter, or what is longer than any word.
-const WORD_LENGTHS: std::ops::RangeInclusive<usize> = 2..=40;
+use crate::words::{distinct, texts};
 
 /// How many products more or fewer have a word.
 type WordChanges = BTreeMap<String, i64>;
 
-/// Puts each of `products` into the index unless it is there in this version or a newer one. Returns how many were put.
+/// When a product is put in the place of what is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Replace {
+    /// If it is newer.
+    Older,
+    /// If it is as new, too: what is there may be wrong.
+    OlderOrSame,
+}
+
+/// Puts each of `products` into the index unless it is there in a newer version, or, as `replace` says, in this one. Returns
+/// how many were put.
 ///
 /// The connection is in a transaction, so that texts and words never disagree.
-pub(crate) async fn put(
+pub(super) async fn put(
     connection: &mut SqliteConnection,
     products: impl IntoIterator<Item: Borrow<Product>>,
+    replace: Replace,
 ) -> Result<usize, sqlx::Error> {
     let (mut changed, mut word_changes) = (0, WordChanges::new());
     for product in products {
         let product = product.borrow();
-        if let Some((number, before)) = put_product(connection, product).await? {
+        if let Some((number, before)) = put_product(connection, product, replace).await? {
             put_texts(connection, number, product).await?;
             for word in distinct(&before.unwrap_or_default()) {
                 *word_changes.entry(word).or_default() -= 1;
             }
-            let Product {
-                name,
-                category,
-                description,
-                ..
-            } = product;
-            for word in distinct(&format!("{name} {category} {description}")) {
+            for word in distinct(&texts(product)) {
                 *word_changes.entry(word).or_default() += 1;
             }
             changed += 1;
@@ -49,16 +48,17 @@ pub(crate) async fn put(
     Ok(changed)
 }
 
-/// The number of the product and the texts that are indexed for it, if it was new or newer.
+/// The number of the product and the texts that were indexed for it, if it is put.
 async fn put_product(
     connection: &mut SqliteConnection,
     product: &Product,
+    replace: Replace,
 ) -> Result<Option<(i64, Option<String>)>, sqlx::Error> {
     sqlx::query_as(
         "INSERT INTO products (id, version, name, category, price_cents) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (id) DO UPDATE SET version = excluded.version, name = excluded.name,
              category = excluded.category, price_cents = excluded.price_cents
-         WHERE excluded.version > version
+         WHERE excluded.version > version OR ($6 AND excluded.version = version)
          RETURNING number,
              (SELECT texts.name || ' ' || texts.category || ' ' || texts.description FROM texts WHERE rowid = number)",
     )
@@ -67,6 +67,7 @@ async fn put_product(
     .bind(&product.name)
     .bind(&product.category)
     .bind(product.price_cents)
+    .bind(replace == Replace::OlderOrSame)
     .fetch_optional(connection)
     .await
 }
@@ -86,13 +87,6 @@ async fn put_texts(
     .execute(connection)
     .await
     .map(drop)
-}
-
-/// The words of a product's texts, each once.
-fn distinct(texts: &str) -> HashSet<String> {
-    let mut words: HashSet<_> = words(texts).into_iter().collect();
-    words.retain(|it| WORD_LENGTHS.contains(&it.chars().count()));
-    words
 }
 
 async fn put_word(

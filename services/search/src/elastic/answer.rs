@@ -1,0 +1,103 @@
+//! One call to the server, observed and within its time.
+
+use std::time::Duration;
+
+use elasticsearch::http::response::Response;
+use serde::{Deserialize, de::DeserializeOwned};
+
+/// What `db.system.name` calls it.
+const SYSTEM: &str = "elasticsearch";
+/// The longest a search or a change may take.
+pub(super) const SHORT: Duration = Duration::from_secs(3);
+/// The longest anything else may take, such as a thousand products at once.
+pub(super) const LONG: Duration = Duration::from_secs(30);
+
+/// Why the server did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    #[error("the search engine is away or has too much to do")]
+    Away,
+    /// `kind` is the type of its exception; its text may quote what people typed.
+    #[error("the search engine refused it: {status} {kind}")]
+    Refused { status: u16, kind: String },
+    #[error("the search engine's answer makes no sense")]
+    Unreadable(#[source] serde_json::Error),
+}
+
+impl Failure {
+    /// For a status that is no success.
+    pub(super) fn of(status: u16, kind: String) -> Self {
+        match status {
+            // Whether it is a wrong password or a full disk: it can be put right, and then trying again helps.
+            401 | 403 | 408 | 429 | 500.. => Self::Away,
+            _ => Self::Refused { status, kind },
+        }
+    }
+
+    pub(super) fn is(&self, wanted: u16) -> bool {
+        matches!(self, Self::Refused { status, .. } if *status == wanted)
+    }
+}
+
+impl From<Failure> for chassis::Error {
+    fn from(failure: Failure) -> Self {
+        if matches!(failure, Failure::Away) || failure.is(404) {
+            return Self::Unavailable("the search engine");
+        }
+        Self::Internal(anyhow::Error::new(failure).context("use the search engine"))
+    }
+}
+
+/// What is wrong, as the server says it.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Cause {
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    error: Cause,
+}
+
+/// What is in the answer of a call that `sent` makes.
+pub(super) async fn ask<T: DeserializeOwned>(
+    operation: &'static str,
+    longest: Duration,
+    sent: impl Future<Output = Result<Response, elasticsearch::Error>>,
+) -> Result<T, Failure> {
+    let bounded = async {
+        let read = tokio::time::timeout(longest, read(operation, sent)).await;
+        read.unwrap_or_else(|_| Err(away(operation, "no answer in time")))
+    };
+    telemetry::db(SYSTEM, operation, "products", bounded).await
+}
+
+async fn read<T: DeserializeOwned>(
+    operation: &'static str,
+    sent: impl Future<Output = Result<Response, elasticsearch::Error>>,
+) -> Result<T, Failure> {
+    // What the client says of a failure may hold the server's address, and is not told.
+    let Ok(response) = sent.await else {
+        return Err(away(operation, "no connection"));
+    };
+    let status = response.status_code();
+    let Ok(body) = response.bytes().await else {
+        return Err(away(operation, "the answer broke off"));
+    };
+    if status.is_success() {
+        return serde_json::from_slice(&body).map_err(Failure::Unreadable);
+    }
+    // Some refusals are a mere text.
+    let kind = serde_json::from_slice(&body).map_or(String::new(), |it: Refusal| it.error.kind);
+    tracing::debug!(operation, %status, kind, "the search engine refused");
+    match Failure::of(status.as_u16(), kind) {
+        Failure::Away => Err(away(operation, status.as_str())),
+        refused => Err(refused),
+    }
+}
+
+fn away(operation: &'static str, reason: &str) -> Failure {
+    tracing::warn!(operation, reason, "the search engine did not do it");
+    Failure::Away
+}
