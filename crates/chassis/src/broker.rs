@@ -3,12 +3,16 @@
 //! Whatever its kind: an event is put into every queue that its type is bound to ([`api::QUEUES`]); the replicas of a service
 //! share its queue; a delivery that is not settled comes again; one that failed too often becomes a dead letter.
 
+#[cfg(feature = "kafka")]
+mod kafka;
+mod kafka_url;
 mod rabbit;
 mod sqlite;
 
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use api::Event;
+pub use kafka_url::KafkaUrl;
 pub use rabbit::AmqpUrl;
 use serde::Serialize;
 
@@ -29,6 +33,8 @@ pub enum BrokerUrl {
     Sqlite(PathBuf),
     /// `amqp://USER:PASSWORD@HOST:PORT/VHOST?exchange=NAME`: a `RabbitMQ` server.
     Rabbit(AmqpUrl),
+    /// `kafka://HOST:PORT,HOST:PORT…?topics=PREFIX`: Kafka, in a build with the feature `kafka`.
+    Kafka(KafkaUrl),
 }
 
 impl FromStr for BrokerUrl {
@@ -38,10 +44,11 @@ impl FromStr for BrokerUrl {
         let url = match scheme(text) {
             ("sqlite", rest) => path_of(rest).map(Self::Sqlite),
             ("amqp" | "amqps", _) => Some(Self::Rabbit(text.parse()?)),
+            ("kafka", _) => Some(Self::Kafka(text.parse()?)),
             _ => None,
         };
         // The text is not repeated: there may be a password in it.
-        url.ok_or_else(|| "expected sqlite:PATH or amqp://HOST".to_owned())
+        url.ok_or_else(|| "expected sqlite:PATH, amqp://HOST or kafka://HOST:PORT".to_owned())
     }
 }
 
@@ -50,6 +57,7 @@ impl fmt::Display for BrokerUrl {
         match self {
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
             Self::Rabbit(url) => url.fmt(f),
+            Self::Kafka(url) => url.fmt(f),
         }
     }
 }
@@ -61,6 +69,9 @@ pub enum Broker {
     Sqlite(sqlite::Queues),
     /// A `RabbitMQ` server.
     Rabbit(rabbit::Queues),
+    /// Kafka.
+    #[cfg(feature = "kafka")]
+    Kafka(kafka::Queues),
 }
 
 /// An event as it came from a queue, for the `attempt`-th time.
@@ -113,12 +124,18 @@ impl Broker {
     /// Connects, and declares every queue.
     ///
     /// # Errors
-    /// A file that cannot be opened. A server that cannot be reached is no error: it is asked again, and
+    /// A file that cannot be opened, a kind that is not built in. A server that cannot be reached is no error: it is asked again, and
     /// [`Broker::ping`] fails until it answers.
     pub async fn open(url: &BrokerUrl) -> anyhow::Result<Self> {
         Ok(match url {
             BrokerUrl::Sqlite(path) => Self::Sqlite(sqlite::Queues::open(path).await?),
             BrokerUrl::Rabbit(url) => Self::Rabbit(rabbit::Queues::open(url).await),
+            #[cfg(feature = "kafka")]
+            BrokerUrl::Kafka(url) => Self::Kafka(kafka::Queues::open(url).await?),
+            #[cfg(not(feature = "kafka"))]
+            BrokerUrl::Kafka(_) => {
+                anyhow::bail!("this build has no Kafka: build with --features kafka")
+            }
         })
     }
 
@@ -127,6 +144,8 @@ impl Broker {
         match self {
             Self::Sqlite(_) => "sqlite",
             Self::Rabbit(_) => "rabbitmq",
+            #[cfg(feature = "kafka")]
+            Self::Kafka(_) => "kafka",
         }
     }
 
@@ -135,6 +154,8 @@ impl Broker {
         match self {
             Self::Sqlite(queues) => queues.publish(events).await,
             Self::Rabbit(queues) => queues.publish(events).await,
+            #[cfg(feature = "kafka")]
+            Self::Kafka(queues) => queues.publish(events).await,
         }
     }
 
@@ -143,6 +164,8 @@ impl Broker {
         match self {
             Self::Sqlite(queues) => queues.claim(queue, limit).await,
             Self::Rabbit(queues) => queues.claim(queue, limit).await,
+            #[cfg(feature = "kafka")]
+            Self::Kafka(queues) => queues.claim(queue, limit).await,
         }
     }
 
@@ -151,6 +174,8 @@ impl Broker {
         match self {
             Self::Sqlite(_) => tokio::time::sleep(limit).await,
             Self::Rabbit(queues) => queues.wait(queue, limit).await,
+            #[cfg(feature = "kafka")]
+            Self::Kafka(queues) => queues.wait(queue, limit).await,
         }
     }
 
@@ -159,6 +184,8 @@ impl Broker {
         match self {
             Self::Sqlite(_) => Ok(()),
             Self::Rabbit(queues) => queues.leave(queue).await,
+            #[cfg(feature = "kafka")]
+            Self::Kafka(queues) => queues.leave(queue).await,
         }
     }
 
@@ -171,6 +198,8 @@ impl Broker {
         match self {
             Self::Sqlite(queues) => queues.settle(delivery, settlement).await,
             Self::Rabbit(queues) => queues.settle(delivery, settlement).await,
+            #[cfg(feature = "kafka")]
+            Self::Kafka(queues) => queues.settle(delivery, settlement).await,
         }
     }
 
@@ -179,6 +208,8 @@ impl Broker {
         match self {
             Self::Sqlite(queues) => queues.depth(queue).await,
             Self::Rabbit(queues) => queues.depth(queue).await,
+            #[cfg(feature = "kafka")]
+            Self::Kafka(queues) => queues.depth(queue).await,
         }
     }
 
@@ -187,6 +218,8 @@ impl Broker {
         match self {
             Self::Sqlite(queues) => queues.dead_letters(queue).await,
             Self::Rabbit(queues) => queues.dead_letters(queue).await,
+            #[cfg(feature = "kafka")]
+            Self::Kafka(queues) => queues.dead_letters(queue).await,
         }
     }
 
@@ -195,6 +228,18 @@ impl Broker {
         match self {
             Self::Sqlite(queues) => queues.replay_dead_letters(queue).await,
             Self::Rabbit(queues) => queues.replay_dead_letters(queue).await,
+            #[cfg(feature = "kafka")]
+            Self::Kafka(queues) => queues.replay_dead_letters(queue).await,
+        }
+    }
+
+    /// Takes away every queue at a server, with all that is in it; a file is left to whoever named it.
+    pub async fn remove(&self) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Rabbit(queues) => queues.remove().await,
+            #[cfg(feature = "kafka")]
+            Self::Kafka(queues) => queues.remove().await,
         }
     }
 
@@ -203,6 +248,8 @@ impl Broker {
         match self {
             Self::Sqlite(queues) => queues.ping().await,
             Self::Rabbit(queues) => queues.ping().await,
+            #[cfg(feature = "kafka")]
+            Self::Kafka(queues) => queues.ping().await,
         }
     }
 }

@@ -14,7 +14,7 @@ pub struct Config {
     /// Where the index is kept: sqlite:PATH
     #[arg(long, env, default_value = "sqlite:search.db", value_name = "URL")]
     pub search_url: SearchUrl,
-    /// Where events come from: sqlite:PATH or amqp://USER:PASSWORD@HOST:PORT/VHOST
+    /// Where events come from: sqlite:PATH, amqp://USER:PASSWORD@HOST:PORT/VHOST or kafka://HOST:PORT
     #[arg(
         long,
         env,

@@ -37,7 +37,7 @@ pub use url::AmqpUrl;
 
 use self::{
     feed::Feed,
-    link::{AWAY, CALL_TIMEOUT, Link, call},
+    link::{AWAY, CALL_TIMEOUT, DECLARE_TIMEOUT, Link, call, within},
     message::{Outgoing, attempt, event_id},
     topology::Names,
 };
@@ -335,10 +335,14 @@ impl Queues {
     }
 
     /// Takes every queue and exchange away, with all that is in them.
-    #[cfg(test)]
-    pub(super) async fn remove(&self) {
-        let channel = self.0.inward.lane().await.unwrap().channel;
-        self.0.names.remove(&channel).await.unwrap();
+    pub(super) async fn remove(&self) -> Result<(), Error> {
+        let channel = self.0.inward.lane().await?.channel;
+        let remove = self.0.names.remove(&channel);
+        let removed = within(DECLARE_TIMEOUT, "to remove the queues", remove).await;
+        removed.map_err(|error| {
+            tracing::warn!(error, "the queues are still there");
+            AWAY
+        })
     }
 
     pub(super) async fn ping(self) -> Result<(), String> {

@@ -13,7 +13,10 @@ use std::time::Duration;
 use api::{QUEUES, Queue};
 use lapin::{
     Channel, ExchangeKind,
-    options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
+    options::{
+        ExchangeDeclareOptions, ExchangeDeleteOptions, QueueBindOptions, QueueDeclareOptions,
+        QueueDeleteOptions,
+    },
     types::{AMQPValue, FieldTable, ShortString},
 };
 
@@ -88,10 +91,8 @@ impl Names {
         Ok(())
     }
 
-    #[cfg(test)]
+    /// Takes everything away.
     pub(super) async fn remove(&self, channel: &Channel) -> lapin::Result<()> {
-        use lapin::options::{ExchangeDeleteOptions, QueueDeleteOptions};
-
         for queue in QUEUES {
             let ours = [self.queue(queue.name), self.dead(queue.name)];
             for name in ours.into_iter().chain(self.retries(queue.name)) {
