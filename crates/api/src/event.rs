@@ -87,6 +87,19 @@ pub struct PlacedOrder {
 }
 
 impl Fact {
+    /// Every type there is.
+    pub const KINDS: [&'static str; 9] = [
+        "order.placed",
+        "order.confirmed",
+        "order.cancelled",
+        "stock.reserved",
+        "stock.rejected",
+        "payment.captured",
+        "payment.declined",
+        "payment.refunded",
+        "product.changed",
+    ];
+
     /// The `type` of its event.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -165,7 +178,15 @@ mod tests {
             let text = serde_json::to_string(&event).unwrap();
             let kind = event.fact.kind();
             assert!(text.contains(&format!("\"type\":\"{kind}\"")), "{text}");
+            assert!(Fact::KINDS.contains(&kind));
             assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), event);
+        }
+    }
+
+    #[test]
+    fn queues_are_for_types_that_there_are() {
+        for kind in QUEUES.iter().flat_map(|it| it.types) {
+            assert!(Fact::KINDS.contains(kind), "{kind}");
         }
     }
 

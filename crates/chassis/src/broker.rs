@@ -5,12 +5,16 @@
 //!
 //! Beside that, what is of a type in [`api::BROADCAST`] may be overheard by whoever listens just then.
 
+#[cfg(feature = "kafka")]
+mod kafka;
+mod kafka_url;
 mod rabbit;
 mod sqlite;
 
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use api::Event;
+pub use kafka_url::KafkaUrl;
 pub use rabbit::AmqpUrl;
 use serde::Serialize;
 
@@ -31,6 +35,8 @@ pub enum BrokerUrl {
     Sqlite(PathBuf),
     /// `amqp://USER:PASSWORD@HOST:PORT/VHOST?exchange=NAME`: a `RabbitMQ` server.
     Rabbit(AmqpUrl),
+    /// `kafka://HOST:PORT,HOST:PORT…?topics=PREFIX`: Kafka, in a build with the feature `kafka`.
+    Kafka(KafkaUrl),
 }
 
 impl FromStr for BrokerUrl {
@@ -40,10 +46,11 @@ impl FromStr for BrokerUrl {
         let url = match scheme(text) {
             ("sqlite", rest) => path_of(rest).map(Self::Sqlite),
             ("amqp" | "amqps", _) => Some(Self::Rabbit(text.parse()?)),
+            ("kafka", _) => Some(Self::Kafka(text.parse()?)),
             _ => None,
         };
         // The text is not repeated: there may be a password in it.
-        url.ok_or_else(|| "expected sqlite:PATH or amqp://HOST".to_owned())
+        url.ok_or_else(|| "expected sqlite:PATH, amqp://HOST or kafka://HOST:PORT".to_owned())
     }
 }
 
@@ -52,6 +59,7 @@ impl fmt::Display for BrokerUrl {
         match self {
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
             Self::Rabbit(url) => url.fmt(f),
+            Self::Kafka(url) => url.fmt(f),
         }
     }
 }
@@ -63,6 +71,9 @@ pub enum Broker {
     Sqlite(sqlite::Queues),
     /// A `RabbitMQ` server.
     Rabbit(rabbit::Queues),
+    /// Kafka.
+    #[cfg(feature = "kafka")]
+    Kafka(kafka::Queues),
 }
 
 /// An event as it came from a queue, for the `attempt`-th time.
@@ -119,6 +130,8 @@ impl Overheard {
 pub(crate) enum Overhearing {
     Sqlite(sqlite::Overhearing),
     Rabbit(rabbit::Overhearing),
+    #[cfg(feature = "kafka")]
+    Kafka(kafka::Overhearing),
 }
 
 impl Overhearing {
@@ -127,6 +140,8 @@ impl Overhearing {
         match self {
             Self::Sqlite(it) => it.next().await,
             Self::Rabbit(it) => it.next().await,
+            #[cfg(feature = "kafka")]
+            Self::Kafka(it) => it.next().await,
         }
     }
 }
@@ -157,12 +172,18 @@ impl Broker {
     /// Connects, and declares every queue.
     ///
     /// # Errors
-    /// A file that cannot be opened. A server that cannot be reached is no error: it is asked again, and
+    /// A file that cannot be opened, a kind that is not built in. A server that cannot be reached is no error: it is asked again, and
     /// [`Broker::ping`] fails until it answers.
     pub async fn open(url: &BrokerUrl) -> anyhow::Result<Self> {
         Ok(match url {
             BrokerUrl::Sqlite(path) => Self::Sqlite(sqlite::Queues::open(path).await?),
             BrokerUrl::Rabbit(url) => Self::Rabbit(rabbit::Queues::open(url).await),
+            #[cfg(feature = "kafka")]
+            BrokerUrl::Kafka(url) => Self::Kafka(kafka::Queues::open(url).await?),
+            #[cfg(not(feature = "kafka"))]
+            BrokerUrl::Kafka(_) => {
+                anyhow::bail!("this build has no Kafka: build with --features kafka")
+            }
         })
     }
 
@@ -171,6 +192,8 @@ impl Broker {
         match self {
             Self::Sqlite(_) => "sqlite",
             Self::Rabbit(_) => "rabbitmq",
+            #[cfg(feature = "kafka")]
+            Self::Kafka(_) => "kafka",
         }
     }
 
@@ -179,6 +202,8 @@ impl Broker {
         match self {
             Self::Sqlite(queues) => queues.publish(events).await,
             Self::Rabbit(queues) => queues.publish(events).await,
+            #[cfg(feature = "kafka")]
+            Self::Kafka(queues) => queues.publish(events).await,
         }
     }
 
@@ -187,6 +212,8 @@ impl Broker {
         match self {
             Self::Sqlite(queues) => Overhearing::Sqlite(queues.overhear()),
             Self::Rabbit(queues) => Overhearing::Rabbit(queues.overhear()),
+            #[cfg(feature = "kafka")]
+            Self::Kafka(queues) => Overhearing::Kafka(queues.overhear()),
         }
     }
 
@@ -195,6 +222,8 @@ impl Broker {
         match self {
             Self::Sqlite(queues) => queues.claim(queue, limit).await,
             Self::Rabbit(queues) => queues.claim(queue, limit).await,
+            #[cfg(feature = "kafka")]
+            Self::Kafka(queues) => queues.claim(queue, limit).await,
         }
     }
 
@@ -203,6 +232,8 @@ impl Broker {
         match self {
             Self::Sqlite(_) => tokio::time::sleep(limit).await,
             Self::Rabbit(queues) => queues.wait(queue, limit).await,
+            #[cfg(feature = "kafka")]
+            Self::Kafka(queues) => queues.wait(queue, limit).await,
         }
     }
 
@@ -211,6 +242,8 @@ impl Broker {
         match self {
             Self::Sqlite(_) => Ok(()),
             Self::Rabbit(queues) => queues.leave(queue).await,
+            #[cfg(feature = "kafka")]
+            Self::Kafka(queues) => queues.leave(queue).await,
         }
     }
 
@@ -223,6 +256,8 @@ impl Broker {
         match self {
             Self::Sqlite(queues) => queues.settle(delivery, settlement).await,
             Self::Rabbit(queues) => queues.settle(delivery, settlement).await,
+            #[cfg(feature = "kafka")]
+            Self::Kafka(queues) => queues.settle(delivery, settlement).await,
         }
     }
 
@@ -231,6 +266,8 @@ impl Broker {
         match self {
             Self::Sqlite(queues) => queues.depth(queue).await,
             Self::Rabbit(queues) => queues.depth(queue).await,
+            #[cfg(feature = "kafka")]
+            Self::Kafka(queues) => queues.depth(queue).await,
         }
     }
 
@@ -239,6 +276,8 @@ impl Broker {
         match self {
             Self::Sqlite(queues) => queues.dead_letters(queue).await,
             Self::Rabbit(queues) => queues.dead_letters(queue).await,
+            #[cfg(feature = "kafka")]
+            Self::Kafka(queues) => queues.dead_letters(queue).await,
         }
     }
 
@@ -247,15 +286,18 @@ impl Broker {
         match self {
             Self::Sqlite(queues) => queues.replay_dead_letters(queue).await,
             Self::Rabbit(queues) => queues.replay_dead_letters(queue).await,
+            #[cfg(feature = "kafka")]
+            Self::Kafka(queues) => queues.replay_dead_letters(queue).await,
         }
     }
 
-    /// Takes every queue away from a server, with all that is in them: for whoever chose the name in the URL for a while. A
-    /// file is left to its owner.
+    /// Takes away every queue at a server, with all that is in it; a file is left to whoever named it.
     pub async fn remove(&self) -> Result<(), Error> {
         match self {
             Self::Sqlite(_) => Ok(()),
             Self::Rabbit(queues) => queues.remove().await,
+            #[cfg(feature = "kafka")]
+            Self::Kafka(queues) => queues.remove().await,
         }
     }
 
@@ -264,6 +306,8 @@ impl Broker {
         match self {
             Self::Sqlite(queues) => queues.ping().await,
             Self::Rabbit(queues) => queues.ping().await,
+            #[cfg(feature = "kafka")]
+            Self::Kafka(queues) => queues.ping().await,
         }
     }
 }

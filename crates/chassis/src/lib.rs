@@ -27,7 +27,7 @@ mod serve;
 mod supervisor;
 mod upstream;
 
-pub use broker::{AmqpUrl, Broker, BrokerUrl, DeadLetter, Depth, Overheard};
+pub use broker::{AmqpUrl, Broker, BrokerUrl, DeadLetter, Depth, KafkaUrl, Overheard};
 pub use cache::{Cache, CacheOptions, CacheUrl, Cached, Version};
 pub use clock::{new_id, now_ms, rfc3339};
 pub use config::{Config, Switch};

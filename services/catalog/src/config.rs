@@ -23,7 +23,7 @@ pub struct Config {
     /// Limits of that database.
     #[command(flatten)]
     pub database: DatabaseOptions,
-    /// Where changes of products are told: sqlite:PATH or amqp://USER:PASSWORD@HOST:PORT/VHOST
+    /// Where changes of products are told: sqlite:PATH, amqp://USER:PASSWORD@HOST:PORT/VHOST or kafka://HOST:PORT
     #[arg(
         long,
         env,

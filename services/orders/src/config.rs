@@ -23,7 +23,7 @@ pub struct Config {
     /// Limits of that database.
     #[command(flatten)]
     pub database: DatabaseOptions,
-    /// Where events come from and go to: sqlite:PATH or amqp://USER:PASSWORD@HOST:PORT/VHOST
+    /// Where events come from and go to: sqlite:PATH, amqp://USER:PASSWORD@HOST:PORT/VHOST or kafka://HOST:PORT
     #[arg(
         long,
         env,

@@ -25,7 +25,7 @@ pub struct Config {
     /// How often Elasticsearch makes what was changed visible to searches: a shorter time costs it more work
     #[arg(long, env, default_value = "200ms", value_parser = humantime::parse_duration, value_name = "DURATION")]
     pub search_refresh: Duration,
-    /// Where events come from: sqlite:PATH or amqp://USER:PASSWORD@HOST:PORT/VHOST
+    /// Where events come from: sqlite:PATH, amqp://USER:PASSWORD@HOST:PORT/VHOST or kafka://HOST:PORT
     #[arg(
         long,
         env,

@@ -33,6 +33,17 @@ macro_rules! on_every_broker {
                 place.clear().await;
             })*
         }
+
+        #[cfg(feature = "kafka")]
+        mod kafka {
+            $(#[tokio::test]
+            #[ignore = "needs Kafka: scripts/backends up"]
+            async fn $test() {
+                let place = crate::broker::place::Place::kafka();
+                super::$test(&place).await;
+                place.clear().await;
+            })*
+        }
     };
 }
 pub(crate) use on_every_broker;
@@ -57,13 +68,30 @@ impl Place {
 
     /// Names of its own at the server that `AMQP_URL` names, or else the one of `scripts/backends`.
     pub(crate) fn rabbit() -> Self {
-        let place = Self::rabbit_at(&server());
+        let place = Self::rabbit_at(&server("rabbitmq", "AMQP_URL"));
         show(&format!("broker: RabbitMQ {}", version(&place.url)));
         place
     }
 
     pub(crate) fn rabbit_at(server: &str) -> Self {
         let url = format!("{server}?exchange={}", new_id("test"));
+        Self {
+            url: url.parse().unwrap(),
+            data: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    /// The same for `KAFKA_URL`.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn kafka() -> Self {
+        let server = server("kafka", "KAFKA_URL");
+        show(&format!("broker: Kafka {}", kafka_version(&server)));
+        Self::kafka_at(&server)
+    }
+
+    #[cfg(feature = "kafka")]
+    pub(crate) fn kafka_at(server: &str) -> Self {
+        let url = format!("{server}?topics={}", new_id("test"));
         Self {
             url: url.parse().unwrap(),
             data: tempfile::tempdir().unwrap(),
@@ -80,14 +108,13 @@ impl Place {
     }
 }
 
-/// `amqp://…` without a query.
-pub(crate) fn server() -> String {
-    std::env::var("AMQP_URL").unwrap_or_else(|_| {
-        let printed = backends(&["env", "rabbitmq"], &[]);
-        let url = printed
-            .lines()
-            .find_map(|it| it.strip_prefix("export AMQP_URL="));
-        url.expect("scripts/backends prints AMQP_URL").to_owned()
+/// The URL, without a query, that `variable` has or `scripts/backends` gives it.
+pub(crate) fn server(name: &str, variable: &str) -> String {
+    std::env::var(variable).unwrap_or_else(|_| {
+        let printed = backends(&["env", name], &[]);
+        let export = format!("export {variable}=");
+        let url = printed.lines().find_map(|it| it.strip_prefix(&export));
+        url.expect("scripts/backends prints it").to_owned()
     })
 }
 
@@ -126,6 +153,33 @@ fn version(url: &BrokerUrl) -> String {
     let at = frame.windows(name.len()).position(|it| it == name).unwrap() + name.len();
     let length = u32::from_be_bytes(frame[at..at + 4].try_into().unwrap()) as usize;
     String::from_utf8_lossy(&frame[at + 4..at + 4 + length]).into_owned()
+}
+
+/// The latest format of metadata that the server at `url` knows, which is called after its release: no answer of its has the
+/// version itself.
+#[cfg(feature = "kafka")]
+fn kafka_version(url: &str) -> &'static str {
+    static VERSION: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    VERSION.get_or_init(|| {
+        let script =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/kafka-node/kafka-node");
+        let servers = url.strip_prefix("kafka://").expect("it is Kafka's URL");
+        let mut command = Command::new(script);
+        command.args([
+            "tool",
+            "FeatureCommand",
+            "--bootstrap-server",
+            servers,
+            "describe",
+        ]);
+        let printed = command.output().unwrap();
+        let printed = String::from_utf8_lossy(&printed.stdout).into_owned();
+        let mut lines = printed.lines();
+        let line = lines.find(|it| it.starts_with("Feature: metadata.version"));
+        let words = line.and_then(|it| it.split_once("SupportedMaxVersion: "));
+        let version = words.and_then(|it| it.1.split_whitespace().next());
+        version.expect("a server: scripts/backends up").to_owned()
+    })
 }
 
 #[expect(clippy::print_stdout, reason = "whoever runs the tests wants to know")]

@@ -39,7 +39,7 @@ pub use url::AmqpUrl;
 
 use self::{
     feed::Feed,
-    link::{AWAY, CALL_TIMEOUT, Link, call},
+    link::{AWAY, CALL_TIMEOUT, DECLARE_TIMEOUT, Link, call, within},
     message::{Outgoing, attempt, event_id},
     topology::Names,
 };
@@ -336,9 +336,15 @@ impl Queues {
         Ok(whole(parked.iter().filter(|it| **it <= now).count()))
     }
 
+    /// Takes every queue and exchange away, with all that is in them.
     pub(super) async fn remove(&self) -> Result<(), Error> {
         let channel = self.0.inward.lane().await?.channel;
-        call(self.0.names.remove(&channel)).await
+        let remove = self.0.names.remove(&channel);
+        let removed = within(DECLARE_TIMEOUT, "to remove the queues", remove).await;
+        removed.map_err(|error| {
+            tracing::warn!(error, "the queues are still there");
+            AWAY
+        })
     }
 
     pub(super) async fn ping(self) -> Result<(), String> {

@@ -19,7 +19,7 @@ pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 /// The longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// The longest wait until all queues are there; a new server has to make them.
-const DECLARE_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const DECLARE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest wait until the server has confirmed a batch of messages.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(3);
 /// The wait after a failed attempt to connect; it doubles up to the longest.
@@ -193,7 +193,7 @@ async fn send(lane: &Lane, messages: &[Outgoing]) -> Result<(), String> {
 }
 
 /// Waits for `call`, but not for ever.
-async fn within<T>(
+pub(super) async fn within<T>(
     limit: Duration,
     what: &str,
     call: impl Future<Output = lapin::Result<T>>,

@@ -1,0 +1,238 @@
+//! What keeps a feed going: takes in what is received, and answers the server.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use rdkafka::{
+    Message as _, Offset, TopicPartitionList, consumer::Consumer as _, error::KafkaResult,
+    message::BorrowedMessage,
+};
+use tokio::{
+    sync::mpsc,
+    task::{JoinHandle, spawn_blocking},
+    time::{MissedTickBehavior, interval},
+};
+
+use super::{
+    book::{At, Book},
+    feed::{Feed, Phase},
+    member::{Change, Member},
+    message::Incoming,
+    note::Note,
+    settings::CALL_TIMEOUT,
+};
+
+/// How often to look for what nobody tells: leases that ran out, commits that failed.
+const TICK: Duration = Duration::from_millis(100);
+
+/// What is asked of a driver.
+#[derive(Debug)]
+pub(super) enum Order {
+    /// Begin nothing more, and leave the group when everything begun is settled.
+    Leave,
+}
+
+pub(super) struct Driver {
+    feed: Arc<Feed>,
+    member: Arc<Member>,
+    /// What the server wants, ...
+    wanted: mpsc::UnboundedReceiver<Change>,
+    /// Nobody needs the feed any more when this is closed.
+    orders: mpsc::UnboundedReceiver<Order>,
+    /// ... and what of it is not done yet; the first is being worked on.
+    changes: VecDeque<Change>,
+    /// The committed offsets of the partitions to take.
+    asking: Option<JoinHandle<KafkaResult<TopicPartitionList>>>,
+}
+
+impl Driver {
+    pub(super) fn new(
+        feed: Arc<Feed>,
+        member: Arc<Member>,
+        wanted: mpsc::UnboundedReceiver<Change>,
+        orders: mpsc::UnboundedReceiver<Order>,
+    ) -> Self {
+        Self {
+            feed,
+            member,
+            wanted,
+            orders,
+            changes: VecDeque::new(),
+            asking: None,
+        }
+    }
+
+    /// Goes on until nobody needs the feed any more, then leaves the group.
+    pub(super) async fn run(mut self) {
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let member = Arc::clone(&self.member);
+        loop {
+            tokio::select! {
+                received = member.recv() => match received {
+                    Ok(message) => self.take_in(&message),
+                    // It goes on by itself.
+                    Err(error) => tracing::debug!(%error, "nothing was received"),
+                },
+                Some(change) = self.wanted.recv() => self.changes.push_back(change),
+                order = self.orders.recv() => match order {
+                    Some(Order::Leave) => self.feed.begin_no_more(),
+                    None => break,
+                },
+                () = self.feed.settled.notified() => (),
+                known = known(&mut self.asking) => self.take(known),
+                _ = tick.tick() => {
+                    self.feed.book(Book::take_back_overdue);
+                    self.feed.commit_rest();
+                }
+            }
+            self.work_on_changes();
+            self.read_on();
+            if self.feed.is_leaving() && self.is_idle() {
+                break;
+            }
+        }
+        drop(member);
+        self.leave().await;
+    }
+
+    fn take_in(&self, message: &BorrowedMessage<'_>) {
+        let at = (message.topic().to_owned(), message.partition());
+        let (offset, incoming) = (message.offset(), Incoming::new(message));
+        if self.feed.book(|book| book.take_in(&at, offset, incoming)) {
+            self.feed.arrived.notify_one();
+        }
+    }
+
+    /// Reads no more of a partition than can be worked on soon.
+    fn read_on(&self) {
+        let (crowded, roomy) = self.feed.book(|book| (book.crowded(), book.roomy()));
+        for (partitions, pause) in [(crowded, true), (roomy, false)] {
+            if partitions.is_empty() {
+                continue;
+            }
+            let list = list(&partitions);
+            let done = if pause {
+                self.member.pause(&list)
+            } else {
+                self.member.resume(&list)
+            };
+            if let Err(error) = done {
+                tracing::warn!(%error, pause, "the partitions are read as before");
+            }
+        }
+    }
+
+    fn work_on_changes(&mut self) {
+        match self.changes.front() {
+            Some(Change::Assigned(partitions)) if self.asking.is_none() => {
+                let (member, partitions) = (Arc::clone(&self.member), partitions.clone());
+                let ask = move || member.committed_offsets(partitions, CALL_TIMEOUT);
+                self.asking = Some(spawn_blocking(ask));
+            }
+            Some(Change::Revoked(partitions)) => {
+                let partitions = partitions.clone();
+                self.give_up(partitions);
+            }
+            _ => (),
+        }
+    }
+
+    /// Opens the partitions that were assigned, where whoever had them before stopped.
+    fn take(&mut self, known: KafkaResult<TopicPartitionList>) {
+        let known = known.and_then(|it| {
+            let failed = it.elements().iter().find_map(|it| it.error().err());
+            failed.map_or(Ok(it), Err)
+        });
+        let mut known = match known {
+            Ok(known) => known,
+            Err(error) => {
+                // They are asked for again.
+                tracing::warn!(%error, "the committed offsets are not known");
+                return;
+            }
+        };
+        let partitions: Vec<(At, Offset, Note)> = known.elements().iter().map(read).collect();
+        for ((topic, partition), offset, note) in partitions {
+            let (next, from) = match offset {
+                Offset::Offset(next) => (next, offset),
+                _ => (0, Offset::Beginning),
+            };
+            if let Err(error) = known.set_partition_offset(&topic, partition, from) {
+                tracing::error!(%error, topic, partition, "an offset cannot be set");
+            }
+            self.feed
+                .book(|book| book.open((topic, partition), next, note));
+        }
+        if self.feed.is_leaving() {
+            self.feed.begin_no_more();
+        }
+        self.changes.pop_front();
+        self.member.answer(&Change::Assigned(known));
+        self.feed.phase.send_replace(Phase::Joined);
+    }
+
+    /// Lets go of partitions as soon as nobody is at work there and all of it is committed.
+    fn give_up(&mut self, partitions: TopicPartitionList) {
+        let ours: Vec<At> = partitions.elements().iter().map(at).collect();
+        self.feed.book(|book| book.leave(&ours));
+        // Somebody else has them already.
+        let lost = self.member.assignment_lost();
+        if !lost && !self.is_idle() {
+            return;
+        }
+        self.feed.book(|book| book.close(&ours));
+        self.changes.pop_front();
+        self.member.answer(&Change::Revoked(partitions));
+    }
+
+    fn is_idle(&self) -> bool {
+        if !self.feed.book(|book| book.is_idle()) {
+            return false;
+        }
+        self.feed.commit_rest();
+        self.feed.is_committed()
+    }
+
+    async fn leave(self) {
+        let (feed, member) = (Arc::clone(&self.feed), self.feed.take_member());
+        drop(self);
+        // It tells the group, and waits for its threads.
+        let left = spawn_blocking(move || drop(member)).await;
+        if let Err(error) = left {
+            tracing::warn!(%error, "the group was not left");
+        }
+        feed.phase.send_replace(Phase::Left);
+    }
+}
+
+/// Waits for the answer, if there was a question.
+async fn known(
+    asking: &mut Option<JoinHandle<KafkaResult<TopicPartitionList>>>,
+) -> KafkaResult<TopicPartitionList> {
+    let Some(question) = asking else {
+        return std::future::pending().await;
+    };
+    let answer = question.await;
+    *asking = None;
+    answer.unwrap_or(Err(rdkafka::error::KafkaError::Canceled))
+}
+
+fn at(element: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>) -> At {
+    (element.topic().to_owned(), element.partition())
+}
+
+fn read(element: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>) -> (At, Offset, Note) {
+    let note = match element.offset() {
+        Offset::Offset(offset) => Note::read(element.metadata(), offset),
+        _ => Note::default(),
+    };
+    (at(element), element.offset(), note)
+}
+
+fn list(partitions: &[At]) -> TopicPartitionList {
+    let mut list = TopicPartitionList::with_capacity(partitions.len());
+    for (topic, partition) in partitions {
+        list.add_partition(topic, *partition);
+    }
+    list
+}

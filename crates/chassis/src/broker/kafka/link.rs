@@ -1,0 +1,195 @@
+//! The way to the servers: topics are there before anything is done with them, and messages are acknowledged.
+
+use std::{
+    fmt,
+    sync::{Mutex, PoisonError},
+    thread,
+};
+
+use rdkafka::{
+    ClientConfig, Offset,
+    config::FromClientConfigAndContext as _,
+    consumer::BaseConsumer,
+    producer::{FutureProducer, Producer as _},
+};
+use tokio::{
+    task::spawn_blocking,
+    time::{Duration, Instant, timeout},
+};
+
+use super::{
+    KafkaUrl,
+    lag::ends,
+    message::Outgoing,
+    settings::{self, AWAY, CALL_TIMEOUT, Said},
+    topics::{Admin, Names},
+};
+use crate::Error;
+
+/// The wait after a failed attempt to make the topics; it doubles up to the longest.
+const FIRST_BACK_OFF: Duration = Duration::from_millis(100);
+const LONGEST_BACK_OFF: Duration = Duration::from_secs(2);
+
+/// New topics are known to all servers after a moment, ...
+const LEADER_TIMEOUT: Duration = Duration::from_secs(3);
+/// ... and how often to ask.
+const LEADER_POLL: Duration = Duration::from_millis(20);
+
+pub(super) type Producer = FutureProducer<Said>;
+
+/// A producer, and the knowledge that the topics are there.
+pub(super) struct Link {
+    pub(super) url: KafkaUrl,
+    pub(super) names: Names,
+    producer: Mutex<Producer>,
+    state: tokio::sync::Mutex<State>,
+}
+
+struct State {
+    /// Whether the topics are there, as far as is known.
+    made: bool,
+    failures: u32,
+    not_before: Instant,
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.url.fmt(f)
+    }
+}
+
+impl Link {
+    pub(super) fn new(url: &KafkaUrl) -> anyhow::Result<Self> {
+        Ok(Self {
+            url: url.clone(),
+            names: Names::new(&url.prefix),
+            producer: Mutex::new(producer(url)?),
+            state: tokio::sync::Mutex::new(State {
+                made: false,
+                failures: 0,
+                not_before: Instant::now(),
+            }),
+        })
+    }
+
+    pub(super) fn producer(&self) -> Producer {
+        let producer = self.producer.lock();
+        producer.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Makes the topics unless they are known to be there. Between attempts this fails at once.
+    pub(super) async fn ready(&self) -> Result<(), Error> {
+        let state = timeout(CALL_TIMEOUT, self.state.lock()).await;
+        let mut state = state.map_err(|_| AWAY)?;
+        if state.made {
+            return Ok(());
+        }
+        if Instant::now() < state.not_before {
+            return Err(AWAY);
+        }
+        if let Err(error) = self.make().await {
+            let wait = FIRST_BACK_OFF * 2_u32.pow(state.failures.min(10));
+            let wait = wait.min(LONGEST_BACK_OFF);
+            let wait = wait.mul_f64(0.5 + fastrand::f64() / 2.0);
+            tracing::warn!(error, ?wait, "the broker is away");
+            state.failures += 1;
+            state.not_before = Instant::now() + wait;
+            return Err(AWAY);
+        }
+        tracing::info!("the broker's topics are there");
+        state.failures = 0;
+        state.made = true;
+        Ok(())
+    }
+
+    /// Makes the topics, and waits until whoever leads a partition knows.
+    async fn make(&self) -> Result<(), String> {
+        self.with_admin(async |admin| self.names.create(admin).await)
+            .await?;
+        let (config, partitions) = (settings::client(&self.url), self.names.partitions());
+        let wait = move || {
+            let asker: BaseConsumer = config.create()?;
+            let start = Instant::now();
+            loop {
+                match ends(&asker, &partitions, Offset::End) {
+                    Err(_) if start.elapsed() < LEADER_TIMEOUT => thread::sleep(LEADER_POLL),
+                    known => return known,
+                }
+            }
+        };
+        match spawn_blocking(wait).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(format!("ask for the topics' ends: {error}")),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// The topics may be gone: the next call looks.
+    async fn doubt(&self) {
+        // Whoever has the lock for long is looking already.
+        if let Ok(mut state) = timeout(CALL_TIMEOUT, self.state.lock()).await {
+            state.made = false;
+        }
+    }
+
+    /// Does `work` with a client that lives as long.
+    pub(super) async fn with_admin<T>(
+        &self,
+        work: impl AsyncFnOnce(&Admin) -> Result<T, String>,
+    ) -> Result<T, String> {
+        let config = settings::client(&self.url);
+        let admin: Admin = config.create().map_err(|error| error.to_string())?;
+        let done = work(&admin).await;
+        // It waits for its threads.
+        spawn_blocking(move || drop(admin));
+        done
+    }
+
+    /// Publishes `messages`. When it returns, all replicas in sync have them; otherwise they may have any of them.
+    pub(super) async fn publish(&self, messages: &[Outgoing]) -> Result<(), Error> {
+        self.ready().await?;
+        let producer = self.producer();
+        let Err(error) = send(&producer, messages).await else {
+            return Ok(());
+        };
+        tracing::warn!(error, "the broker did not take a message");
+        if let Some((code, why)) = producer.client().fatal_error() {
+            // It will never send again.
+            tracing::error!(%code, why, "the producer is made anew");
+            if let Ok(new) = self::producer(&self.url) {
+                let mut slot = self.producer.lock().unwrap_or_else(PoisonError::into_inner);
+                *slot = new;
+            }
+        }
+        self.doubt().await;
+        Err(AWAY)
+    }
+}
+
+fn producer(url: &KafkaUrl) -> anyhow::Result<Producer> {
+    let config: ClientConfig = settings::producer(url);
+    Ok(Producer::from_config_and_context(&config, Said)?)
+}
+
+async fn send(producer: &Producer, messages: &[Outgoing]) -> Result<(), String> {
+    let mut sent = Vec::with_capacity(messages.len());
+    let mut result = Ok(());
+    for it in messages {
+        match producer.send_result(it.record()) {
+            Ok(delivery) => sent.push(delivery),
+            Err((error, _)) => {
+                result = Err(error.to_string());
+                break;
+            }
+        }
+    }
+    for delivery in sent {
+        // Each has its limit, `message.timeout.ms`.
+        match delivery.await {
+            Ok(Ok(_)) => (),
+            Ok(Err((error, _))) => result = Err(error.to_string()),
+            Err(_) => result = Err("the producer has ended".to_owned()),
+        }
+    }
+    result
+}

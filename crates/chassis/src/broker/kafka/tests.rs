@@ -1,0 +1,344 @@
+//! What only a server can do: go away, come back, and give a partition to somebody else.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    process::Command,
+    sync::{Arc, Mutex, atomic::AtomicBool},
+    time::Duration,
+};
+
+use api::{CancelReason, Fact};
+use rdkafka::{
+    Message as _, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer as _},
+    message::Headers as _,
+};
+use tempfile::TempDir;
+use tokio::time::Instant;
+
+use super::*;
+use crate::{
+    Broker, BrokerUrl,
+    broker::place::{Place, backends, show},
+    clock::{new_id, now_ms, rfc3339},
+};
+
+fn cancelled(subject: &str) -> Event {
+    Event {
+        specversion: "1.0".into(),
+        id: new_id("e"),
+        source: "/test".into(),
+        subject: subject.into(),
+        time: rfc3339(now_ms()),
+        traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
+        tracestate: Some("a=b".into()),
+        requestid: None,
+        fact: Fact::OrderCancelled {
+            reason: CancelReason::TimedOut,
+        },
+    }
+}
+
+async fn eventually(what: &str, mut check: impl AsyncFnMut() -> bool) -> Duration {
+    let start = Instant::now();
+    while !check().await {
+        let waited = start.elapsed();
+        assert!(waited < Duration::from_mins(1), "never: {what}");
+        sleep(Duration::from_millis(10)).await;
+    }
+    start.elapsed()
+}
+
+async fn is_empty(broker: &Broker) -> bool {
+    let depth = broker.depth("payments").await;
+    depth.is_ok_and(|it| (it.messages, it.dead_letters) == (0, 0))
+}
+
+/// Claims what there is in `payments` until there are `count` deliveries.
+async fn claim(broker: &Broker, count: usize) -> Vec<Delivery> {
+    let mut claimed = Vec::new();
+    eventually("enough is claimed", async || {
+        claimed.extend(broker.claim("payments", 16).await.unwrap());
+        claimed.len() >= count
+    })
+    .await;
+    claimed
+}
+
+#[tokio::test]
+#[ignore = "needs Kafka: scripts/backends up"]
+async fn a_message_says_beside_its_body_what_it_is_and_which_trace_it_belongs_to() {
+    let place = Place::kafka();
+    let broker = place.open().await;
+    let BrokerUrl::Kafka(url) = &place.url else {
+        unreachable!("it is Kafka's place");
+    };
+    let event = cancelled("o-7");
+    broker.publish(std::slice::from_ref(&event)).await.unwrap();
+    let reader: BaseConsumer = settings::consumer(url, "looks").create().unwrap();
+    let mut list = TopicPartitionList::new();
+    let topic = format!("{}.order.cancelled", url.prefix);
+    list.add_partition_range(&topic, 0, topics::PARTITIONS - 1);
+    list.set_all_offsets(rdkafka::Offset::Beginning).unwrap();
+    reader.assign(&list).unwrap();
+    let read = spawn_blocking(move || {
+        reader
+            .poll(Duration::from_secs(10))
+            .unwrap()
+            .unwrap()
+            .detach()
+    });
+    let message = read.await.unwrap();
+    let value = message.payload().unwrap();
+    assert_eq!(serde_json::from_slice::<Event>(value).unwrap(), event);
+    assert_eq!(message.key(), Some("o-7".as_bytes()));
+    let header = |name: &str| {
+        let mut headers = message.headers().unwrap().iter();
+        let value = headers.find(|it| it.key == name)?.value?;
+        Some(String::from_utf8_lossy(value).into_owned())
+    };
+    assert_eq!(
+        header("content-type").unwrap(),
+        "application/cloudevents+json"
+    );
+    assert_eq!(header("ce_id"), Some(event.id));
+    assert_eq!(header("ce_type").unwrap(), "order.cancelled");
+    assert_eq!(header("ce_specversion").unwrap(), "1.0");
+    assert_eq!(header("traceparent"), event.traceparent);
+    assert_eq!(header("tracestate"), event.tracestate);
+    place.clear().await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_is_waited_for_and_said_to_be_away() {
+    let url = "kafka://127.0.0.1:1".parse().unwrap();
+    let broker = Broker::open(&BrokerUrl::Kafka(url)).await.unwrap();
+    let start = Instant::now();
+    assert!(broker.publish(&[cancelled("o-1")]).await.is_err());
+    assert!(broker.claim("payments", 1).await.is_err());
+    assert!(broker.depth("payments").await.is_err());
+    assert!(broker.ping().await.is_err());
+    assert!(start.elapsed() < Duration::from_secs(5));
+}
+
+/// One poison event dies with every process that begins it; each begins it in a group of its own making.
+#[tokio::test]
+#[ignore = "needs Kafka: scripts/backends up"]
+async fn a_try_counts_though_its_process_died_and_nothing_done_is_repeated() {
+    let place = Place::kafka();
+    let told = place.open().await;
+    let events: [Event; 6] = std::array::from_fn(|_| cancelled("o-1"));
+    told.publish(&events).await.unwrap();
+    let poison = &events[1].id;
+    for attempt in 1..=3 {
+        let dying = place.open().await;
+        let claimed = claim(&dying, if attempt == 1 { 6 } else { 1 }).await;
+        for delivery in &claimed {
+            if delivery.event_id == *poison {
+                assert_eq!(delivery.attempt, attempt);
+            } else {
+                assert_eq!(attempt, 1, "it was done");
+                dying.settle(delivery, Settlement::Done).await.unwrap();
+            }
+        }
+        let one = async || told.depth("payments").await.unwrap().messages == 1;
+        eventually("one is left", one).await;
+    }
+    place.clear().await;
+}
+
+#[tokio::test]
+#[ignore = "needs Kafka: scripts/backends up"]
+async fn replicas_share_the_partitions_and_hand_on_none_that_is_worked_in() {
+    let place = Place::kafka();
+    let first = place.open().await;
+    assert!(first.claim("payments", 1).await.unwrap().is_empty());
+    let events: Vec<_> = (0..60).map(|it| cancelled(&format!("o-{it}"))).collect();
+    first.publish(&events).await.unwrap();
+    let held = claim(&first, 16).await;
+    let second = place.open().await;
+    let mut seen = BTreeMap::new();
+    for delivery in &held {
+        seen.insert(delivery.event_id.clone(), 1);
+    }
+    // It is let in when the first has ended its work.
+    let (shared, ()) = tokio::join!(second.claim("payments", 16), async {
+        sleep(Duration::from_secs(1)).await;
+        for delivery in &held {
+            first.settle(delivery, Settlement::Done).await.unwrap();
+        }
+    });
+    let (mut by_second, mut next) = (0, shared.unwrap());
+    let start = Instant::now();
+    while seen.len() < events.len() || !is_empty(&first).await {
+        assert!(start.elapsed() < Duration::from_secs(30), "{}", seen.len());
+        by_second += next.len();
+        for delivery in &next {
+            *seen.entry(delivery.event_id.clone()).or_insert(0) += 1;
+            second.settle(delivery, Settlement::Done).await.unwrap();
+        }
+        for delivery in first.claim("payments", 1).await.unwrap() {
+            *seen.entry(delivery.event_id.clone()).or_insert(0) += 1;
+            first.settle(&delivery, Settlement::Done).await.unwrap();
+        }
+        second.wait("payments", Duration::from_millis(5)).await;
+        next = second.claim("payments", 16).await.unwrap();
+    }
+    assert!(by_second > 0, "the second has its share");
+    assert!(seen.values().all(|it| *it == 1), "nothing came twice");
+    place.clear().await;
+}
+
+/// A server that nobody else uses; it ends with this.
+struct Server {
+    url: String,
+    port: String,
+    data: TempDir,
+}
+
+impl Server {
+    async fn start(port: u16) -> Self {
+        let it = Self {
+            url: format!("kafka://127.0.0.1:{port}"),
+            port: port.to_string(),
+            data: tempfile::tempdir().unwrap(),
+        };
+        it.up().await;
+        it
+    }
+
+    async fn up(&self) {
+        let (data, port) = (self.data.path().to_owned(), self.port.clone());
+        let run = move || run(&["up", "kafka"], &data, &port);
+        spawn_blocking(run).await.unwrap();
+    }
+
+    /// Sends its process a signal; after `KILL`, returns when it has ended.
+    async fn signal(&self, name: &str) {
+        let pid = std::fs::read_to_string(self.data.path().join("kafka/pid")).unwrap();
+        let (pid, option) = (pid.trim(), format!("-{name}"));
+        let sent = Command::new("kill").args([&option, pid]).status();
+        assert!(sent.unwrap().success());
+        let process = format!("/proc/{pid}");
+        while name == "KILL" && Path::new(&process).exists() {
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        run(&["down", "kafka"], self.data.path(), &self.port);
+    }
+}
+
+fn run(arguments: &[&str], data: &Path, port: &str) {
+    let data = data.to_str().unwrap();
+    let variables = [("BACKENDS_DIR", data), ("BACKENDS_KAFKA_PORT", port)];
+    backends(arguments, &variables);
+}
+
+async fn publish(broker: Broker, on: Arc<AtomicBool>, confirmed: Arc<Mutex<BTreeSet<String>>>) {
+    let mut subject = 0;
+    while on.load(Ordering::Relaxed) {
+        subject += 1;
+        let batch: [Event; 20] = std::array::from_fn(|it| cancelled(&format!("o-{subject}-{it}")));
+        // As the outbox does: until they are there.
+        while let Err(error) = broker.publish(&batch).await {
+            assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
+            sleep(Duration::from_millis(50)).await;
+        }
+        confirmed
+            .lock()
+            .unwrap()
+            .extend(batch.into_iter().map(|it| it.id));
+    }
+}
+
+async fn consume(broker: Broker, over: Arc<AtomicBool>, seen: Arc<Mutex<BTreeMap<String, u32>>>) {
+    while !over.load(Ordering::Relaxed) {
+        let Ok(claimed) = broker.claim("payments", 16).await else {
+            sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        for (number, delivery) in claimed.iter().enumerate() {
+            // Every fifth has to come back from where it waits, or it is missed.
+            let settlement = if delivery.attempt == 1 && number % 5 == 4 {
+                Settlement::Retry(Duration::ZERO)
+            } else {
+                let mut seen = seen.lock().unwrap();
+                *seen.entry(delivery.event_id.clone()).or_default() += 1;
+                Settlement::Done
+            };
+            // What was not settled comes again.
+            _ = broker.settle(delivery, settlement).await;
+        }
+        broker.wait("payments", Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Kafka: scripts/backends up"]
+async fn a_server_killed_under_load_loses_nothing_it_has_confirmed() {
+    let server = Server::start(29_492).await;
+    let place = Place::kafka_at(&server.url);
+    let watcher = place.open().await;
+    let confirmed: Arc<Mutex<BTreeSet<String>>> = Arc::default();
+    let seen: Arc<Mutex<BTreeMap<String, u32>>> = Arc::default();
+    let (on, over) = (Arc::new(AtomicBool::new(true)), Arc::default());
+    let mut tasks = Vec::new();
+    for _ in 0..2 {
+        let work = consume(place.open().await, Arc::clone(&over), Arc::clone(&seen));
+        tasks.push(tokio::spawn(work));
+    }
+    let work = publish(place.open().await, Arc::clone(&on), Arc::clone(&confirmed));
+    tasks.push(tokio::spawn(work));
+    let recovery = async || {
+        let count = || (confirmed.lock().unwrap().len(), seen.lock().unwrap().len());
+        let before = count();
+        let more = async || count().0 > before.0 + 10;
+        let more_seen = async || count().1 > before.1 + 10;
+        tokio::join!(
+            eventually("more is confirmed", more),
+            eventually("more is seen", more_seen)
+        )
+    };
+    recovery().await;
+    // It hangs: its connections are there, and no answers.
+    server.signal("STOP").await;
+    let silent = Instant::now();
+    let errs = async || watcher.publish(&[cancelled("o-1")]).await.is_err();
+    eventually("a publisher is told", errs).await;
+    assert!(silent.elapsed() < Duration::from_secs(10));
+    assert!(watcher.clone().ping().await.is_err());
+    server.signal("CONT").await;
+    let hung = recovery().await;
+    server.signal("KILL").await;
+    let noticed = eventually("it says so", async || watcher.clone().ping().await.is_err()).await;
+    sleep(Duration::from_secs(3)).await;
+    assert!(watcher.clone().ping().await.is_err());
+    server.up().await;
+    let ready = eventually("it is ready", async || watcher.clone().ping().await.is_ok());
+    let (ready, (published, consumed)) = tokio::join!(ready, recovery());
+    on.store(false, Ordering::Relaxed);
+    let missing = || {
+        let (confirmed, seen) = (confirmed.lock().unwrap(), seen.lock().unwrap());
+        confirmed
+            .iter()
+            .filter(|it| !seen.contains_key(*it))
+            .count()
+    };
+    eventually("all that was confirmed is seen", async || missing() == 0).await;
+    eventually("nothing is left", async || is_empty(&watcher).await).await;
+    over.store(true, Ordering::Relaxed);
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let count = confirmed.lock().unwrap().len();
+    let again = seen.lock().unwrap().values().filter(|it| **it > 1).count();
+    show(&format!(
+        "server stopped and continued: recovered after {hung:?}; killed: noticed after {noticed:?}; once it was up again, ready after {ready:?}, \
+         published after {published:?}, consumed after {consumed:?}; {count} confirmed and seen, {again} of them more than once"
+    ));
+}
