@@ -80,3 +80,6 @@ impl Elastic {
         &self.0.client
     }
 }
+
+#[cfg(test)]
+mod tests;

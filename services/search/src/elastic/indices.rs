@@ -307,6 +307,11 @@ impl Building {
     /// Writes what is left, and says how many products can be searched then.
     async fn finish(&mut self) -> Result<u64, Failure> {
         self.batch.write(&self.index).await?;
+        let next = self.index.in_use(&self.index.0.next).await?;
+        if next.as_ref() != Some(&self.new) {
+            // What we have written since is there.
+            return Err(Failure::of(404, String::new()));
+        }
         self.index.refresh(&self.new).await?;
         let names = [self.new.as_str()];
         let count = self.index.client().count(CountParts::Index(&names));

@@ -1,6 +1,9 @@
 //! How an index is filled at a server that has too much to do: one that we play ourselves.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use axum::{
     Json, Router,
@@ -15,6 +18,8 @@ use tokio::net::TcpListener;
 use crate::open;
 
 const PRODUCTS: usize = 2_500;
+/// What has not been written by then never will be.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What the server has seen of bulk calls.
 #[derive(Default)]
@@ -75,7 +80,9 @@ async fn products_go_as_fast_as_they_are_taken_and_what_is_refused_comes_again()
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("its address");
     tokio::spawn(async move { axum::serve(listener, app).await });
-    open(&format!("http://{address}"), PRODUCTS as u64).await;
+    let url = format!("http://{address}");
+    let opening = tokio::time::timeout(PATIENCE, open(&url, PRODUCTS as u64));
+    opening.await.expect("an index");
 
     let seen = seen.lock().expect("no panic");
     assert_eq!(seen.taken, PRODUCTS);

@@ -181,17 +181,9 @@ async fn replicas_that_start_together_make_one_index() {
 #[ignore = "needs Elasticsearch: scripts/backends up"]
 async fn of_two_replicas_that_rebuild_the_later_one_does() {
     let search = Search::elasticsearch().await;
-    let catalog = Catalog::serve(search.data.path(), SEEDED + 5).await;
-    let (begun, over) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)));
-    let endless = endless_catalog(Arc::clone(&begun), Arc::clone(&over)).await;
-    let early = Rebuilder::start(&Host::default(), search.store.clone(), &endless);
-    early.begin().expect("a rebuild");
-    let reading = tokio::time::timeout(PATIENCE, begun.notified());
-    reading.await.expect("a reader");
-    let late = catalog.rebuilder(&search);
-    late.begin().expect("a rebuild");
-    assert_eq!(ended(&late).await.outcome, Outcome::Done);
-    over.store(true, Ordering::Relaxed);
+    let (early, early_over) = endless_rebuild(&search).await;
+    let (late, late_over) = endless_rebuild(&search).await;
+    early_over.store(true, Ordering::Relaxed);
     let status = ended(&early).await;
     let reason = "another rebuild has taken the place of this one";
     assert_eq!(
@@ -199,16 +191,35 @@ async fn of_two_replicas_that_rebuild_the_later_one_does() {
         (Outcome::Failed, Some(reason))
     );
     let found = search.find(&SearchQuery::default()).await;
-    assert_eq!(found.total, SEEDED + 5, "what the later one read");
+    assert_eq!(found.total, SEEDED, "as it was");
+    late_over.store(true, Ordering::Relaxed);
+    let status = ended(&late).await;
+    assert_eq!(status.outcome, Outcome::Done);
+    let found = search.find(&SearchQuery::default()).await;
+    assert!(found.total >= status.products, "what the later one read");
+    assert!(found.total < SEEDED, "and not what was there before");
     search.clear().await;
 }
 
-/// A catalogue that says when it is read, and has the same product on every page until it is `over`.
+/// A rebuild that is under way until its catalogue is said to be over.
+async fn endless_rebuild(search: &Search) -> (Rebuilder, Arc<AtomicBool>) {
+    let (begun, over) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)));
+    let catalog = endless_catalog(Arc::clone(&begun), Arc::clone(&over)).await;
+    let rebuilder = Rebuilder::start(&Host::default(), search.store.clone(), &catalog);
+    rebuilder.begin().expect("a rebuild");
+    let reading = tokio::time::timeout(PATIENCE, begun.notified());
+    reading.await.expect("a reader");
+    (rebuilder, over)
+}
+
+/// A catalogue that says when it is read, and has a product on every page until it is `over`.
 async fn endless_catalog(begun: Arc<Notify>, over: Arc<AtomicBool>) -> chassis::Address {
+    let pages = Arc::new(AtomicU32::new(0));
     let list = async move || {
         begun.notify_one();
         tokio::time::sleep(Duration::from_millis(10)).await;
-        let items: Vec<_> = api::seed(1).collect();
+        let page = pages.fetch_add(1, Ordering::Relaxed);
+        let items: Vec<_> = api::seed(page + 1).skip(page as usize).collect();
         let more = !over.load(Ordering::Relaxed);
         let next_cursor = items.first().filter(|_| more).map(|it| it.id.clone());
         Json(ProductPage { items, next_cursor })
