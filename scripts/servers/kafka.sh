@@ -13,8 +13,11 @@ kafka_up() {
     echo $! >"$kafka_dir/pid"
   fi
   # The first time it is downloaded.
-  eventually 300 kafka_answers || fail "Kafka did not start, see $kafka_dir/out"
+  eventually 300 kafka_decided
+  kafka_answers 2>/dev/null || fail "Kafka did not start, see $kafka_dir/out"
 }
+
+kafka_decided() { kafka_answers || [[ ! -e /proc/$(<"$kafka_dir/pid") ]]; }
 
 # ApiVersions (key 18, version 0) is answered with the number of the request, 7, and the error code 0.
 kafka_answers() {

@@ -261,7 +261,10 @@ impl Queues {
             };
             match spawn_blocking(ask).await {
                 Ok(Ok(true)) => Ok(()),
-                Ok(Ok(false)) => Err("the topics are gone".to_owned()),
+                Ok(Ok(false)) => {
+                    self.0.link.doubt().await;
+                    Err("the topics are gone".to_owned())
+                }
                 Ok(Err(error)) => Err(error.to_string()),
                 Err(error) => Err(error.to_string()),
             }

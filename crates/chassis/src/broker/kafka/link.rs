@@ -125,7 +125,7 @@ impl Link {
     }
 
     /// The topics may be gone: the next call looks.
-    async fn doubt(&self) {
+    pub(super) async fn doubt(&self) {
         // Whoever has the lock for long is looking already.
         if let Ok(mut state) = timeout(CALL_TIMEOUT, self.state.lock()).await {
             state.made = false;

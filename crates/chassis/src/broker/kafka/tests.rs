@@ -122,6 +122,32 @@ async fn a_server_that_is_away_is_waited_for_and_said_to_be_away() {
     assert!(start.elapsed() < Duration::from_secs(5));
 }
 
+#[tokio::test]
+#[ignore = "needs Kafka: scripts/backends up"]
+async fn topics_that_somebody_deleted_are_made_again() {
+    let place = Place::kafka();
+    let broker = place.open().await;
+    assert!(broker.claim("payments", 1).await.unwrap().is_empty());
+    broker.remove().await.unwrap();
+    let ping = async || broker.clone().ping().await;
+    eventually("they are missed", async || ping().await.is_err()).await;
+    eventually("they are there again", async || ping().await.is_ok()).await;
+    let event = cancelled("o-1");
+    let publish = async || broker.publish(std::slice::from_ref(&event)).await.is_ok();
+    eventually("something is published", publish).await;
+    let mut heard = false;
+    eventually("it is heard", async || {
+        // A publish that seemed to fail may have succeeded.
+        for delivery in broker.claim("payments", 16).await.unwrap_or_default() {
+            heard |= delivery.event_id == event.id;
+            broker.settle(&delivery, Settlement::Done).await.unwrap();
+        }
+        heard
+    })
+    .await;
+    place.clear().await;
+}
+
 /// One poison event dies with every process that begins it; each begins it in a group of its own making.
 #[tokio::test]
 #[ignore = "needs Kafka: scripts/backends up"]
