@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use rdkafka::{
-    Offset, TopicPartitionList,
+    Message as _, Offset, TopicPartitionList,
     config::FromClientConfigAndContext as _,
     consumer::{Consumer as _, DefaultConsumerContext},
-    error::KafkaResult,
+    error::{KafkaError, KafkaResult, RDKafkaErrorCode},
     message::OwnedMessage,
 };
 use tokio::task::spawn_blocking;
@@ -16,7 +16,7 @@ use super::{
     lag::{Asker, ends},
     message::{Outgoing, dead_letter},
     settings::{self, AWAY},
-    topics::options,
+    topics::patient,
 };
 use crate::{Error, broker::DeadLetter};
 
@@ -95,7 +95,7 @@ impl Queues {
         let added = list.add_partition_offset(&topic, 0, Offset::Offset(end));
         added.map_err(|error| Error::Internal(error.into()))?;
         let forget = self.0.link.with_admin(async |admin| {
-            let done = admin.delete_records(&list, &options()).await;
+            let done = admin.delete_records(&list, &patient()).await;
             let done = done.map_err(|error| error.to_string())?;
             let failed = done.elements().iter().find_map(|it| it.error().err());
             failed.map_or(Ok(()), |error| Err(error.to_string()))
@@ -130,21 +130,22 @@ fn read(reader: &Asker, topic: &str, first: i64, end: i64) -> KafkaResult<Vec<Ow
     reader.assign(&list)?;
     let (mut letters, mut next) = (Vec::new(), first);
     let start = Instant::now();
-    while next < end && start.elapsed() < READ_TIMEOUT {
+    let mut missing = KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut);
+    while next < end {
+        if start.elapsed() > READ_TIMEOUT {
+            return Err(missing);
+        }
         match reader.poll(Duration::from_millis(100)) {
             Some(Ok(message)) => {
-                next = rdkafka::Message::offset(&message) + 1;
+                next = message.offset() + 1;
                 if next <= end {
                     letters.push(message.detach());
                 }
             }
-            Some(Err(error)) => return Err(error),
+            // It goes on by itself, if it can.
+            Some(Err(error)) => missing = error,
             None => (),
         }
-    }
-    if next < end {
-        let error = rdkafka::error::RDKafkaErrorCode::OperationTimedOut;
-        return Err(rdkafka::error::KafkaError::MessageConsumption(error));
     }
     Ok(letters)
 }

@@ -9,7 +9,7 @@ use std::{
 use rdkafka::{
     ClientConfig, Offset,
     config::FromClientConfigAndContext as _,
-    consumer::BaseConsumer,
+    consumer::Consumer as _,
     producer::{FutureProducer, Producer as _},
 };
 use tokio::{
@@ -19,7 +19,7 @@ use tokio::{
 
 use super::{
     KafkaUrl,
-    lag::ends,
+    lag::{Asker, ends},
     message::Outgoing,
     settings::{self, AWAY, CALL_TIMEOUT, Said},
     topics::{Admin, Names},
@@ -106,22 +106,13 @@ impl Link {
     async fn make(&self) -> Result<(), String> {
         self.with_admin(async |admin| self.names.create(admin).await)
             .await?;
-        let (config, partitions) = (settings::client(&self.url), self.names.partitions());
+        let (config, names) = (settings::client(&self.url), self.names.clone());
         let wait = move || {
-            let asker: BaseConsumer = config.create()?;
-            let start = Instant::now();
-            loop {
-                match ends(&asker, &partitions, Offset::End) {
-                    Err(_) if start.elapsed() < LEADER_TIMEOUT => thread::sleep(LEADER_POLL),
-                    known => return known,
-                }
-            }
+            let asker: Asker = config.create().map_err(|error| error.to_string())?;
+            wait_for_leaders(&asker, &names)
         };
-        match spawn_blocking(wait).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(format!("ask for the topics' ends: {error}")),
-            Err(error) => Err(error.to_string()),
-        }
+        let known = spawn_blocking(wait).await;
+        known.unwrap_or_else(|error| Err(error.to_string()))
     }
 
     /// The topics may be gone: the next call looks.
@@ -164,6 +155,28 @@ impl Link {
         self.doubt().await;
         Err(AWAY)
     }
+}
+
+fn wait_for_leaders(asker: &Asker, names: &Names) -> Result<(), String> {
+    let start = Instant::now();
+    while let Err(error) = ends(asker, &names.partitions(), Offset::End) {
+        if start.elapsed() > LEADER_TIMEOUT {
+            return Err(format!("ask for the topics' ends: {error}"));
+        }
+        thread::sleep(LEADER_POLL);
+    }
+    for (topic, wanted) in names.all() {
+        let known = asker.fetch_metadata(Some(&topic), CALL_TIMEOUT);
+        let known = known.map_err(|error| format!("ask about the topic {topic}: {error}"))?;
+        let partitions: usize = known.topics().iter().map(|it| it.partitions().len()).sum();
+        // Some of it would not be counted.
+        if i32::try_from(partitions) != Ok(wanted) {
+            return Err(format!(
+                "the topic {topic} has {partitions} partitions, not {wanted}"
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn producer(url: &KafkaUrl) -> anyhow::Result<Producer> {

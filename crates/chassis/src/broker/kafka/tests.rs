@@ -11,6 +11,7 @@ use std::{
 use api::{CancelReason, Fact};
 use rdkafka::{
     Message as _, TopicPartitionList,
+    admin::{NewTopic, TopicReplication},
     consumer::{BaseConsumer, Consumer as _},
     message::Headers as _,
 };
@@ -145,6 +146,29 @@ async fn topics_that_somebody_deleted_are_made_again() {
         heard
     })
     .await;
+    place.clear().await;
+}
+
+#[tokio::test]
+#[ignore = "needs Kafka: scripts/backends up"]
+async fn a_topic_with_more_partitions_than_are_looked_at_is_refused() {
+    let place = Place::kafka();
+    let BrokerUrl::Kafka(url) = &place.url else {
+        unreachable!("it is Kafka's place");
+    };
+    let link = Link::new(url).unwrap();
+    let name = format!("{}.order.placed", url.prefix);
+    let made = link.with_admin(async |admin| {
+        let replication = TopicReplication::Fixed(1);
+        let topic = NewTopic::new(&name, topics::PARTITIONS + 1, replication);
+        let made = admin.create_topics(&[topic], &topics::patient()).await;
+        made.map_err(|error| error.to_string())
+    });
+    made.await.unwrap()[0].as_ref().unwrap();
+    let broker = place.open().await;
+    assert!(broker.publish(&[cancelled("o-1")]).await.is_err());
+    assert!(broker.claim("payments", 1).await.is_err());
+    assert!(broker.clone().ping().await.is_err());
     place.clear().await;
 }
 

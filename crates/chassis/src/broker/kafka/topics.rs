@@ -3,6 +3,8 @@
 //! `PREFIX.TYPE` has the events of one type, whoever reads them; `PREFIX.QUEUE` is the group of one service's replicas. What
 //! failed goes to `PREFIX.QUEUE.retry`, which only that group reads, and what was given up to `PREFIX.QUEUE.dead`.
 
+use std::time::Duration;
+
 use api::{Fact, QUEUES};
 use rdkafka::{
     TopicPartitionList,
@@ -19,6 +21,8 @@ pub(super) const PARTITIONS: i32 = 6;
 pub(super) const DEAD_PARTITIONS: i32 = 1;
 /// As many copies as the server makes by default.
 const REPLICATION: TopicReplication<'_> = TopicReplication::Fixed(-1);
+/// How long a change of many things may take that somebody asked for.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// A week, in milliseconds: what has not been read by then is deleted. Inboxes remember as long.
 const KEPT: &str = "604800000";
 
@@ -58,7 +62,7 @@ impl Names {
     }
 
     /// Every topic, and how many partitions it has.
-    fn all(&self) -> Vec<(String, i32)> {
+    pub(super) fn all(&self) -> Vec<(String, i32)> {
         let types = Fact::KINDS.iter().map(|it| (self.topic(it), PARTITIONS));
         let ours = QUEUES.iter().flat_map(|it| {
             let retry = (self.retry(it.name), PARTITIONS);
@@ -94,7 +98,9 @@ impl Names {
                     .set("retention.ms", kept)
             })
             .collect();
-        let options = options().operation_timeout(Some(CALL_TIMEOUT));
+        let options = AdminOptions::new()
+            .request_timeout(Some(CALL_TIMEOUT))
+            .operation_timeout(Some(CALL_TIMEOUT));
         let created = admin.create_topics(&topics, &options).await;
         for result in created.map_err(|error| error.to_string())? {
             match result {
@@ -109,7 +115,7 @@ impl Names {
     pub(super) async fn remove(&self, admin: &Admin) -> Result<(), String> {
         let all = self.all();
         let topics: Vec<_> = all.iter().map(|it| it.0.as_str()).collect();
-        let removed = admin.delete_topics(&topics, &options()).await;
+        let removed = admin.delete_topics(&topics, &patient()).await;
         for result in removed.map_err(|error| error.to_string())? {
             match result {
                 Ok(_) | Err((_, RDKafkaErrorCode::UnknownTopicOrPartition)) => (),
@@ -118,7 +124,7 @@ impl Names {
         }
         let groups = QUEUES.map(|it| self.group(it.name));
         let groups: Vec<_> = groups.iter().map(String::as_str).collect();
-        let removed = admin.delete_groups(&groups, &options()).await;
+        let removed = admin.delete_groups(&groups, &patient()).await;
         for result in removed.map_err(|error| error.to_string())? {
             match result {
                 Ok(_)
@@ -134,6 +140,7 @@ impl Names {
 /// Makes topics and takes them away.
 pub(super) type Admin = AdminClient<DefaultClientContext>;
 
-pub(super) fn options() -> AdminOptions {
-    AdminOptions::new().request_timeout(Some(CALL_TIMEOUT))
+/// For what no request waits for.
+pub(super) fn patient() -> AdminOptions {
+    AdminOptions::new().request_timeout(Some(PATIENCE))
 }
