@@ -9,6 +9,7 @@
 //! return as a try, also that of a delivery which waits for something that is away.
 
 mod dead;
+mod depth;
 mod feed;
 mod link;
 mod message;
@@ -29,8 +30,8 @@ use std::{
 use api::{Event, QUEUES};
 use lapin::{
     Channel, ExchangeKind,
-    options::{BasicAckOptions, BasicNackOptions, ExchangeDeclareOptions, QueueDeclareOptions},
-    types::{FieldTable, ShortString},
+    options::{BasicAckOptions, BasicNackOptions, ExchangeDeclareOptions},
+    types::FieldTable,
 };
 use tokio::time::{Instant, sleep, timeout};
 
@@ -43,15 +44,13 @@ use self::{
     message::{Outgoing, attempt, event_id},
     topology::Names,
 };
-use super::{Delivery, Depth, LEASE, Settlement};
+use super::{Delivery, LEASE, Settlement};
 use crate::Error;
 
 /// The longest a delivery is kept by who cannot put it aside because the server takes no messages.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The wait between attempts to put it aside.
 const PAUSE: Duration = Duration::from_millis(250);
-/// What has expired may be on its way back into its queue for so long.
-const FALL: Duration = Duration::from_millis(500);
 /// The longest a readiness check may take: it is given up after a second.
 const PING_TIMEOUT: Duration = Duration::from_millis(800);
 
@@ -300,42 +299,6 @@ impl Queues {
         Ok(parked.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Replicas count what waits at the server and what they hold themselves: if all of them say nothing, there is nothing.
-    pub(super) async fn depth(&self, queue: &str) -> Result<Depth, Error> {
-        let line = self.line(queue)?;
-        let mut feed = timeout(CALL_TIMEOUT, line.feed.lock())
-            .await
-            .map_err(|_| AWAY)?;
-        let own = feed.as_ref().filter(|it| it.lives());
-        let channel = match own {
-            Some(feed) => feed.channel.clone(),
-            None => self.0.inward.lane().await?.channel,
-        };
-        // In the direction in which messages move, so that none slips through. What the server sent us before it answered the
-        // last question has arrived by then.
-        let names = &self.0.names;
-        let mut messages = 0;
-        for retry in names.retries(queue) {
-            messages += count(&channel, retry).await?;
-        }
-        messages += count(&channel, names.queue(queue)).await?;
-        let dead = count(&channel, names.dead(queue)).await?;
-        let arrived = feed.as_mut().map_or(0, Feed::fill);
-        let held = self.held().values().filter(|it| it.queue == queue).count();
-        Ok(Depth {
-            messages: messages + whole(arrived) + whole(held) + self.falling(queue)?,
-            dead_letters: dead + line.dead_held.load(Ordering::Relaxed),
-        })
-    }
-
-    /// What may be out of the queue it expired in and not yet in the one it falls back into.
-    fn falling(&self, queue: &str) -> Result<i64, Error> {
-        let now = Instant::now();
-        let mut parked = self.parked(queue)?;
-        parked.retain(|it| now < *it + FALL);
-        Ok(whole(parked.iter().filter(|it| **it <= now).count()))
-    }
-
     /// Takes every queue and exchange away, with all that is in them.
     pub(super) async fn remove(&self) -> Result<(), Error> {
         let channel = self.0.inward.lane().await?.channel;
@@ -384,17 +347,6 @@ async fn give_back(held: &Held) {
     if held.channel.status().connected() {
         _ = call(held.delivery.nack(options)).await;
     }
-}
-
-/// How many messages wait in `queue`.
-async fn count(channel: &Channel, queue: ShortString) -> Result<i64, Error> {
-    let options = QueueDeclareOptions::durable().passive();
-    let declare = channel.queue_declare(queue, options, FieldTable::default());
-    Ok(i64::from(call(declare).await?.message_count()))
-}
-
-fn whole(count: usize) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

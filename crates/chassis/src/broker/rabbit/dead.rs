@@ -10,10 +10,10 @@ use lapin::{
 };
 
 use super::{
-    Queues, count,
+    Queues,
+    depth::{count, whole},
     link::{AWAY, call},
     message::{Outgoing, dead_letter},
-    whole,
 };
 use crate::{Error, broker::DeadLetter};
 
