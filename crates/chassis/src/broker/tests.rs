@@ -1,5 +1,6 @@
 //! What a broker does, whichever it is.
 
+pub(super) mod outage;
 pub(super) mod overhear;
 
 use std::{

@@ -1,60 +1,23 @@
 //! What only a server can do: go away, come back, and give a partition to somebody else.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-    process::Command,
-    sync::{Arc, Mutex, atomic::AtomicBool},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
-use api::{CancelReason, Fact};
 use rdkafka::{
     Message as _, TopicPartitionList,
     admin::{NewTopic, TopicReplication},
     consumer::{BaseConsumer, Consumer as _},
     message::Headers as _,
 };
-use tempfile::TempDir;
 use tokio::time::Instant;
 
 use super::*;
 use crate::{
     Broker, BrokerUrl,
-    broker::place::{Place, backends, show},
-    clock::{new_id, now_ms, rfc3339},
+    broker::{
+        place::{Place, show},
+        tests::outage::{Load, Server, cancelled, eventually, is_empty},
+    },
 };
-
-fn cancelled(subject: &str) -> Event {
-    Event {
-        specversion: "1.0".into(),
-        id: new_id("e"),
-        source: "/test".into(),
-        subject: subject.into(),
-        time: rfc3339(now_ms()),
-        traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
-        tracestate: Some("a=b".into()),
-        requestid: None,
-        fact: Fact::OrderCancelled {
-            reason: CancelReason::TimedOut,
-        },
-    }
-}
-
-async fn eventually(what: &str, mut check: impl AsyncFnMut() -> bool) -> Duration {
-    let start = Instant::now();
-    while !check().await {
-        let waited = start.elapsed();
-        assert!(waited < Duration::from_mins(1), "never: {what}");
-        sleep(Duration::from_millis(10)).await;
-    }
-    start.elapsed()
-}
-
-async fn is_empty(broker: &Broker) -> bool {
-    let depth = broker.depth("payments").await;
-    depth.is_ok_and(|it| (it.messages, it.dead_letters) == (0, 0))
-}
 
 /// Claims what there is in `payments` until there are `count` deliveries.
 async fn claim(broker: &Broker, count: usize) -> Vec<Delivery> {
@@ -240,121 +203,14 @@ async fn replicas_share_the_partitions_and_hand_on_none_that_is_worked_in() {
     place.clear().await;
 }
 
-/// A server that nobody else uses; it ends with this.
-struct Server {
-    url: String,
-    port: String,
-    data: TempDir,
-}
-
-impl Server {
-    async fn start(port: u16) -> Self {
-        let it = Self {
-            url: format!("kafka://127.0.0.1:{port}"),
-            port: port.to_string(),
-            data: tempfile::tempdir().unwrap(),
-        };
-        it.up().await;
-        it
-    }
-
-    async fn up(&self) {
-        let (data, port) = (self.data.path().to_owned(), self.port.clone());
-        let run = move || run(&["up", "kafka"], &data, &port);
-        spawn_blocking(run).await.unwrap();
-    }
-
-    /// Sends its process a signal; after `KILL`, returns when it has ended.
-    async fn signal(&self, name: &str) {
-        let pid = std::fs::read_to_string(self.data.path().join("kafka/pid")).unwrap();
-        let (pid, option) = (pid.trim(), format!("-{name}"));
-        let sent = Command::new("kill").args([&option, pid]).status();
-        assert!(sent.unwrap().success());
-        let process = format!("/proc/{pid}");
-        while name == "KILL" && Path::new(&process).exists() {
-            sleep(Duration::from_millis(10)).await;
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        run(&["down", "kafka"], self.data.path(), &self.port);
-    }
-}
-
-fn run(arguments: &[&str], data: &Path, port: &str) {
-    let data = data.to_str().unwrap();
-    let variables = [("BACKENDS_DIR", data), ("BACKENDS_KAFKA_PORT", port)];
-    backends(arguments, &variables);
-}
-
-async fn publish(broker: Broker, on: Arc<AtomicBool>, confirmed: Arc<Mutex<BTreeSet<String>>>) {
-    let mut subject = 0;
-    while on.load(Ordering::Relaxed) {
-        subject += 1;
-        let batch: [Event; 20] = std::array::from_fn(|it| cancelled(&format!("o-{subject}-{it}")));
-        // As the outbox does: until they are there.
-        while let Err(error) = broker.publish(&batch).await {
-            assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
-            sleep(Duration::from_millis(50)).await;
-        }
-        confirmed
-            .lock()
-            .unwrap()
-            .extend(batch.into_iter().map(|it| it.id));
-    }
-}
-
-async fn consume(broker: Broker, over: Arc<AtomicBool>, seen: Arc<Mutex<BTreeMap<String, u32>>>) {
-    while !over.load(Ordering::Relaxed) {
-        let Ok(claimed) = broker.claim("payments", 16).await else {
-            sleep(Duration::from_millis(50)).await;
-            continue;
-        };
-        for (number, delivery) in claimed.iter().enumerate() {
-            // Every fifth has to come back from where it waits, or it is missed.
-            let settlement = if delivery.attempt == 1 && number % 5 == 4 {
-                Settlement::Retry(Duration::ZERO)
-            } else {
-                let mut seen = seen.lock().unwrap();
-                *seen.entry(delivery.event_id.clone()).or_default() += 1;
-                Settlement::Done
-            };
-            // What was not settled comes again.
-            _ = broker.settle(delivery, settlement).await;
-        }
-        broker.wait("payments", Duration::from_millis(10)).await;
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Kafka: scripts/backends up"]
 async fn a_server_killed_under_load_loses_nothing_it_has_confirmed() {
-    let server = Server::start(29_492).await;
-    let place = Place::kafka_at(&server.url);
+    let server = Server::start("kafka", 29_492).await;
+    let place = Place::kafka_at("kafka://127.0.0.1:29492");
     let watcher = place.open().await;
-    let confirmed: Arc<Mutex<BTreeSet<String>>> = Arc::default();
-    let seen: Arc<Mutex<BTreeMap<String, u32>>> = Arc::default();
-    let (on, over) = (Arc::new(AtomicBool::new(true)), Arc::default());
-    let mut tasks = Vec::new();
-    for _ in 0..2 {
-        let work = consume(place.open().await, Arc::clone(&over), Arc::clone(&seen));
-        tasks.push(tokio::spawn(work));
-    }
-    let work = publish(place.open().await, Arc::clone(&on), Arc::clone(&confirmed));
-    tasks.push(tokio::spawn(work));
-    let recovery = async || {
-        let count = || (confirmed.lock().unwrap().len(), seen.lock().unwrap().len());
-        let before = count();
-        let more = async || count().0 > before.0 + 10;
-        let more_seen = async || count().1 > before.1 + 10;
-        tokio::join!(
-            eventually("more is confirmed", more),
-            eventually("more is seen", more_seen)
-        )
-    };
-    recovery().await;
+    let load = Load::start(&place).await;
+    load.recovery().await;
     // It hangs: its connections are there, and no answers.
     server.signal("STOP").await;
     let silent = Instant::now();
@@ -363,32 +219,17 @@ async fn a_server_killed_under_load_loses_nothing_it_has_confirmed() {
     assert!(silent.elapsed() < Duration::from_secs(10));
     assert!(watcher.clone().ping().await.is_err());
     server.signal("CONT").await;
-    let hung = recovery().await;
+    let hung = load.recovery().await;
     server.signal("KILL").await;
     let noticed = eventually("it says so", async || watcher.clone().ping().await.is_err()).await;
     sleep(Duration::from_secs(3)).await;
     assert!(watcher.clone().ping().await.is_err());
     server.up().await;
     let ready = eventually("it is ready", async || watcher.clone().ping().await.is_ok());
-    let (ready, (published, consumed)) = tokio::join!(ready, recovery());
-    on.store(false, Ordering::Relaxed);
-    let missing = || {
-        let (confirmed, seen) = (confirmed.lock().unwrap(), seen.lock().unwrap());
-        confirmed
-            .iter()
-            .filter(|it| !seen.contains_key(*it))
-            .count()
-    };
-    eventually("all that was confirmed is seen", async || missing() == 0).await;
-    eventually("nothing is left", async || is_empty(&watcher).await).await;
-    over.store(true, Ordering::Relaxed);
-    for task in tasks {
-        task.await.unwrap();
-    }
-    let count = confirmed.lock().unwrap().len();
-    let again = seen.lock().unwrap().values().filter(|it| **it > 1).count();
+    let (ready, (published, consumed)) = tokio::join!(ready, load.recovery());
+    let count = load.finish(&place).await;
     show(&format!(
         "server stopped and continued: recovered after {hung:?}; killed: noticed after {noticed:?}; once it was up again, ready after {ready:?}, \
-         published after {published:?}, consumed after {consumed:?}; {count} confirmed and seen, {again} of them more than once"
+         published after {published:?}, consumed after {consumed:?}; {count}"
     ));
 }
