@@ -43,7 +43,8 @@ rabbitmq_answers() { rabbitmq_version | grep -q .; }
 
 rabbitmq_down() {
   stop "$rabbitmq_dir/pid" "$rabbitmq_dir"
-  stop "$rabbitmq_dir/epmd.pid" epmd
+  # It may be that of a node from elsewhere, on the same port.
+  if lives "$rabbitmq_dir/epmd.pid" epmd; then stop "$rabbitmq_dir/epmd.pid" epmd; fi
 }
 
 rabbitmq_status() {
