@@ -105,7 +105,7 @@ pub struct RunArgs {
     /// Repeats the arrivals and choices of an earlier run [default: drawn, and printed]
     #[arg(long, value_name = "NUMBER")]
     pub seed: Option<u64>,
-    /// How long each arm is measured [default: the quick profile of each experiment]
+    /// How long each arm of baseline is measured; crash and outage last as long as their kills [default: 20 s and 10 s]
     #[arg(long, value_parser = seconds, value_name = "SECONDS")]
     pub duration: Option<Duration>,
     /// Arrivals a second at nominal load
@@ -220,6 +220,11 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::List) => {
             experiments::list(&mut io::stdout().lock())?;
             return Ok(ExitCode::SUCCESS);
+        }
+        Some(Command::Compare(args)) if args.backends.servers().is_empty() => {
+            let text = "there is nothing to compare files with: choose servers with --backends";
+            writeln!(io::stderr(), "error: {text}")?;
+            return Ok(ExitCode::from(USAGE));
         }
         Some(Command::Compare(args)) => {
             compare::compare(&args, &cli.place, stop_on_signals()?).await?;

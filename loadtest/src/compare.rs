@@ -36,7 +36,7 @@ const CLIENTS: u32 = 16;
 const WARM_UP: Duration = Duration::from_secs(1);
 /// So few products that all of them are in the cache at once.
 const POPULAR: u32 = 10;
-/// Products that are ordered and looked at, far more than there are requests in the time a load takes.
+/// Products that are ordered, and looked at where nothing is kept between two looks.
 const PRODUCTS: u32 = 1000;
 /// Each finds some dozens of products, one of them by a word that is misspelt.
 const SEARCHES: [&str; 4] = ["oak", "blue mug", "bokshelf", "garden chair"];
@@ -60,13 +60,13 @@ impl HotPath {
         }
     }
 
-    fn request(self, shop: &Shop, number: u32) -> RequestBuilder {
-        let Shop {
+    fn request(self, target: &Target, number: u32) -> RequestBuilder {
+        let Target {
             http,
             gateway,
             token,
             ..
-        } = shop;
+        } = target;
         let page = |of: u32| {
             http.get(format!(
                 "{gateway}/products/{}",
@@ -104,14 +104,10 @@ impl HotPath {
     }
 }
 
-/// A running shop and what is needed to load it.
+/// A running shop.
 struct Shop {
     deployment: Deployment,
-    http: reqwest::Client,
-    gateway: String,
-    token: String,
-    /// Counts requests.
-    next: AtomicU32,
+    target: Arc<Target>,
 }
 
 impl Shop {
@@ -130,13 +126,36 @@ impl Shop {
             tell: Box::new(|text| _ = writeln!(io::stderr(), "{text}")),
         };
         let deployment = Deployment::start(dir, options).await?;
+        match Target::of(&deployment).await {
+            Ok(target) => Ok(Self {
+                deployment,
+                target: Arc::new(target),
+            }),
+            Err(error) => {
+                deployment.stop().await;
+                Err(error)
+            }
+        }
+    }
+}
+
+/// What is needed to load a shop.
+struct Target {
+    http: reqwest::Client,
+    gateway: String,
+    token: String,
+    /// Counts requests.
+    next: AtomicU32,
+}
+
+impl Target {
+    async fn of(deployment: &Deployment) -> anyhow::Result<Self> {
         let gateway = format!("http://{}", deployment.gateway()?);
         let tokens = accounts::shoppers(deployment.http(), &gateway, 1).await?;
         Ok(Self {
             http: deployment.http().clone(),
             gateway,
             token: tokens.into_iter().next().context("log a shopper in")?,
-            deployment,
             next: AtomicU32::new(0),
         })
     }
@@ -146,12 +165,12 @@ impl Shop {
         let began = Instant::now();
         let mut clients = JoinSet::new();
         for _ in 0..CLIENTS {
-            let shop = Arc::clone(self);
+            let target = Arc::clone(self);
             clients.spawn(async move {
                 let mut answered = 0_u64;
                 while began.elapsed() < length {
-                    let number = shop.next.fetch_add(1, Ordering::Relaxed);
-                    let answer = path.request(&shop, number).send().await?;
+                    let number = target.next.fetch_add(1, Ordering::Relaxed);
+                    let answer = path.request(&target, number).send().await?;
                     let status = answer.status();
                     let text = answer.text().await?;
                     anyhow::ensure!(
@@ -184,10 +203,6 @@ pub(crate) async fn compare(
     place: &Place,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    anyhow::ensure!(
-        !args.backends.servers().is_empty(),
-        "there is nothing to compare files with: choose servers with --backends"
-    );
     let run_dir = RunDir::create(&place.runs, "compare")?;
     let comparison = Comparison {
         args,
@@ -226,33 +241,40 @@ impl Comparison<'_> {
     ) -> anyhow::Result<Vec<Row>> {
         self.progress.step("starting two shops");
         let files = Shop::start(&dir.join("files"), &Backends::default(), cached).await?;
-        let servers = Shop::start(&dir.join("servers"), &self.args.backends, cached).await?;
-        let shops = [Arc::new(files), Arc::new(servers)];
+        let servers = Shop::start(&dir.join("servers"), &self.args.backends, cached).await;
+        let servers = match servers {
+            Ok(servers) => servers,
+            Err(error) => {
+                files.deployment.stop().await;
+                return Err(error);
+            }
+        };
+        let targets = [Arc::clone(&files.target), Arc::clone(&servers.target)];
         let rows = tokio::select! {
-            rows = self.load(&shops, paths) => rows,
+            rows = self.load(&targets, paths) => rows,
             () = self.stop.cancelled() => Err(Interrupted.into()),
         };
         self.progress.step("stopping both");
-        for shop in shops {
-            // An interrupted client may still hold it for a moment; the shop then stops when that is over.
-            if let Some(shop) = Arc::into_inner(shop) {
-                shop.deployment.stop().await;
-            }
-        }
+        files.deployment.stop().await;
+        servers.deployment.stop().await;
         rows
     }
 
-    async fn load(&self, shops: &[Arc<Shop>; 2], paths: &[HotPath]) -> anyhow::Result<Vec<Row>> {
+    async fn load(
+        &self,
+        targets: &[Arc<Target>; 2],
+        paths: &[HotPath],
+    ) -> anyhow::Result<Vec<Row>> {
         let mut rows = Vec::new();
         for &path in paths {
             self.progress.step(path.name());
-            for shop in shops {
-                shop.load(path, WARM_UP).await?;
+            for target in targets {
+                target.load(path, WARM_UP).await?;
             }
             let mut rounds = Vec::new();
             for _ in 0..ROUNDS {
-                let on_files = shops[0].load(path, self.args.duration).await?;
-                let on_servers = shops[1].load(path, self.args.duration).await?;
+                let on_files = targets[0].load(path, self.args.duration).await?;
+                let on_servers = targets[1].load(path, self.args.duration).await?;
                 rounds.push((on_files, on_servers));
             }
             rows.push(Row { path, rounds });

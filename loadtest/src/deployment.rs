@@ -119,6 +119,7 @@ impl Deployment {
             .timeout(Duration::from_secs(2))
             .build()
             .context("make an HTTP client")?;
+        secrets::make(dir)?;
         let servers = servers::Servers::prepare(&options.backends).await?;
         let it = Self {
             shared: Arc::new(Shared {
@@ -131,8 +132,10 @@ impl Deployment {
             keepers: TaskTracker::new(),
             stop: CancellationToken::new(),
         };
-        secrets::make(&it.shared.dir)?;
-        it.shared.change(|_| ())?;
+        if let Err(error) = it.shared.change(|_| ()) {
+            it.stop().await;
+            return Err(error);
+        }
         let starting: Vec<_> = SERVICES.iter().map(|&service| it.begin(service)).collect();
         for ready in starting {
             if let Err(error) = wait(ready).await {

@@ -96,8 +96,15 @@ impl<'a> Lab<'a> {
         progress.step("logging shoppers in");
         let gateway = format!("http://{}", deployment.gateway()?);
         let tokens = tokio::select! {
-            tokens = accounts::shoppers(deployment.http(), &gateway, SHOPPERS) => tokens?,
-            () = stop.cancelled() => return Err(Interrupted.into()),
+            tokens = accounts::shoppers(deployment.http(), &gateway, SHOPPERS) => tokens,
+            () = stop.cancelled() => Err(Interrupted.into()),
+        };
+        let tokens = match tokens {
+            Ok(tokens) => tokens,
+            Err(error) => {
+                deployment.stop().await;
+                return Err(error);
+            }
         };
         let lab = Self {
             deployment,

@@ -39,11 +39,12 @@ pub(crate) async fn up(
     };
     let ready = began.elapsed().as_secs_f64();
     let gateway = format!("http://{}", deployment.gateway()?);
-    let tokens = Tokens {
-        shopper: accounts::shoppers(deployment.http(), &gateway, 1)
-            .await?
-            .remove(0),
-        admin: accounts::admin(deployment.http(), &gateway, run_dir.path()).await?,
+    let tokens = match Tokens::of(&deployment, &gateway, &run_dir).await {
+        Ok(tokens) => tokens,
+        Err(error) => {
+            deployment.stop().await;
+            return Err(error);
+        }
     };
     introduce(&mut io::stdout().lock(), &deployment, &run_dir, ready)?;
     invite(&mut io::stdout().lock(), &gateway, &tokens)?;
@@ -88,6 +89,17 @@ fn introduce(
 struct Tokens {
     shopper: String,
     admin: String,
+}
+
+impl Tokens {
+    async fn of(deployment: &Deployment, gateway: &str, run_dir: &RunDir) -> anyhow::Result<Self> {
+        let http = deployment.http();
+        let mut shoppers = accounts::shoppers(http, gateway, 1).await?;
+        Ok(Self {
+            shopper: shoppers.remove(0),
+            admin: accounts::admin(http, gateway, run_dir.path()).await?,
+        })
+    }
 }
 
 fn invite(out: &mut impl Write, gateway: &str, tokens: &Tokens) -> io::Result<()> {

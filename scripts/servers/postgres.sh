@@ -59,8 +59,10 @@ postgres_prepare() {
   local name
   for name in "${postgres_databases[@]}"; do
     if [[ -z $(postgres_sql <<<"SELECT 1 FROM pg_roles WHERE rolname = '$name'") ]]; then
-      postgres_sql <<<"CREATE ROLE $name LOGIN PASSWORD '$(<"$postgres_dir/$name.password")'"
+      postgres_sql <<<"CREATE ROLE $name LOGIN"
     fi
+    # The file may be newer than the role.
+    postgres_sql <<<"ALTER ROLE $name PASSWORD '$(<"$postgres_dir/$name.password")'"
     if [[ -z $(postgres_sql <<<"SELECT 1 FROM pg_database WHERE datname = '$name'") ]]; then
       postgres_sql <<<"CREATE DATABASE $name OWNER $name"
     fi

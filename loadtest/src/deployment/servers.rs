@@ -42,12 +42,19 @@ impl Servers {
         for &server in backends.servers() {
             it.add(server).await?;
         }
-        it.on_every_schema("CREATE SCHEMA").await?;
+        if let Err(error) = it.on_every_schema("CREATE SCHEMA").await {
+            // Why there is no schema is what is told.
+            _ = it.clear().await;
+            return Err(error);
+        }
         Ok(it)
     }
 
     async fn add(&mut self, server: Server) -> anyhow::Result<()> {
-        let own = |url: String, parameter: &str| format!("{url}?{parameter}={}", self.name);
+        let own = |url: String, parameter: &str| {
+            let sign = if url.contains('?') { '&' } else { '?' };
+            format!("{url}{sign}{parameter}={}", self.name)
+        };
         match server.role() {
             Role::Databases => {
                 for service in Service::WITH_DATABASE {
@@ -105,18 +112,29 @@ impl Servers {
 
     /// Leaves nothing of this deployment on the servers, but keys in a cache, which expire within minutes.
     pub(super) async fn clear(&self) -> anyhow::Result<()> {
-        self.on_every_schema("DROP SCHEMA IF EXISTS").await?;
-        if let Some(url) = &self.broker {
-            let url: BrokerUrl = url.parse().map_err(anyhow::Error::msg)?;
-            Broker::open(&url).await?.remove().await?;
-        }
-        if let Some(url) = &self.search {
-            let url = url.parse().map_err(anyhow::Error::msg)?;
-            search::Store::remove(&url).await?;
-        }
-        Ok(())
+        let databases = self.on_every_schema("DROP SCHEMA IF EXISTS").await;
+        let broker = self.clear_broker().await.context("empty the broker");
+        let search = self.clear_search().await.context("remove the index");
+        databases.and(broker).and(search)
     }
 
+    async fn clear_broker(&self) -> anyhow::Result<()> {
+        let Some(url) = &self.broker else {
+            return Ok(());
+        };
+        let url: BrokerUrl = url.parse().map_err(anyhow::Error::msg)?;
+        Ok(Broker::open(&url).await?.remove().await?)
+    }
+
+    async fn clear_search(&self) -> anyhow::Result<()> {
+        let Some(url) = &self.search else {
+            return Ok(());
+        };
+        let url = url.parse().map_err(anyhow::Error::msg)?;
+        search::Store::remove(&url).await
+    }
+
+    /// On all of them, also where one refuses; then its reason is returned.
     async fn on_every_schema(&self, verb: &str) -> anyhow::Result<()> {
         let cascade = if verb.starts_with("DROP") {
             " CASCADE"
@@ -124,6 +142,7 @@ impl Servers {
             ""
         };
         let statement = format!("{verb} {}{cascade}", self.name);
+        let mut all = Ok(());
         for (service, url) in &self.databases {
             let run = async {
                 let mut connection = PgConnection::connect(url).await?;
@@ -132,10 +151,10 @@ impl Servers {
                     .await?;
                 connection.close().await
             };
-            run.await
-                .with_context(|| format!("prepare the database of {service}"))?;
+            let done = run.await;
+            all = all.and(done.with_context(|| format!("prepare the database of {service}")));
         }
-        Ok(())
+        all
     }
 }
 
@@ -161,8 +180,9 @@ async fn reach(server: Server, variable: &str) -> anyhow::Result<String> {
 /// The first HOST:PORT of a URL.
 fn place(url: &str) -> Option<&str> {
     let rest = url.split_once("://")?.1;
-    let authority = rest.split(['/', '?', ',']).next()?;
-    let place = authority.rsplit_once('@').map_or(authority, |it| it.1);
+    let authority = rest.split(['/', '?']).next()?;
+    let hosts = authority.rsplit_once('@').map_or(authority, |it| it.1);
+    let place = hosts.split(',').next()?;
     place.contains(':').then_some(place)
 }
 
@@ -173,7 +193,7 @@ mod tests {
     #[test]
     fn the_place_of_a_url_has_no_password() {
         for (url, expected) in [
-            ("postgres://me:s3cret@db:5432/orders", Some("db:5432")),
+            ("postgres://me:s3,cret@db:5432/orders", Some("db:5432")),
             (
                 "amqp://guest:guest@127.0.0.1:5672/%2f",
                 Some("127.0.0.1:5672"),

@@ -36,6 +36,7 @@ pub(super) fn checks(it: &Measurement, promises: &[Promise], killed: &[Killed]) 
     }
     checks.push(orders_kept_coming(it, promises));
     checks.push(all_came_back(killed));
+    checks.push(load_went_on(it, killed));
     checks.push(validity::rest(it));
     checks.extend(audit::checks(promises, &it.ledgers));
     checks
@@ -72,6 +73,27 @@ fn all_came_back(killed: &[Killed]) -> Check {
     };
     Check::new(Group::Audit, "everything came back", outcome)
         .saw(observed, "all that was killed is ready again")
+}
+
+/// A kill that nobody felt, because the load was over before all was ready again, proves nothing.
+fn load_went_on(it: &Measurement, killed: &[Killed]) -> Check {
+    let length = it.plan.length();
+    let late = |it: &&Killed| it.ready_after.is_some_and(|after| it.at + after > length);
+    let late: Vec<_> = killed.iter().filter(late).map(|it| &it.victim).collect();
+    let outcome = if late.is_empty() {
+        Outcome::Pass
+    } else {
+        Outcome::Invalid
+    };
+    Check::new(
+        Group::Validity,
+        "the load went on through every kill",
+        outcome,
+    )
+    .saw(
+        format!("{} of {} ended after it", late.len(), killed.len()),
+        "all is ready again before the load ends",
+    )
 }
 
 /// What became of the orders that were acknowledged between each kill and the next.

@@ -4,7 +4,12 @@
 //! Two replicas of every service that has to do with events share the work. That the audit can fail is shown by the patches in
 //! `sabotage/`; that the probes are asked is shown by the services that must turn unready.
 
-use std::{collections::BTreeSet, process::Stdio, time::Duration};
+use std::{
+    collections::BTreeSet,
+    process::Stdio,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use tokio::{
@@ -86,7 +91,7 @@ async fn kill_all(
     for &server in servers {
         sleep_until(due).await;
         outages.push(outage(lab, server, began).await?);
-        due += INTERVAL;
+        due = (due + INTERVAL).max(Instant::now() + WARM_UP);
     }
     sleep_until(due).await;
     Ok(outages)
@@ -96,10 +101,12 @@ async fn outage(lab: &Lab<'_>, server: Server, began: Instant) -> anyhow::Result
     script("kill", server).await?;
     let at = Instant::now();
     let (tell, told) = watch::channel(false);
+    let unready = Unready::default();
     let mut watchers = JoinSet::new();
     for replica in lab.deployment().replicas() {
         let http = lab.deployment().http().clone();
-        watchers.spawn(watch_readiness(http, replica, told.clone()));
+        let (told, unready) = (told.clone(), Arc::clone(&unready));
+        watchers.spawn(watch_readiness(http, replica, told, unready));
     }
     sleep(AWAY).await;
     script("up", server).await?;
@@ -107,7 +114,7 @@ async fn outage(lab: &Lab<'_>, server: Server, began: Instant) -> anyhow::Result
     tell.send_replace(true);
     let ready = timeout(BACK_WITHIN, watchers.join_all()).await;
     let ready_after = ready.is_ok().then(|| at.elapsed());
-    let unready: BTreeSet<_> = ready.unwrap_or_default().into_iter().flatten().collect();
+    let unready = lock(&unready).clone();
     let services: BTreeSet<_> = unready.iter().map(|it| it.0).collect();
     Ok(Outage {
         server,
@@ -122,22 +129,31 @@ async fn outage(lab: &Lab<'_>, server: Server, began: Instant) -> anyhow::Result
     })
 }
 
-/// Asks `replica` until it is ready after the server has answered; returns it if it was not ready at any time.
+/// Replicas that said they were not ready.
+type Unready = Arc<Mutex<BTreeSet<(Service, u32)>>>;
+
+fn lock(unready: &Unready) -> MutexGuard<'_, BTreeSet<(Service, u32)>> {
+    unready.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Asks `replica` until it is ready after the server has answered, and notes it when it says that it is not. Whoever is
+/// too busy to answer says neither.
 async fn watch_readiness(
     http: reqwest::Client,
     replica: Replica,
     server_answers: watch::Receiver<bool>,
-) -> Option<(Service, u32)> {
+    unready: Unready,
+) {
     let url = format!("http://{}/readyz", replica.admin);
-    let mut was_unready = None;
     loop {
         // What it says may be from before the server answered, unless it was asked after.
         let last = *server_answers.borrow();
-        let answer = http.get(&url).send().await;
-        if !answer.is_ok_and(|it| it.status().is_success()) {
-            was_unready = Some((replica.service, replica.number));
-        } else if last {
-            return was_unready;
+        match http.get(&url).send().await {
+            Ok(answer) if answer.status().is_success() && last => return,
+            Ok(answer) if !answer.status().is_success() => {
+                lock(&unready).insert((replica.service, replica.number));
+            }
+            _ => (),
         }
         sleep(ASK_EVERY).await;
     }

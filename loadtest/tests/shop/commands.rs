@@ -68,7 +68,7 @@ fn a_service_that_does_not_start_is_told_with_its_last_words() {
     let place = Place::new();
     let output = place
         .loadtest(&["up", "--port", "0"])
-        .env("CACHE_URL", "floppy:")
+        .env("CACHE_TTL", "floppy")
         .output()
         .expect("run loadtest");
     let text = String::from_utf8_lossy(&output.stderr);

@@ -53,7 +53,7 @@ fn a_healthy_shop_reconciles_and_an_injected_fault_is_seen() {
     let read = |name: &str| std::fs::read_to_string(run.join(name)).expect(name);
     let kept: Value = serde_json::from_str(&read("verdict.json")).expect("JSON");
     assert_eq!(kept, verdict);
-    assert_eq!(verdict["schema_version"], 1);
+    assert_eq!(verdict["schema_version"], 2);
     let page = read("report.html");
     assert!(!page.contains("{{"), "every placeholder is filled");
     assert!(

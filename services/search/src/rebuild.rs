@@ -59,9 +59,9 @@ pub enum Outcome {
     None,
     /// It is under way.
     Running,
-    /// The index is that of the catalogue.
+    /// Every product of the catalogue is in the index, as new as there or newer.
     Done,
-    /// The index is what it was.
+    /// Searches go on with what the index has.
     Failed,
 }
 
@@ -155,7 +155,7 @@ impl Rebuilder {
             Error::Internal(cause) => format!("{cause:#}"),
             other => other.to_string(),
         };
-        tracing::error!(cause, "the index was not rebuilt and is what it was");
+        tracing::error!(cause, "the index was not rebuilt; searches go on");
         let mut status = self.lock();
         status.outcome = Outcome::Failed;
         status.seconds = begun.elapsed().as_secs_f64();

@@ -335,9 +335,22 @@ impl Building {
 
     /// Forgets it; the index in use stays what it is.
     pub(crate) async fn abandon(self) {
-        if let Err(error) = self.index.delete(&self.new).await {
+        if let Err(error) = self.withdraw().await {
             tracing::warn!(%error, index = self.new, "an unfinished index stays behind");
         }
+    }
+
+    /// Once it is not `next` any more nobody can put it in use. If it was not before either, it may be in use already: the
+    /// answer that said so got lost.
+    async fn withdraw(&self) -> Result<(), Failure> {
+        let (new, next, live) = (&self.new, &self.index.0.next, &self.index.0.live);
+        let remove = json!([{"remove": {"index": new, "alias": next, "must_exist": true}}]);
+        match self.index.move_aliases(remove).await {
+            Err(failure) if !failure.is(404) => return Err(failure),
+            Err(_) if self.index.in_use(live).await?.as_ref() == Some(new) => return Ok(()),
+            _ => (),
+        }
+        self.index.delete(new).await
     }
 }
 

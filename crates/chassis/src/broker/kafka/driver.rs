@@ -1,6 +1,6 @@
 //! What keeps a feed going: takes in what is received, and answers the server.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, thread, time::Duration};
 
 use rdkafka::{
     Message as _, Offset, TopicPartitionList, consumer::Consumer as _, error::KafkaResult,
@@ -126,7 +126,15 @@ impl Driver {
         match self.changes.front() {
             Some(Change::Assigned(partitions)) if self.asking.is_none() => {
                 let (member, partitions) = (Arc::clone(&self.member), partitions.clone());
-                let ask = move || member.committed_offsets(partitions, CALL_TIMEOUT);
+                let ask = move || {
+                    let known = member.committed_offsets(partitions, CALL_TIMEOUT);
+                    let known = known.and_then(|it| {
+                        let failed = it.elements().iter().find_map(|it| it.error().err());
+                        failed.map_or(Ok(it), Err)
+                    });
+                    // They are asked for again, but not without a pause.
+                    known.inspect_err(|_| thread::sleep(TICK))
+                };
                 self.asking = Some(spawn_blocking(ask));
             }
             Some(Change::Revoked(partitions)) => {
@@ -139,10 +147,6 @@ impl Driver {
 
     /// Opens the partitions that were assigned, where whoever had them before stopped.
     fn take(&mut self, known: KafkaResult<TopicPartitionList>) {
-        let known = known.and_then(|it| {
-            let failed = it.elements().iter().find_map(|it| it.error().err());
-            failed.map_or(Ok(it), Err)
-        });
         let mut known = match known {
             Ok(known) => known,
             Err(error) => {
