@@ -7,8 +7,9 @@ mod junit;
 pub(crate) mod table;
 
 use std::{
+    fs,
     io::{self, Write as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use anyhow::Context as _;
@@ -27,11 +28,10 @@ pub(crate) fn write(run_dir: &RunDir, document: &Document) -> anyhow::Result<()>
 
 /// Says where the newest report is, or has the desktop open it.
 pub(crate) fn show_newest(runs: &Path, open: bool) -> anyhow::Result<()> {
-    let latest = runs.join("latest").join("report.html");
-    let report = latest.canonicalize().with_context(|| {
+    let report = newest(runs).with_context(|| {
         format!(
-            "find a report at {}: run an experiment first",
-            latest.display()
+            "find a report in {}: run an experiment first",
+            runs.display()
         )
     })?;
     if !open {
@@ -52,4 +52,13 @@ pub(crate) fn show_newest(runs: &Path, open: bool) -> anyhow::Result<()> {
         report.display()
     );
     Ok(())
+}
+
+/// The report of the newest run that has one: `up` and `compare` leave none. Names of runs begin with their time.
+fn newest(runs: &Path) -> Option<PathBuf> {
+    let entries = fs::read_dir(runs).ok()?.filter_map(Result::ok);
+    let real = entries.filter(|it| it.file_type().is_ok_and(|it| it.is_dir()));
+    let reports = real.map(|it| it.path().join("report.html"));
+    let newest = reports.filter(|it| it.exists()).max()?;
+    newest.canonicalize().ok()
 }

@@ -24,8 +24,12 @@ elasticsearch_up() {
     echo $! >"$elasticsearch_dir/pid"
   fi
   # The first start fetches 40 MB and compiles.
-  eventually 300 elasticsearch_answers || fail "Elasticsearch did not start, see $elasticsearch_dir/log"
+  eventually 300 elasticsearch_decided || true
+  elasticsearch_answers >/dev/null 2>&1 || fail "Elasticsearch did not start, see $elasticsearch_dir/log"
 }
+
+# Whether it answers, or has ended without.
+elasticsearch_decided() { elasticsearch_answers || ! lives "$elasticsearch_dir/pid" "$elasticsearch_dir"; }
 
 elasticsearch_down() { stop "$elasticsearch_dir/pid" "$elasticsearch_dir"; }
 

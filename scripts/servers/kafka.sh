@@ -27,8 +27,9 @@ kafka_answers() {
 
 # No answer has the server's version in it, but every release has a format of metadata of its own, which is called after it.
 kafka_version() {
-  kafka_answers &&
-    "$kafka_node" tool FeatureCommand --bootstrap-server "127.0.0.1:$kafka_port" describe |
+  local features=("$kafka_node" tool FeatureCommand --bootstrap-server "127.0.0.1:$kafka_port")
+  if [[ $engine == docker ]]; then features=(/opt/kafka/bin/kafka-features.sh --bootstrap-server localhost:19092); fi
+  kafka_answers && at kafka "${features[@]}" describe |
     sed -n 's/^Feature: metadata.version.*SupportedMaxVersion: \([^[:space:]]*\).*/\1/p'
 }
 

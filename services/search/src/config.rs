@@ -34,7 +34,7 @@ pub struct Config {
         value_name = "URL"
     )]
     pub broker_url: BrokerUrl,
-    /// Where the catalogue is, from which the index is rebuilt: `file:PATH` or `http://IP:PORT`
+    /// Where the catalogue is, from which the index is rebuilt: `file:PATH`, `dns://NAME:PORT` or `http://IP:PORT`
     #[arg(
         long,
         env,

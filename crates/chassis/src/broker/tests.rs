@@ -276,11 +276,12 @@ async fn nobody_starves_with_busy_cores(place: &Place) {
             thread::spawn(move || run(consume(url, queue, over, [there, heard])))
         })
         .collect();
-    if matches!(url, BrokerUrl::Kafka(_)) {
-        // A consumer has to be let into its group first, and those that are there make room: a second or two, once, in which
-        // events wait. The lag is that of a group that is complete.
-        wait_for(&there, consumers.len(), "consumers are there");
-    }
+    // A server has to make its queues first, or let a consumer into its group: a second or two, once, in which events wait.
+    wait_for(&there, consumers.len(), "consumers are there");
+    let clock = thread::spawn({
+        let over = Arc::clone(&over);
+        move || worst_lateness(&over)
+    });
     let producers: Vec<_> = kinds
         .into_iter()
         .map(|fact| {
@@ -305,13 +306,27 @@ async fn nobody_starves_with_busy_cores(place: &Place) {
     for spinner in spinners {
         spinner.join().unwrap();
     }
-    show(&format!("the worst lag was {worst:?}"));
+    let late = clock.join().unwrap();
+    show(&format!(
+        "the worst lag was {worst:?}, while a thread was at most {late:?} late"
+    ));
     assert_eq!(seen.len(), 4 * EVENTS as usize, "every event arrived");
     assert!(seen.values().all(|it| *it == 1), "and none of them twice");
-    assert!(
-        worst < Duration::from_secs(1),
-        "the worst lag was {worst:?}"
-    );
+    // An event passes some ten threads, here and at the server, each as late as the machine makes it.
+    let limit = Duration::from_secs(1) + 10 * late;
+    assert!(worst < limit, "the worst lag was {worst:?}");
+}
+
+/// How much later than it should a thread woke that sleeps again and again: what the machine does to everybody.
+fn worst_lateness(over: &AtomicBool) -> Duration {
+    let nap = Duration::from_millis(5);
+    let mut worst = Duration::ZERO;
+    while !over.load(Ordering::Relaxed) {
+        let start = Instant::now();
+        thread::sleep(nap);
+        worst = worst.max(start.elapsed().saturating_sub(nap));
+    }
+    worst
 }
 
 fn wait_for(count: &AtomicU32, enough: usize, what: &str) {
