@@ -60,6 +60,15 @@ impl Experiment {
         }
     }
 
+    /// What its shop finds in its environment beside the usual. Where servers are away an order waits: were it cancelled after
+    /// 30 s, a server that starts slowly would decide how many are confirmed.
+    pub(crate) fn environment(self) -> Vec<(&'static str, &'static str)> {
+        match self {
+            Self::Outage => vec![("ORDER_TIMEOUT", "2m")],
+            Self::Baseline | Self::Crash => Vec::new(),
+        }
+    }
+
     /// Carries it out on a shop of its own.
     pub(crate) async fn run(
         self,
@@ -70,7 +79,7 @@ impl Experiment {
         stop: &CancellationToken,
     ) -> anyhow::Result<ExperimentReport> {
         let began = Instant::now();
-        let lab = Lab::open(run_dir, self.name(), args, seed, progress, stop).await?;
+        let lab = Lab::open(run_dir, self, args, seed, progress, stop).await?;
         let arms: anyhow::Result<Vec<ArmReport>> = match self {
             Self::Baseline => baseline::run(&lab).await,
             Self::Crash => crash::run(&lab).await,

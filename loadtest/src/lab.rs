@@ -21,6 +21,7 @@ use crate::{
         plan::{Phase, Plan},
     },
     evidence::{Evidence, collect::Window, otlp::Receiver},
+    experiments::Experiment,
     personas::NOMINAL,
     progress::Progress,
     recording::Recording,
@@ -71,21 +72,21 @@ pub(crate) struct Lab<'a> {
 impl<'a> Lab<'a> {
     pub(crate) async fn open(
         run_dir: &RunDir,
-        experiment: &str,
+        experiment: Experiment,
         args: &'a RunArgs,
         seed: u64,
         progress: &'a Progress,
         stop: &'a CancellationToken,
     ) -> anyhow::Result<Self> {
         progress.step("starting the shop");
-        let dir = run_dir.path().join(experiment);
+        let dir = run_dir.path().join(experiment.name());
         let receiver = Receiver::start().await?;
         let said = progress.clone();
         let options = Options {
             gateway_port: 0,
             otlp: Some(receiver.address),
             backends: args.backends.clone(),
-            environment: Vec::new(),
+            environment: experiment.environment(),
             restart: true,
             tell: Box::new(move |text| said.say(text)),
         };

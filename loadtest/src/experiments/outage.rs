@@ -32,7 +32,7 @@ use crate::{
 /// How long a server is away before it is started again.
 const AWAY: Duration = Duration::from_secs(10);
 /// Between two kills, and after the last: the server starts, and the shop catches up.
-const INTERVAL: Duration = Duration::from_secs(35);
+const INTERVAL: Duration = Duration::from_mins(1);
 /// Before the first kill.
 const WARM_UP: Duration = Duration::from_secs(5);
 /// A service that is not ready by then, counted from its server's answer, stays away.
