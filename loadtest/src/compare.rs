@@ -126,16 +126,12 @@ impl Shop {
             tell: Box::new(|text| _ = writeln!(io::stderr(), "{text}")),
         };
         let deployment = Deployment::start(dir, options).await?;
-        match Target::of(&deployment).await {
-            Ok(target) => Ok(Self {
-                deployment,
-                target: Arc::new(target),
-            }),
-            Err(error) => {
-                deployment.stop().await;
-                Err(error)
-            }
-        }
+        let target = Target::of(&deployment).await;
+        let (deployment, target) = deployment.or_stop(target).await?;
+        Ok(Self {
+            deployment,
+            target: Arc::new(target),
+        })
     }
 }
 
@@ -242,20 +238,14 @@ impl Comparison<'_> {
         self.progress.step("starting two shops");
         let files = Shop::start(&dir.join("files"), &Backends::default(), cached).await?;
         let servers = Shop::start(&dir.join("servers"), &self.args.backends, cached).await;
-        let servers = match servers {
-            Ok(servers) => servers,
-            Err(error) => {
-                files.deployment.stop().await;
-                return Err(error);
-            }
-        };
-        let targets = [Arc::clone(&files.target), Arc::clone(&servers.target)];
+        let (files_deployment, servers) = files.deployment.or_stop(servers).await?;
+        let targets = [files.target, servers.target];
         let rows = tokio::select! {
             rows = self.load(&targets, paths) => rows,
             () = self.stop.cancelled() => Err(Interrupted.into()),
         };
         self.progress.step("stopping both");
-        files.deployment.stop().await;
+        files_deployment.stop().await;
         servers.deployment.stop().await;
         rows
     }

@@ -132,18 +132,28 @@ impl Deployment {
             keepers: TaskTracker::new(),
             stop: CancellationToken::new(),
         };
-        if let Err(error) = it.shared.change(|_| ()) {
-            it.stop().await;
-            return Err(error);
-        }
-        let starting: Vec<_> = SERVICES.iter().map(|&service| it.begin(service)).collect();
+        let ready = it.first_replicas().await;
+        Ok(it.or_stop(ready).await?.0)
+    }
+
+    async fn first_replicas(&self) -> anyhow::Result<()> {
+        self.shared.change(|_| ())?;
+        let starting: Vec<_> = SERVICES.iter().map(|&it| self.begin(it)).collect();
         for ready in starting {
-            if let Err(error) = wait(ready).await {
-                it.stop().await;
-                return Err(error);
+            wait(ready).await?;
+        }
+        Ok(())
+    }
+
+    /// Goes on with what was `made` in the shop; where that failed, stops it first.
+    pub(crate) async fn or_stop<T>(self, made: anyhow::Result<T>) -> anyhow::Result<(Self, T)> {
+        match made {
+            Ok(made) => Ok((self, made)),
+            Err(error) => {
+                self.stop().await;
+                Err(error)
             }
         }
-        Ok(it)
     }
 
     /// Starts one more replica of `service` and waits until it is ready.

@@ -18,7 +18,7 @@ use crate::{
     engine::{
         Counts,
         parent::{self, Load},
-        plan::{Phase, Plan},
+        plan::{Arrivals, Phase, Plan},
     },
     evidence::{Evidence, collect::Window, otlp::Receiver},
     experiments::Experiment,
@@ -100,13 +100,7 @@ impl<'a> Lab<'a> {
             tokens = accounts::shoppers(deployment.http(), &gateway, SHOPPERS) => tokens,
             () = stop.cancelled() => Err(Interrupted.into()),
         };
-        let tokens = match tokens {
-            Ok(tokens) => tokens,
-            Err(error) => {
-                deployment.stop().await;
-                return Err(error);
-            }
-        };
+        let (deployment, tokens) = deployment.or_stop(tokens).await?;
         let lab = Self {
             deployment,
             receiver,
@@ -227,6 +221,17 @@ impl<'a> Lab<'a> {
             output: self.dir.join(arm),
             starve_ms: self.args.starve_ms,
         })
+    }
+
+    /// A phase of so many seconds at the nominal load.
+    pub(crate) fn nominal(&self, name: &str, seconds: f64) -> Phase {
+        Phase {
+            name: name.to_owned(),
+            seconds,
+            arrivals: Arrivals::Poisson {
+                rate: self.args.rate,
+            },
+        }
     }
 
     pub(crate) fn deployment(&self) -> &Deployment {

@@ -39,13 +39,8 @@ pub(crate) async fn up(
     };
     let ready = began.elapsed().as_secs_f64();
     let gateway = format!("http://{}", deployment.gateway()?);
-    let tokens = match Tokens::of(&deployment, &gateway, &run_dir).await {
-        Ok(tokens) => tokens,
-        Err(error) => {
-            deployment.stop().await;
-            return Err(error);
-        }
-    };
+    let tokens = Tokens::of(&deployment, &gateway, &run_dir).await;
+    let (deployment, tokens) = deployment.or_stop(tokens).await?;
     introduce(&mut io::stdout().lock(), &deployment, &run_dir, ready)?;
     invite(&mut io::stdout().lock(), &gateway, &tokens)?;
     stop.cancelled().await;

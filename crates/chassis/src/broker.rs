@@ -28,6 +28,13 @@ pub(crate) const PREFETCH: u16 = 16;
 /// A delivery that is not settled by then comes again, to any replica: its consumer has died.
 pub(crate) const LEASE: Duration = Duration::from_secs(5);
 
+/// The longest a delivery is kept by who cannot put it aside because the server takes no messages.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// The wait between attempts at something a server did not do.
+const PAUSE: Duration = Duration::from_millis(250);
+/// The longest a readiness check of a server may take: it is given up after a second.
+const PING_TIMEOUT: Duration = Duration::from_millis(800);
+
 /// Which broker, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BrokerUrl {

@@ -25,7 +25,10 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
 
 use self::remote::Remote;
-use crate::{Error, config::scheme};
+use crate::{
+    Error,
+    config::{check_name, scheme},
+};
 
 /// Entries live shorter than they may by up to this share, chosen at random, so that what was loaded together does not
 /// expire together.
@@ -33,8 +36,6 @@ const JITTER: f64 = 0.1;
 
 /// What a URL of a cache looks like.
 const EXPECTED: &str = "expected memory:, redis://HOST:PORT or memcached://HOST:PORT, and ?prefix=NAME if the server is shared";
-/// Memcached takes keys of at most 250 bytes.
-const MAX_PREFIX: usize = 64;
 
 /// Which cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,11 +77,8 @@ impl FromStr for CachePlace {
         let rest = text.strip_prefix("//").ok_or(EXPECTED)?;
         let (address, query) = rest.split_once('?').unwrap_or((rest, "prefix="));
         let prefix = query.strip_prefix("prefix=").ok_or(EXPECTED)?;
-        let fits = |it: u8| it.is_ascii_alphanumeric() || b"._-".contains(&it);
-        if prefix.len() > MAX_PREFIX || !prefix.bytes().all(fits) {
-            return Err(format!(
-                "prefix is at most {MAX_PREFIX} of A-Z, a-z, 0-9, '.', '_' and '-'"
-            ));
+        if !prefix.is_empty() {
+            check_name("prefix", prefix)?;
         }
         if address.is_empty() {
             return Err(EXPECTED.to_owned());

@@ -19,7 +19,7 @@ use telemetry::{Origin, names};
 use tokio::sync::Notify;
 
 use crate::{
-    Broker, BrokerUrl, Database, Error, Executor, Host, Migrations, Transaction,
+    BrokerUrl, Database, Error, Executor, Host, Migrations, Transaction,
     clock::{new_id, now_ms, rfc3339},
     query,
 };
@@ -44,8 +44,7 @@ static OUTBOX: LazyLock<Gauge> = LazyLock::new(|| {
 /// A service's way to tell and hear events; cloning shares it.
 #[derive(Debug, Clone)]
 pub struct Messaging {
-    service: &'static str,
-    broker: Broker,
+    subscription: Subscription,
     database: Database,
     /// Something was just told.
     told: Arc<Notify>,
@@ -67,10 +66,8 @@ impl Messaging {
             .migrate(&MIGRATIONS)
             .await
             .context("make the outbox and the inbox")?;
-        let Subscription { broker, .. } = Subscription::open(host, service, url).await?;
         let it = Self {
-            service,
-            broker,
+            subscription: Subscription::open(host, service, url).await?,
             database: database.clone(),
             told: Arc::default(),
         };
@@ -104,7 +101,7 @@ impl Messaging {
         let event = Event {
             specversion: "1.0".to_owned(),
             id: new_id("e"),
-            source: format!("/{}", self.service),
+            source: format!("/{}", self.subscription.service),
             subject: subject.to_owned(),
             time: rfc3339(now_ms()),
             traceparent: origin.traceparent,
@@ -129,14 +126,7 @@ impl Messaging {
         F: Fn(Event) -> R + Send + Sync + 'static,
         R: Future<Output = Result<(), Error>> + Send + 'static,
     {
-        self.subscription().consume(host, handle);
-    }
-
-    fn subscription(&self) -> Subscription {
-        Subscription {
-            service: self.service,
-            broker: self.broker.clone(),
-        }
+        self.subscription.consume(host, handle);
     }
 
     /// Whether `event` is new to this service, which it is not any more once `transaction` is committed. Another transaction

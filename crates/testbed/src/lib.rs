@@ -1,17 +1,20 @@
-//! Where tests keep what they write: one suite runs on every kind of backing service.
+//! Where tests keep what they write and serve what they test: one suite runs on every kind of backing service.
 //!
 //! A test takes a [`Databases`] and opens what [`Databases::url`] names; [`on_every_database`] makes two tests of it, one on
 //! `SQLite` and one on the `PostgreSQL` that `scripts/backends env` names.
 
 use std::{
     env,
+    net::SocketAddr,
     path::PathBuf,
     sync::atomic::{AtomicU32, Ordering},
     time::SystemTime,
 };
 
+use axum::Router;
 use sqlx::{Connection as _, PgConnection, SqliteConnection};
 use tempfile::TempDir;
+use tokio::net::TcpListener;
 
 /// Databases of a test's own, one for each name, all of one kind.
 #[derive(Debug)]
@@ -82,6 +85,14 @@ impl Databases {
     pub fn path(&self, name: &str) -> PathBuf {
         self.files.path().join(name)
     }
+}
+
+/// Serves `app` on a port of its own until the test's runtime ends, and says where.
+pub async fn serve(app: Router) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("its address");
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    address
 }
 
 /// Where the `PostgreSQL` database of the service called `name` is.

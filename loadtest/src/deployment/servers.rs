@@ -42,7 +42,10 @@ impl Servers {
         for &server in backends.servers() {
             it.add(server).await?;
         }
-        if let Err(error) = it.on_every_schema("CREATE SCHEMA").await {
+        if let Err(error) = it
+            .in_every_database(&format!("CREATE SCHEMA {}", it.name))
+            .await
+        {
             // Why there is no schema is what is told.
             _ = it.clear().await;
             return Err(error);
@@ -112,7 +115,8 @@ impl Servers {
 
     /// Leaves nothing of this deployment on the servers, but keys in a cache, which expire within minutes.
     pub(super) async fn clear(&self) -> anyhow::Result<()> {
-        let databases = self.on_every_schema("DROP SCHEMA IF EXISTS").await;
+        let drop = format!("DROP SCHEMA IF EXISTS {} CASCADE", self.name);
+        let databases = self.in_every_database(&drop).await;
         let broker = self.clear_broker().await.context("empty the broker");
         let search = self.clear_search().await.context("remove the index");
         databases.and(broker).and(search)
@@ -135,18 +139,12 @@ impl Servers {
     }
 
     /// On all of them, also where one refuses; then its reason is returned.
-    async fn on_every_schema(&self, verb: &str) -> anyhow::Result<()> {
-        let cascade = if verb.starts_with("DROP") {
-            " CASCADE"
-        } else {
-            ""
-        };
-        let statement = format!("{verb} {}{cascade}", self.name);
+    async fn in_every_database(&self, statement: &str) -> anyhow::Result<()> {
         let mut all = Ok(());
         for (service, url) in &self.databases {
             let run = async {
                 let mut connection = PgConnection::connect(url).await?;
-                sqlx::query(AssertSqlSafe(statement.as_str()))
+                sqlx::query(AssertSqlSafe(statement))
                     .execute(&mut connection)
                     .await?;
                 connection.close().await

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     audit::judge as audit,
     deployment::Service,
-    engine::plan::{Arrivals, Phase},
+    engine::plan::Phase,
     evidence::{reconcile::reconcile, saga, traces},
     lab::{Lab, Measurement},
     report::{arm, document::ArmReport},
@@ -61,14 +61,10 @@ pub(super) async fn run(lab: &Lab<'_>) -> anyhow::Result<Vec<ArmReport>> {
 }
 
 fn phases(lab: &Lab<'_>, seconds: f64) -> Vec<Phase> {
-    let phase = |name: &str, seconds| Phase {
-        name: name.to_owned(),
-        seconds,
-        arrivals: Arrivals::Poisson {
-            rate: lab.args.rate,
-        },
-    };
-    vec![phase("warm-up", WARM_UP_S), phase("measured", seconds)]
+    vec![
+        lab.nominal("warm-up", WARM_UP_S),
+        lab.nominal("measured", seconds),
+    ]
 }
 
 fn report(it: &Measurement, description: &str, expectation: Expectation) -> ArmReport {

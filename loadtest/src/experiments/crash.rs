@@ -12,7 +12,6 @@ use super::kills::{self, Killed};
 use crate::{
     audit::judge as audit,
     deployment::{Deployment, SERVICES, Service},
-    engine::plan::{Arrivals, Phase},
     lab::Lab,
     report::{arm, document::ArmReport},
     verdict::Expectation,
@@ -33,13 +32,7 @@ pub(super) async fn run(lab: &Lab<'_>) -> anyhow::Result<Vec<ArmReport>> {
     let victims = SERVICES.repeat(ROUNDS);
     let kills = u32::try_from(victims.len()).unwrap_or(u32::MAX);
     let length = WARM_UP + INTERVAL * kills + INTERVAL;
-    let phase = Phase {
-        name: "kills".to_owned(),
-        seconds: length.as_secs_f64(),
-        arrivals: Arrivals::Poisson {
-            rate: lab.args.rate,
-        },
-    };
+    let phase = lab.nominal("kills", length.as_secs_f64());
     let kill_all = async |began| kill_all(lab.deployment(), &victims, began).await;
     let (it, killed) = lab.measure_while("kills", vec![phase], kill_all).await?;
     let description = "Every service is killed with SIGKILL, one after the other, twice.";

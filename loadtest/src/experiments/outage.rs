@@ -19,11 +19,13 @@ use tokio::{
     time::{Instant, sleep, sleep_until, timeout},
 };
 
-use super::kills::{self, Killed};
+use super::{
+    kills::{self, Killed},
+    validity,
+};
 use crate::{
     audit::judge as audit,
     deployment::{Replica, SERVICES, Server, Service, backends::Role},
-    engine::plan::{Arrivals, Phase},
     lab::Lab,
     report::{arm, document::ArmReport},
     verdict::{Check, Expectation, Group, Outcome},
@@ -56,13 +58,8 @@ pub(super) async fn run(lab: &Lab<'_>) -> anyhow::Result<Vec<ArmReport>> {
         lab.deployment().add(service).await?;
     }
     let outages = u32::try_from(servers.len()).unwrap_or(u32::MAX);
-    let phase = Phase {
-        name: "outages".to_owned(),
-        seconds: (WARM_UP + INTERVAL * outages).as_secs_f64(),
-        arrivals: Arrivals::Poisson {
-            rate: lab.args.rate,
-        },
-    };
+    let length = WARM_UP + INTERVAL * outages;
+    let phase = lab.nominal("outages", length.as_secs_f64());
     let disturb = async |began| kill_all(lab, servers, began).await;
     let (it, outages) = lab.measure_while("outages", vec![phase], disturb).await?;
     let description = format!(
@@ -75,7 +72,7 @@ pub(super) async fn run(lab: &Lab<'_>) -> anyhow::Result<Vec<ArmReport>> {
     let killed: Vec<_> = outages.into_iter().map(|it| it.killed).collect();
     let mut checks = kills::checks(&it, &promises, &killed);
     checks.push(truth);
-    checks.push(nobody_died(&it.incidents));
+    checks.push(validity::deaths(Group::Audit, "no service died", &it));
     let mut report = arm::report(&it, &description, Expectation::Holds, 0, checks);
     report.kills = kills::table(&killed, &it, &promises);
     Ok(vec![report])
@@ -219,15 +216,4 @@ fn readiness(outages: &[Outage], replicas: &[Replica]) -> Check {
             "whoever needs the server is not ready while it is away, and nobody else is",
         )
         .because(wrong)
-}
-
-fn nobody_died(incidents: &[String]) -> Check {
-    let outcome = if incidents.is_empty() {
-        Outcome::Pass
-    } else {
-        Outcome::Fail
-    };
-    Check::new(Group::Audit, "no service died", outcome)
-        .saw(format!("{} died", incidents.len()), "none died")
-        .because(incidents.to_vec())
 }

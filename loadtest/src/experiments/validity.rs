@@ -26,14 +26,21 @@ pub(super) fn checks(it: &Measurement) -> Vec<Check> {
     }
     checks.push(telemetry_drops(it));
     if !it.incidents.is_empty() {
-        let count = it.incidents.len();
-        checks.push(
-            Check::new(Group::Validity, "every process lived", Outcome::Fail)
-                .saw(format!("{count} died"), "none died")
-                .because(it.incidents.clone()),
-        );
+        checks.push(deaths(Group::Validity, "every process lived", it));
     }
     checks
+}
+
+/// Whether nothing died that was not killed on purpose.
+pub(super) fn deaths(group: Group, name: &str, it: &Measurement) -> Check {
+    let outcome = if it.incidents.is_empty() {
+        Outcome::Pass
+    } else {
+        Outcome::Fail
+    };
+    Check::new(group, name, outcome)
+        .saw(format!("{} died", it.incidents.len()), "none died")
+        .because(it.incidents.clone())
 }
 
 /// The engine did not finish, and `how` it ended instead.

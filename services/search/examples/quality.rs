@@ -3,35 +3,16 @@
 //! `cargo run --release -p search --example quality`; with `--features elasticsearch -- http://HOST:PORT` there as well.
 #![expect(clippy::print_stdout, reason = "a report for the terminal")]
 
+#[path = "../tests/api/queries.rs"]
+mod queries;
+
 use std::time::{Duration, Instant};
 
 use api::{SearchQuery, SearchResults};
 use clap::Parser as _;
+use queries::QUERIES;
 use search::{Config, Store};
 
-/// Plain words, phrases, plurals, other forms, typing errors, beginnings, and words that no product has all of.
-const QUERIES: [&str; 20] = [
-    "bookshelf",
-    "bookshelves",
-    "oak desk",
-    "desk lamp",
-    "red tent",
-    "coffe grinder",
-    "headphons",
-    "running",
-    "camp stove",
-    "light",
-    "reading light",
-    "children",
-    "blue mug",
-    "sturdy backpack for hiking",
-    "vintge turntabel",
-    "kni",
-    "chef's knife",
-    "outdoor",
-    "quiet keybord",
-    "green glass",
-];
 const ROUNDS: usize = 20;
 
 #[tokio::main]

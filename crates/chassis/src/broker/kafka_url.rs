@@ -2,10 +2,10 @@
 
 use std::{fmt, str::FromStr};
 
+use crate::config::check_name;
+
 /// The names' first part, unless the URL has another.
 const PREFIX: &str = "windtunnel";
-/// The longest such part: names of topics have at most 249 bytes.
-const MAX_PREFIX: usize = 64;
 
 /// `kafka://HOST:PORT,HOST:PORT…?topics=PREFIX`: some of the servers of one cluster; they name the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,12 +34,7 @@ impl FromStr for KafkaUrl {
         }
         let mut pairs = query.split('&').filter_map(|it| it.split_once('='));
         let prefix = pairs.find(|it| it.0 == "topics").map_or(PREFIX, |it| it.1);
-        let fits = |it: u8| it.is_ascii_alphanumeric() || b"._-".contains(&it);
-        if prefix.is_empty() || prefix.len() > MAX_PREFIX || !prefix.bytes().all(fits) {
-            return Err(format!(
-                "topics is 1 to {MAX_PREFIX} of A-Z, a-z, 0-9, '.', '_' and '-'"
-            ));
-        }
+        check_name("topics", prefix)?;
         Ok(Self {
             servers: servers.to_owned(),
             prefix: prefix.to_owned(),

@@ -44,15 +44,8 @@ use self::{
     message::{Outgoing, attempt, event_id},
     topology::Names,
 };
-use super::{Delivery, LEASE, Settlement};
+use super::{Delivery, LEASE, PAUSE, PING_TIMEOUT, SETTLE_TIMEOUT, Settlement};
 use crate::Error;
-
-/// The longest a delivery is kept by who cannot put it aside because the server takes no messages.
-const SETTLE_TIMEOUT: Duration = Duration::from_secs(30);
-/// The wait between attempts to put it aside.
-const PAUSE: Duration = Duration::from_millis(250);
-/// The longest a readiness check may take: it is given up after a second.
-const PING_TIMEOUT: Duration = Duration::from_millis(800);
 
 /// Every queue; cloning shares the connections.
 #[derive(Clone)]

@@ -15,7 +15,7 @@ impl Messaging {
         F: Fn(Overheard) -> R + Send + Sync + 'static,
         R: Future<Output = ()> + Send + 'static,
     {
-        let subscription = self.subscription();
+        let subscription = self.subscription.clone();
         host.spawn("overheard events", move |stop| {
             subscription.hear(stop, handle)
         });

@@ -83,7 +83,7 @@ impl Messaging {
                 request_id: event.requestid.take(),
             };
             let kind = event.fact.kind();
-            let send = Sending::start(self.broker.system(), kind, &event.id, &origin);
+            let send = Sending::start(self.subscription.broker.system(), kind, &event.id, &origin);
             let origin = send.origin();
             event.traceparent = origin.traceparent;
             event.tracestate = origin.tracestate;
@@ -93,7 +93,7 @@ impl Messaging {
             handed_over.push(*seq);
         }
         if !events.is_empty() {
-            self.broker.publish(&events).await?;
+            self.subscription.broker.publish(&events).await?;
             sending.into_iter().for_each(Sending::finish);
             self.forget(handed_over).await?;
         }

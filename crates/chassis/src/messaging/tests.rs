@@ -99,7 +99,7 @@ async fn what_cannot_be_read_stays_in_the_outbox_and_holds_nothing_up(place: &Pl
     transaction.commit().await.unwrap();
     tell(&orders, "readable").await;
     eventually("the readable one is handed over", async || {
-        let depth = orders.broker.depth("payments").await;
+        let depth = orders.subscription.broker.depth("payments").await;
         depth.unwrap().messages == 1
     })
     .await;
@@ -135,6 +135,7 @@ async fn a_poison_event_is_given_up_and_blocks_nobody(place: &Place) {
     assert!(times("poison") < 5, "they did not wait for the poison");
     eventually("the poison is given up", async || {
         payments
+            .subscription
             .broker
             .depth("payments")
             .await
@@ -144,7 +145,12 @@ async fn a_poison_event_is_given_up_and_blocks_nobody(place: &Place) {
     })
     .await;
     assert_eq!(times("poison"), 5);
-    let letters = payments.broker.dead_letters("payments").await.unwrap();
+    let letters = payments
+        .subscription
+        .broker
+        .dead_letters("payments")
+        .await
+        .unwrap();
     assert_eq!(
         (letters[0].attempts, letters[0].reason.as_str()),
         (5, "internal")
@@ -171,7 +177,12 @@ async fn an_event_waits_for_what_is_away_however_long_that_takes(place: &Place) 
     })
     .await;
     eventually("nothing is left of it", async || {
-        let depth = payments.broker.depth("payments").await.unwrap();
+        let depth = payments
+            .subscription
+            .broker
+            .depth("payments")
+            .await
+            .unwrap();
         (depth.messages, depth.dead_letters) == (0, 0)
     })
     .await;
@@ -196,9 +207,18 @@ async fn who_ends_leaves_nothing_behind_and_nothing_tried(place: &Place) {
     let mut rest = Vec::new();
     let (_host, second) = open(place, "payments").await;
     eventually("the rest is there", async || {
-        let claimed = second.broker.claim("payments", 40).await.unwrap();
+        let claimed = second
+            .subscription
+            .broker
+            .claim("payments", 40)
+            .await
+            .unwrap();
         for delivery in &claimed {
-            let done = second.broker.settle(delivery, Settlement::Done).await;
+            let done = second
+                .subscription
+                .broker
+                .settle(delivery, Settlement::Done)
+                .await;
             done.unwrap();
         }
         rest.extend(claimed);

@@ -23,12 +23,7 @@ async fn serve(data: &Databases) -> SocketAddr {
         body: 65536,
     };
     let app = public(app(store), limits, Caller::Trusted);
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .await
-        .expect("a port");
-    let address = listener.local_addr().expect("its address");
-    tokio::spawn(async move { axum::serve(listener, app).await });
-    address
+    testbed::serve(app).await
 }
 
 fn client(address: SocketAddr) -> InventoryClient<GrpcUpstream> {

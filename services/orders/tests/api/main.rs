@@ -142,12 +142,7 @@ async fn listen(app: axum::Router) -> SocketAddr {
         body: 65536,
     };
     let app = public(app, limits, Caller::Trusted);
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .await
-        .expect("a port");
-    let address = listener.local_addr().expect("its address");
-    tokio::spawn(async move { axum::serve(listener, app).await });
-    address
+    testbed::serve(app).await
 }
 
 fn order(product: u32, quantity: i64, card: &str) -> NewOrder {

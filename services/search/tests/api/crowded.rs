@@ -13,7 +13,6 @@ use axum::{
     routing::post,
 };
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 
 use crate::open;
 
@@ -77,9 +76,7 @@ async fn products_go_as_fast_as_they_are_taken_and_what_is_refused_comes_again()
         .route("/_bulk", post(bulk))
         .fallback(anything_else)
         .with_state(Arc::clone(&seen));
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("its address");
-    tokio::spawn(async move { axum::serve(listener, app).await });
+    let address = testbed::serve(app).await;
     let url = format!("http://{address}");
     let opening = tokio::time::timeout(PATIENCE, open(&url, PRODUCTS as u64));
     opening.await.expect("an index");

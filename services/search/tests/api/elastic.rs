@@ -26,6 +26,7 @@ use tokio::{
 
 use crate::{
     SEEDED, Search, announce, open,
+    queries::QUERIES,
     rebuilding::{Catalog, all_of, ended, search_until},
     text_query,
 };
@@ -104,31 +105,7 @@ async fn a_hundred_thousand_products_are_rebuilt_without_a_failed_search() {
 async fn both_engines_find_the_same() {
     let (file, server) = (Search::sqlite().await, Search::elasticsearch().await);
     let (mut first, mut queries) = (0, 0);
-    for text in [
-        "",
-        "bookshelf",
-        "bookshelves",
-        "oak desk",
-        "desk lamp",
-        "red tent",
-        "coffe grinder",
-        "headphons",
-        "running",
-        "camp stove",
-        "light",
-        "reading light",
-        "children",
-        "blue mug",
-        "sturdy backpack for hiking",
-        "vintge turntabel",
-        "kni",
-        "chef's knife",
-        "outdoor",
-        "quiet keybord",
-        "green glass",
-        "3.5mm 中文 it's",
-        "zzzzzz",
-    ] {
+    for text in QUERIES.into_iter().chain(["", "3.5mm 中文 it's", "zzzzzz"]) {
         for (category, max_price) in [(None, None), (Some("lighting"), None), (None, Some(5_000))] {
             let query = SearchQuery {
                 category: category.map(str::to_owned),
@@ -224,10 +201,7 @@ async fn endless_catalog(begun: Arc<Notify>, over: Arc<AtomicBool>) -> chassis::
         let next_cursor = items.first().filter(|_| more).map(|it| it.id.clone());
         Json(ProductPage { items, next_cursor })
     };
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("its address");
-    let app = Router::new().route("/products", get(list));
-    tokio::spawn(async move { axum::serve(listener, app).await });
+    let address = testbed::serve(Router::new().route("/products", get(list))).await;
     format!("http://{address}").parse().expect("an address")
 }
 

@@ -5,6 +5,8 @@ mod crowded;
 #[cfg(feature = "elasticsearch")]
 mod elastic;
 mod following;
+#[cfg(feature = "elasticsearch")]
+mod queries;
 mod rebuilding;
 mod searching;
 
@@ -68,11 +70,7 @@ impl Search {
         let config = Config::parse_from(["search"]);
         let limits = Limits::from(&config.chassis);
         let app = public(app(store.clone()), limits, Caller::Trusted);
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-            .await
-            .expect("a port");
-        let address = listener.local_addr().expect("its address");
-        tokio::spawn(async move { axum::serve(listener, app).await });
+        let address = testbed::serve(app).await;
         Self {
             address,
             client: Client::builder().no_proxy().build().expect("a client"),

@@ -47,11 +47,7 @@ impl Catalog {
         let key = SigningKey::generate();
         let app = catalog::app(store.expect("a store"), Verifier::fixed(&key.public()));
         let app = public(app, Limits::from(&config.chassis), Caller::Trusted);
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-            .await
-            .expect("a port");
-        let address = listener.local_addr().expect("its address");
-        tokio::spawn(async move { axum::serve(listener, app).await });
+        let address = testbed::serve(app).await;
         Self {
             address,
             client: Client::builder().no_proxy().build().expect("a client"),

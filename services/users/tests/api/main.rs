@@ -46,11 +46,7 @@ impl Disk {
         let users = Users::open(&config).await.expect("what it needs");
         let hasher = users.hasher().clone();
         let app = public(app(users), Limits::from(&config.chassis), Caller::Trusted);
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-            .await
-            .expect("a port");
-        let address = listener.local_addr().expect("its address");
-        tokio::spawn(async move { axum::serve(listener, app).await });
+        let address = testbed::serve(app).await;
         Service {
             address,
             client: Client::builder().no_proxy().build().expect("a client"),

@@ -1,6 +1,6 @@
 //! What all processes may overhear: each reads on its own from where the topics end just then.
 
-use std::{fmt, time::Duration};
+use std::fmt;
 
 use api::BROADCAST;
 use rdkafka::{
@@ -17,10 +17,10 @@ use super::{
     settings,
     topics::PARTITIONS,
 };
-use crate::{Error, broker::Overheard};
-
-/// The wait between attempts to listen.
-const PAUSE: Duration = Duration::from_millis(250);
+use crate::{
+    Error,
+    broker::{Overheard, PAUSE},
+};
 
 /// Where what librdkafka says goes to.
 type Ear = StreamConsumer<DefaultConsumerContext>;

@@ -29,14 +29,7 @@ impl Feed {
     pub(super) async fn subscribe(lane: &Lane, queue: ShortString) -> Result<Self, Error> {
         let channel = call(lane.connection.create_channel()).await?;
         call(channel.basic_qos(PREFETCH, BasicQosOptions::default())).await?;
-        let options = BasicConsumeOptions::default();
-        let consume = channel.basic_consume(queue, "".into(), options, FieldTable::default());
-        Ok(Self {
-            consumer: call(consume).await?,
-            channel,
-            buffer: VecDeque::new(),
-            over: false,
-        })
+        Self::consume(channel, queue, BasicConsumeOptions::default()).await
     }
 
     /// A subscription to all events of [`api::BROADCAST`] from now on, through a queue that ends with it. Nothing has to be
@@ -48,6 +41,14 @@ impl Feed {
             no_ack: true,
             ..BasicConsumeOptions::default()
         };
+        Self::consume(channel, queue, options).await
+    }
+
+    async fn consume(
+        channel: Channel,
+        queue: ShortString,
+        options: BasicConsumeOptions,
+    ) -> Result<Self, Error> {
         let consume = channel.basic_consume(queue, "".into(), options, FieldTable::default());
         Ok(Self {
             consumer: call(consume).await?,

@@ -7,11 +7,9 @@ use tokio::time::sleep;
 use super::{Queues, feed::Feed};
 use crate::{
     Error,
-    broker::{OVERHEARD_AHEAD, Overheard},
+    broker::{OVERHEARD_AHEAD, Overheard, PAUSE},
 };
 
-/// The wait between attempts to listen.
-const PAUSE: Duration = Duration::from_millis(250);
 /// How often to look whether the connection is still there, should nobody say that it has ended.
 const LIFE_CHECK: Duration = Duration::from_secs(1);
 

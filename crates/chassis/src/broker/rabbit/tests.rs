@@ -11,10 +11,10 @@ use tokio::time::{Instant, sleep};
 use self::places::Proxy;
 use super::*;
 use crate::{
-    Broker, BrokerUrl,
+    Broker,
     broker::{
         place::{Place, show},
-        tests::outage::{Load, Server, cancelled, eventually, is_empty},
+        tests::outage::{Load, Server, cancelled, eventually, is_empty, is_said_to_be_away},
     },
 };
 
@@ -59,14 +59,7 @@ async fn a_message_says_beside_its_body_what_it_is_and_which_trace_it_belongs_to
 
 #[tokio::test]
 async fn a_server_that_is_away_is_waited_for_and_said_to_be_away() {
-    let url: AmqpUrl = "amqp://127.0.0.1:1".parse().unwrap();
-    let broker = Broker::open(&BrokerUrl::Rabbit(url)).await.unwrap();
-    let start = Instant::now();
-    assert!(broker.publish(&[cancelled("o-1")]).await.is_err());
-    assert!(broker.claim("payments", 1).await.is_err());
-    assert!(broker.depth("payments").await.is_err());
-    assert!(broker.ping().await.is_err());
-    assert!(start.elapsed() < Duration::from_secs(5));
+    is_said_to_be_away("amqp://127.0.0.1:1".parse().unwrap()).await;
 }
 
 #[tokio::test]

@@ -4,12 +4,12 @@ use std::{fmt, str::FromStr};
 
 use lapin::uri::{AMQPScheme, AMQPUri};
 
+use crate::config::check_name;
+
 /// A peer that is silent for twice this long, in seconds, is gone.
 const HEARTBEAT: u16 = 5;
 /// The names' first part, unless the URL has another.
 const PREFIX: &str = "windtunnel";
-/// The longest such part: names of queues have at most 255 bytes.
-const MAX_PREFIX: usize = 64;
 
 /// `amqp://USER:PASSWORD@HOST:PORT/VHOST?exchange=NAME`. It is shown and written to logs without the password.
 #[derive(Clone, PartialEq, Eq)]
@@ -36,12 +36,7 @@ impl FromStr for AmqpUrl {
         let prefix = pairs
             .find(|it| it.0 == "exchange")
             .map_or(PREFIX, |it| it.1);
-        let fits = |it: u8| it.is_ascii_alphanumeric() || b"._-".contains(&it);
-        if prefix.is_empty() || prefix.len() > MAX_PREFIX || !prefix.bytes().all(fits) {
-            return Err(format!(
-                "exchange is 1 to {MAX_PREFIX} of A-Z, a-z, 0-9, '.', '_' and '-'"
-            ));
-        }
+        check_name("exchange", prefix)?;
         Ok(Self {
             uri,
             prefix: prefix.to_owned(),

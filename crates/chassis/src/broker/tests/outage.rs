@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use crate::{
-    Broker, Error,
+    Broker, BrokerUrl, Error,
     broker::{
         Settlement,
         place::{Place, backends},
@@ -56,6 +56,17 @@ pub(in crate::broker) async fn eventually(
         sleep(Duration::from_millis(10)).await;
     }
     start.elapsed()
+}
+
+/// Opens what is at `url`, where nobody is: that is no error, but all else is one, and soon.
+pub(in crate::broker) async fn is_said_to_be_away(url: BrokerUrl) {
+    let broker = Broker::open(&url).await.unwrap();
+    let start = Instant::now();
+    assert!(broker.publish(&[cancelled("o-1")]).await.is_err());
+    assert!(broker.claim("payments", 1).await.is_err());
+    assert!(broker.depth("payments").await.is_err());
+    assert!(broker.ping().await.is_err());
+    assert!(start.elapsed() < Duration::from_secs(5));
 }
 
 pub(in crate::broker) async fn is_empty(broker: &Broker) -> bool {

@@ -132,9 +132,7 @@ impl Users {
         let app = Router::new()
             .route(JWKS, get(answer))
             .with_state(self.clone());
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        tokio::spawn(async move { axum::serve(listener, app).await });
+        let address = testbed::serve(app).await;
         Verifier::new(&Address::Fixed(address))
     }
 

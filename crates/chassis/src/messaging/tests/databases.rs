@@ -51,7 +51,14 @@ async fn two_replicas_share_an_outbox_and_tell_everything_once(data: Databases) 
     })
     .await;
     eventually("nothing is left", async || {
-        hears.broker.depth("payments").await.unwrap().messages == 0
+        hears
+            .subscription
+            .broker
+            .depth("payments")
+            .await
+            .unwrap()
+            .messages
+            == 0
     })
     .await;
     let mut subjects = subjects.lock().unwrap();
