@@ -1,6 +1,6 @@
 //! Where experiments are carried out: a running shop, a receiver for its spans, and the engine.
 
-use std::{path::PathBuf, time::Duration};
+use std::{convert::Infallible, path::PathBuf, time::Duration};
 
 use anyhow::Context as _;
 use chassis::Fault;
@@ -186,14 +186,19 @@ impl<'a> Lab<'a> {
             disturb(began).await
         };
         let load = async { tokio::try_join!(parent::run(plan, self.stop, follow), disturbed) };
-        tokio::pin!(load);
+        // Side by side: services whose server is away take their time, and what disturbs them keeps to its own.
+        tokio::select! {
+            load = load => load,
+            never = self.scrape(window) => match never {},
+        }
+    }
+
+    async fn scrape(&self, window: &mut Window) -> Infallible {
         let mut ticks = interval(SCRAPE_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            tokio::select! {
-                load = &mut load => return load,
-                _ = ticks.tick() => window.scrape(&self.deployment).await,
-            }
+            ticks.tick().await;
+            window.scrape(&self.deployment).await;
         }
     }
 

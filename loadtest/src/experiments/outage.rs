@@ -37,6 +37,8 @@ const AWAY: Duration = Duration::from_secs(10);
 const INTERVAL: Duration = Duration::from_mins(1);
 /// Before the first kill.
 const WARM_UP: Duration = Duration::from_secs(5);
+/// A server that is started again later than this was away for longer than its row says.
+const MAX_LATE: Duration = Duration::from_secs(1);
 /// A service that is not ready by then, counted from its server's answer, stays away.
 const BACK_WITHIN: Duration = Duration::from_mins(1);
 /// How often each replica is asked whether it is ready.
@@ -48,6 +50,8 @@ const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/backends")
 struct Outage {
     server: Server,
     killed: Killed,
+    /// Until it was started again.
+    away: Duration,
     /// Replicas that said they were not ready.
     unready: BTreeSet<(Service, u32)>,
 }
@@ -68,10 +72,10 @@ pub(super) async fn run(lab: &Lab<'_>) -> anyhow::Result<Vec<ArmReport>> {
     );
     let promises = audit::promises(&it.load.attempts);
     let replicas = lab.deployment().replicas();
-    let truth = readiness(&outages, &replicas);
+    let own = [on_time(&outages), readiness(&outages, &replicas)];
     let killed: Vec<_> = outages.into_iter().map(|it| it.killed).collect();
     let mut checks = kills::checks(&it, &promises, &killed);
-    checks.push(truth);
+    checks.extend(own);
     checks.push(validity::deaths(Group::Audit, "no service died", &it));
     let mut report = arm::report(&it, &description, Expectation::Holds, 0, checks);
     report.kills = kills::table(&killed, &it, &promises);
@@ -106,6 +110,7 @@ async fn outage(lab: &Lab<'_>, server: Server, began: Instant) -> anyhow::Result
         watchers.spawn(watch_readiness(http, replica, told, unready));
     }
     sleep(AWAY).await;
+    let away = at.elapsed();
     script("up", server).await?;
     let answered_after = at.elapsed();
     tell.send_replace(true);
@@ -122,6 +127,7 @@ async fn outage(lab: &Lab<'_>, server: Server, began: Instant) -> anyhow::Result
             ready_after,
             unready: services.iter().map(ToString::to_string).collect(),
         },
+        away,
         unready,
     })
 }
@@ -181,6 +187,25 @@ fn needs(service: Service, role: Role) -> bool {
         Role::Search => service == Service::Search,
         Role::Cache => false,
     }
+}
+
+/// Whoever kills and starts servers must not be held up by what their absence does to the shop.
+fn on_time(outages: &[Outage]) -> Check {
+    let longest = outages.iter().map(|it| it.away).max().unwrap_or_default();
+    let outcome = if longest <= AWAY + MAX_LATE {
+        Outcome::Pass
+    } else {
+        Outcome::Invalid
+    };
+    Check::new(
+        Group::Validity,
+        "servers were started again on time",
+        outcome,
+    )
+    .saw(
+        format!("away for {:.2} s at most", longest.as_secs_f64()),
+        format!("at most {} s", (AWAY + MAX_LATE).as_secs()),
+    )
 }
 
 fn readiness(outages: &[Outage], replicas: &[Replica]) -> Check {
