@@ -54,20 +54,18 @@ postgres_started() {
   postgres_answers
 }
 
-# A role owns its database, and nobody else may connect to it.
+# A role owns its database, and nobody else may connect to it. One client for all of it: this runs beside a load.
 postgres_prepare() {
   local name
   for name in "${postgres_databases[@]}"; do
-    if [[ -z $(postgres_sql <<<"SELECT 1 FROM pg_roles WHERE rolname = '$name'") ]]; then
-      postgres_sql <<<"CREATE ROLE $name LOGIN"
-    fi
-    # The file may be newer than the role.
-    postgres_sql <<<"ALTER ROLE $name PASSWORD '$(<"$postgres_dir/$name.password")'"
-    if [[ -z $(postgres_sql <<<"SELECT 1 FROM pg_database WHERE datname = '$name'") ]]; then
-      postgres_sql <<<"CREATE DATABASE $name OWNER $name"
-    fi
-    postgres_sql <<<"REVOKE CONNECT ON DATABASE $name FROM PUBLIC"
-  done
+    cat <<SQL
+SELECT 'CREATE ROLE $name LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '$name') \gexec
+-- The file may be newer than the role.
+ALTER ROLE $name PASSWORD '$(<"$postgres_dir/$name.password")';
+SELECT 'CREATE DATABASE $name OWNER $name' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '$name') \gexec
+REVOKE CONNECT ON DATABASE $name FROM PUBLIC;
+SQL
+  done | postgres_sql
 }
 
 postgres_down() { stop "$postgres_dir/data/postmaster.pid" "$postgres_dir/data" INT; }
