@@ -14,6 +14,8 @@ use crate::engine::{
 
 /// Milliseconds between an answer and the next request.
 const THINK: std::ops::Range<u64> = 100..300;
+/// Letters of the shortest word that is ever mistyped: words of two letters are corrected by nobody.
+const MISTYPED_FROM: usize = 4;
 
 pub(crate) fn scenario(engine: &Arc<Engine>) -> Scenario {
     scenario!("searcher")
@@ -27,12 +29,9 @@ async fn search(user: &mut GooseUser) -> TransactionResult {
         return Ok(());
     };
     let wanted = seed::product(visit.popular_product());
-    // «Foldable oak bookshelf, black» is looked for as «oak bookshelf».
-    let name = wanted.name.split(',').next().unwrap_or_default();
-    let mut words = name.split_once(' ').map_or(name, |it| it.1).to_owned();
+    let mut words = words(&wanted.name);
     if visit.chance(0.2) {
-        // A letter of the last word is missing.
-        words.remove(words.len() - 2);
+        mistype(&mut words);
     }
     let mut query = vec![("q", words.as_str())];
     if visit.chance(0.3) {
@@ -60,4 +59,35 @@ async fn search(user: &mut GooseUser) -> TransactionResult {
     let request = Request::get("/products/{id}", format!("/products/{best}"));
     visit.send(user, request, is_it).await?;
     Ok(())
+}
+
+/// «Foldable oak bookshelf, black» is looked for as «oak bookshelf».
+fn words(name: &str) -> String {
+    let name = name.split(',').next().unwrap_or_default();
+    name.split_once(' ').map_or(name, |it| it.1).to_owned()
+}
+
+/// A letter of the last word goes missing, unless no search engine could then tell which word it was.
+fn mistype(words: &mut String) {
+    let last = words.rsplit(' ').next().unwrap_or_default();
+    if last.len() >= MISTYPED_FROM {
+        words.remove(words.len() - 2);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_mistyped_can_still_be_recognised() {
+        for (name, typed) in [
+            ("Foldable oak bookshelf, black", "oak bookshef"),
+            ("Compact bamboo train set, red", "bamboo train set"),
+        ] {
+            let mut words = words(name);
+            mistype(&mut words);
+            assert_eq!(words, typed);
+        }
+    }
 }
