@@ -257,11 +257,15 @@ impl Book {
         open.all(|it| it.held.is_none())
     }
 
-    pub(super) fn close(&mut self, partitions: &[At]) {
-        for at in partitions {
-            self.ledgers.remove(at);
-        }
+    /// Forgets partitions, and says which of them were not being read on.
+    pub(super) fn close(&mut self, partitions: &[At]) -> Vec<At> {
+        let paused = partitions.iter().filter(|&at| {
+            let ledger = self.ledgers.remove(at);
+            ledger.is_some_and(|it| it.paused)
+        });
+        let paused = paused.cloned().collect();
         self.claimed.retain(|_, it| !partitions.contains(&it.0));
+        paused
     }
 
     /// Partitions that should not be read on for now.

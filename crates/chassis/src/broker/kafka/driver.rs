@@ -106,19 +106,22 @@ impl Driver {
     /// Reads no more of a partition than can be worked on soon.
     fn read_on(&self) {
         let (crowded, roomy) = self.feed.book(|book| (book.crowded(), book.roomy()));
-        for (partitions, pause) in [(crowded, true), (roomy, false)] {
-            if partitions.is_empty() {
-                continue;
-            }
-            let list = list(&partitions);
-            let done = if pause {
-                self.member.pause(&list)
-            } else {
-                self.member.resume(&list)
-            };
-            if let Err(error) = done {
-                tracing::warn!(%error, pause, "the partitions are read as before");
-            }
+        self.pause(&crowded, true);
+        self.pause(&roomy, false);
+    }
+
+    fn pause(&self, partitions: &[At], pause: bool) {
+        if partitions.is_empty() {
+            return;
+        }
+        let list = list(partitions);
+        let done = if pause {
+            self.member.pause(&list)
+        } else {
+            self.member.resume(&list)
+        };
+        if let Err(error) = done {
+            tracing::warn!(%error, pause, "the partitions are read as before");
         }
     }
 
@@ -184,7 +187,9 @@ impl Driver {
         if !lost && !self.is_idle() {
             return;
         }
-        self.feed.book(|book| book.close(&ours));
+        let paused = self.feed.book(|book| book.close(&ours));
+        // librdkafka would remember it, and not read them when they come back.
+        self.pause(&paused, false);
         self.changes.pop_front();
         self.member.answer(&Change::Revoked(partitions));
     }

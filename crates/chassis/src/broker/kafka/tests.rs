@@ -196,6 +196,35 @@ async fn replicas_share_the_partitions_and_hand_on_none_that_is_worked_in() {
     place.clear().await;
 }
 
+#[tokio::test]
+#[ignore = "needs Kafka: scripts/backends up"]
+async fn a_partition_that_was_full_is_read_on_when_it_comes_back() {
+    let place = Place::kafka();
+    let first = place.open().await;
+    assert!(first.claim("payments", 1).await.unwrap().is_empty());
+    // More for each partition than a replica reads ahead.
+    let events: Vec<_> = (0..3000).map(|it| cancelled(&format!("o-{it}"))).collect();
+    first.publish(&events).await.unwrap();
+    let second = place.open().await;
+    // Once it is let in, half of the partitions are its own; then it goes again.
+    let taste = second.claim("payments", 1).await.unwrap();
+    for delivery in &taste {
+        second.settle(delivery, Settlement::Done).await.unwrap();
+    }
+    second.leave("payments").await.unwrap();
+    let mut left = events.len() - taste.len();
+    eventually("everything is there", async || {
+        for delivery in first.claim("payments", 200).await.unwrap() {
+            first.settle(&delivery, Settlement::Done).await.unwrap();
+            left -= 1;
+        }
+        left == 0
+    })
+    .await;
+    assert!(is_empty(&first).await);
+    place.clear().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Kafka: scripts/backends up"]
 async fn a_server_killed_under_load_loses_nothing_it_has_confirmed() {
