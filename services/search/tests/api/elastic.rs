@@ -35,7 +35,7 @@ use crate::{
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A URL at the server that `scripts/backends env` names, for one test.
-fn url() -> String {
+pub(crate) fn url() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(1);
     let server =
         env::var("ELASTICSEARCH_URL").expect("ELASTICSEARCH_URL: eval \"$(scripts/backends env)\"");
@@ -44,7 +44,7 @@ fn url() -> String {
     format!("{server}/test-{}-{number}", now.as_nanos())
 }
 
-fn directory() -> TempDir {
+pub(crate) fn directory() -> TempDir {
     tempfile::tempdir().expect("a directory")
 }
 

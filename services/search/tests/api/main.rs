@@ -6,6 +6,8 @@ mod crowded;
 mod elastic;
 mod following;
 #[cfg(feature = "elasticsearch")]
+mod lost_answer;
+#[cfg(feature = "elasticsearch")]
 mod queries;
 mod rebuilding;
 mod searching;
