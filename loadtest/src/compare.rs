@@ -111,7 +111,12 @@ struct Shop {
 }
 
 impl Shop {
-    async fn start(dir: &Path, backends: &Backends, cached: bool) -> anyhow::Result<Self> {
+    async fn start(
+        dir: &Path,
+        backends: Backends,
+        cached: bool,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Self> {
         // The gateway would otherwise be what is measured.
         let mut environment = vec![("RATE_LIMIT", "1000000"), ("RATE_BURST", "1000000")];
         if !cached {
@@ -120,12 +125,12 @@ impl Shop {
         let options = Options {
             gateway_port: 0,
             otlp: None,
-            backends: backends.clone(),
+            backends,
             environment,
             restart: false,
             tell: Box::new(|text| _ = writeln!(io::stderr(), "{text}")),
         };
-        let deployment = Deployment::start(dir, options).await?;
+        let deployment = Deployment::start(dir, options, stop).await?;
         let target = Target::of(&deployment).await;
         let (deployment, target) = deployment.or_stop(target).await?;
         Ok(Self {
@@ -236,8 +241,11 @@ impl Comparison<'_> {
         paths: &[HotPath],
     ) -> anyhow::Result<Vec<Row>> {
         self.progress.step("starting two shops");
-        let files = Shop::start(&dir.join("files"), &Backends::default(), cached).await?;
-        let servers = Shop::start(&dir.join("servers"), &self.args.backends, cached).await;
+        let start = async |name: &str, backends: Backends| {
+            Shop::start(&dir.join(name), backends, cached, &self.stop).await
+        };
+        let files = start("files", Backends::default()).await?;
+        let servers = start("servers", self.args.backends.clone()).await;
         let (files_deployment, servers) = files.deployment.or_stop(servers).await?;
         let targets = [files.target, servers.target];
         let rows = tokio::select! {

@@ -30,6 +30,8 @@ pub use service::{SERVICES, Service};
 use tokio::sync::oneshot;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use crate::cli::Interrupted;
+
 /// A service that is not ready by then will not be.
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -107,11 +109,15 @@ pub struct Deployment {
 
 impl Deployment {
     /// Starts one replica of every service and waits until all are ready. Logs, data and the discovery file are below `dir`,
-    /// which must be absolute.
+    /// which must be absolute. Whatever ends the start early, `interrupt` too, nothing of it is left on the servers.
     ///
     /// # Errors
-    /// A port that is taken, or a service that will not start, with the last lines of its log.
-    pub async fn start(dir: &Path, options: Options) -> anyhow::Result<Self> {
+    /// A port that is taken, a service that will not start, with the last lines of its log, or [`Interrupted`].
+    pub(crate) async fn start(
+        dir: &Path,
+        options: Options,
+        interrupt: &CancellationToken,
+    ) -> anyhow::Result<Self> {
         make(dir).with_context(|| format!("make {}", dir.display()))?;
         check_port(options.gateway_port)?;
         let http = reqwest::Client::builder()
@@ -132,7 +138,10 @@ impl Deployment {
             keepers: TaskTracker::new(),
             stop: CancellationToken::new(),
         };
-        let ready = it.first_replicas().await;
+        let ready = tokio::select! {
+            ready = it.first_replicas() => ready,
+            () = interrupt.cancelled() => Err(Interrupted.into()),
+        };
         Ok(it.or_stop(ready).await?.0)
     }
 

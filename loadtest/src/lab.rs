@@ -90,10 +90,7 @@ impl<'a> Lab<'a> {
             restart: true,
             tell: Box::new(move |text| said.say(text)),
         };
-        let deployment = tokio::select! {
-            started = Deployment::start(&dir, options) => started?,
-            () = stop.cancelled() => return Err(Interrupted.into()),
-        };
+        let deployment = Deployment::start(&dir, options, stop).await?;
         progress.step("logging shoppers in");
         let gateway = format!("http://{}", deployment.gateway()?);
         let tokens = tokio::select! {

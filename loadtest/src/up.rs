@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     accounts,
-    cli::{Interrupted, Place, UpArgs},
+    cli::{Place, UpArgs},
     deployment::{Deployment, Options},
     run_dir::RunDir,
 };
@@ -33,10 +33,7 @@ pub(crate) async fn up(
             let _ = writeln!(io::stderr(), "{text}");
         }),
     };
-    let deployment = tokio::select! {
-        started = Deployment::start(run_dir.path(), options) => started?,
-        () = stop.cancelled() => return Err(Interrupted.into()),
-    };
+    let deployment = Deployment::start(run_dir.path(), options, &stop).await?;
     let ready = began.elapsed().as_secs_f64();
     let gateway = format!("http://{}", deployment.gateway()?);
     let tokens = Tokens::of(&deployment, &gateway, &run_dir).await;

@@ -1,7 +1,10 @@
 //! The shop as processes: found, watched, started again, and never left behind.
 
+use std::{collections::BTreeSet, env};
+
 use loadtest::deployment::SERVICES;
 use rustix::process::Signal;
+use sqlx::{Connection as _, PgConnection};
 
 use crate::{Place, eventually, runs, send};
 
@@ -86,6 +89,33 @@ fn ctrl_c_drains_everything() {
         let log = std::fs::read_to_string(log).expect("its log");
         assert!(log.contains("\"message\":\"stopped\""), "{service}: {log}");
     }
+}
+
+/// What runs have at the server that `scripts/backends env` names.
+fn schemas() -> BTreeSet<String> {
+    let url = env::var("ORDERS_DATABASE_URL");
+    let url = url.expect("ORDERS_DATABASE_URL: eval \"$(scripts/backends env)\"");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let mut server = PgConnection::connect(&url).await.expect("a connection");
+        let names = "SELECT nspname::text FROM pg_namespace WHERE nspname LIKE 'run\\_%'";
+        let names = sqlx::query_scalar(names).fetch_all(&mut server).await;
+        names.expect("names").into_iter().collect()
+    })
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: scripts/backends up"]
+fn ctrl_c_in_the_middle_of_a_start_leaves_nothing_on_the_servers() {
+    let place = Place::new();
+    let before = schemas();
+    let mut up = place.loadtest(&["up", "--port", "0", "--backends", "postgres"]);
+    let up = up.spawn().expect("start loadtest");
+    eventually("it has a schema", || !schemas().is_subset(&before));
+    send(up.id(), Signal::INT);
+    let ended = up.wait_with_output().expect("it ends");
+    assert_eq!(ended.status.code(), Some(130), "before it was ready");
+    assert_eq!(schemas(), before);
 }
 
 #[test]
