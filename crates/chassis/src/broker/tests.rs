@@ -312,9 +312,10 @@ async fn nobody_starves_with_busy_cores(place: &Place) {
     ));
     assert_eq!(seen.len(), 4 * EVENTS as usize, "every event arrived");
     assert!(seen.values().all(|it| *it == 1), "and none of them twice");
-    // An event passes some ten threads, here and at the server, each as late as the machine makes it.
-    let limit = Duration::from_secs(1) + 10 * late;
-    assert!(worst < limit, "the worst lag was {worst:?}");
+    // Who starves hears nothing until the others leave off. An event also passes some ten threads, here and at the server, each
+    // as late as the machine makes it.
+    let load = Duration::from_secs(1) * EVENTS / RATE;
+    assert!(worst < load / 2 + 10 * late, "the worst lag was {worst:?}");
 }
 
 /// How much later than it should a thread woke that sleeps again and again: what the machine does to everybody.
