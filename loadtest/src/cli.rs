@@ -105,11 +105,11 @@ pub struct RunArgs {
     /// Repeats the arrivals and choices of an earlier run [default: drawn, and printed]
     #[arg(long, value_name = "NUMBER")]
     pub seed: Option<u64>,
-    /// How long each arm of baseline is measured; crash and outage last as long as their kills [default: 20 s and 10 s]
+    /// How long each arm of baseline is measured; crash and outage last as long as their kills [default: 40 s and 20 s]
     #[arg(long, value_parser = seconds, value_name = "SECONDS")]
     pub duration: Option<Duration>,
-    /// Arrivals a second at nominal load
-    #[arg(long, default_value_t = 100.0, value_parser = rate, value_name = "RATE")]
+    /// Arrivals a second at nominal load; the default leaves two slow cores time, in a debug build too
+    #[arg(long, default_value_t = 50.0, value_parser = rate, value_name = "RATE")]
     pub rate: f64,
     /// What the shop runs on: files, real, or servers by name, such as postgres,kafka,memcached
     #[arg(long, default_value_t, value_name = "SERVERS", long_help = BACKENDS_HELP)]

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The quick profile: so many requests that an availability of 99.9 % can be told from less.
-const QUICK: Duration = Duration::from_secs(20);
+const QUICK: Duration = Duration::from_secs(40);
 /// Connections and caches fill; reconciled, not judged.
 const WARM_UP_S: f64 = 3.0;
 /// The share of catalogue requests that fail in the arm that must hurt.

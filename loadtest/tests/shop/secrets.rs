@@ -226,7 +226,7 @@ fn no_signal_tells_what_shoppers_entrust_to_the_shop() {
 #[test]
 fn a_run_writes_no_secret_down() {
     let place = Place::new();
-    let mut run = place.loadtest(&["run", "baseline", "--duration", "2"]);
+    let mut run = place.loadtest(&["run", "baseline", "--duration", "2", "--rate", "100"]);
     let output = run.output().expect("run loadtest");
     let told = [output.stdout, output.stderr].map(|it| String::from_utf8_lossy(&it).into_owned());
     let run = place.runs().join("latest");

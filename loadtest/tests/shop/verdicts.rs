@@ -65,7 +65,7 @@ fn a_healthy_shop_reconciles_and_an_injected_fault_is_seen() {
 
 #[track_caller]
 fn loss_is_noticed(signal: &str, words: &str) {
-    let (code, verdict) = baseline(&Place::new(), "2", &["--lose", signal]);
+    let (code, verdict) = baseline(&Place::new(), "2", &["--rate", "100", "--lose", signal]);
     assert_eq!((code, &verdict["outcome"]), (Some(1), &"FAIL".into()));
     let compared = checks(&verdict, "nominal", "reconciliation");
     let named = compared.iter().any(|check| {
