@@ -12,7 +12,6 @@ use axum::{
     extract::{Request, State},
     response::Response,
 };
-use bytes::Bytes;
 use reqwest::{Client, StatusCode, Url, header::CONTENT_TYPE};
 use search::Outcome;
 
@@ -56,7 +55,7 @@ async fn pass_on(State(proxy): State<Proxy>, request: Request) -> Response {
     if let Some(kind) = answer.headers().get(CONTENT_TYPE) {
         response = response.header(CONTENT_TYPE, kind);
     }
-    let body: Bytes = answer.bytes().await.expect("a body");
+    let body = answer.bytes().await.expect("a body");
     response.body(body.into()).expect("a response")
 }
 

@@ -259,11 +259,12 @@ impl Book {
 
     /// Forgets partitions, and says which of them were not being read on.
     pub(super) fn close(&mut self, partitions: &[At]) -> Vec<At> {
-        let paused = partitions.iter().filter(|&at| {
-            let ledger = self.ledgers.remove(at);
-            ledger.is_some_and(|it| it.paused)
-        });
-        let paused = paused.cloned().collect();
+        let mut paused = Vec::new();
+        for at in partitions {
+            if self.ledgers.remove(at).is_some_and(|it| it.paused) {
+                paused.push(at.clone());
+            }
+        }
         self.claimed.retain(|_, it| !partitions.contains(&it.0));
         paused
     }
