@@ -2,7 +2,8 @@
 //!
 //! A histogram counts and sums, so a lost sample shows as a count that is one too low, and its duration as what the sum
 //! lacks. Durations are known to the nanosecond from access lines and spans, so the one that fits is the lost one. The
-//! search goes from scrape to scrape, because it only works where a single sample is missing.
+//! search goes from scrape to scrape, because it only works where one sample is missing; or two, where it is sure which
+//! requests the scrapes have counted.
 
 use std::{
     collections::BTreeSet,
@@ -35,6 +36,8 @@ const SLACK: Duration = Duration::from_millis(5);
 const MAX_LOOSE: usize = 6;
 /// With more ways to divide the requests near two scrapes, one of them might fit by chance.
 const MAX_WAYS: usize = 1 << 14;
+/// Among more requests than this, other pairs have the same duration together by chance.
+const MAX_PAIRED: usize = 2000;
 
 /// The requests whose samples were lost, as far as they can be told.
 pub(crate) fn find<'a>(requests: &[Counted<'a>], readings: &[Reading]) -> Vec<&'a str> {
@@ -45,14 +48,49 @@ pub(crate) fn find<'a>(requests: &[Counted<'a>], readings: &[Reading]) -> Vec<&'
     let intervals = neighbours.chain((0..=last).flat_map(|it| [(0, it), (it, last)]));
     let mut found: Vec<_> = intervals
         .filter(|(from, to)| from < to)
-        .filter_map(|(from, to)| in_interval(requests, &readings[from], &readings[to]))
+        .flat_map(|(from, to)| in_interval(requests, &readings[from], &readings[to]))
         .collect();
     found.sort_unstable();
     found.dedup();
     found
 }
 
-fn in_interval<'a>(requests: &[Counted<'a>], from: &Reading, to: &Reading) -> Option<&'a str> {
+/// Those that were lost between two readings; none, if that cannot be told. One near a reading is never named: it may as well
+/// belong to the next interval.
+fn in_interval<'a>(requests: &[Counted<'a>], from: &Reading, to: &Reading) -> Vec<&'a str> {
+    let Some((inside, ways)) = expected(requests, from, to) else {
+        return Vec::new();
+    };
+    let grown = (to.count - from.count, to.sum - from.sum);
+    // Adding up rounds each time, by half a unit in the last place at most.
+    let tolerance_ns = 0.5 + to.count * to.sum * f64::EPSILON / 2.0 * 1e9;
+    let mut fits = Vec::new();
+    for total in &ways {
+        let lacking = to_f64(total.1) - grown.1 * 1e9;
+        let near = |sum: u64| (to_f64(sum) - lacking).abs() <= tolerance_ns;
+        let surplus = to_f64(total.0) - grown.0;
+        if (surplus - 1.0).abs() < 0.5 {
+            let ones = inside.iter().filter(|it| near(it.duration_ns));
+            fits.extend(ones.map(|it| vec![it.request_id]));
+        } else if (surplus - 2.0).abs() < 0.5 && ways.len() == 1 && inside.len() <= MAX_PAIRED {
+            fits.extend(pairs(&inside, near));
+        }
+    }
+    fits.sort_unstable();
+    fits.dedup();
+    match fits.len() {
+        1 => fits.remove(0),
+        _ => Vec::new(),
+    }
+}
+
+/// The requests that ended for certain between two readings, and what all of them and some of those near the readings, in
+/// every way that is possible, add up to. Nothing, if there are too many ways.
+fn expected<'r, 'a>(
+    requests: &'r [Counted<'a>],
+    from: &Reading,
+    to: &Reading,
+) -> Option<(Vec<&'r Counted<'a>>, BTreeSet<Total>)> {
     let near = |at: SystemTime, reading: &Reading| {
         at + SLACK >= reading.asked && at <= reading.answered + SLACK
     };
@@ -74,22 +112,24 @@ fn in_interval<'a>(requests: &[Counted<'a>], from: &Reading, to: &Reading) -> Op
         return None;
     }
     let within = Total::of(&inside);
-    let grown = (to.count - from.count, to.sum - from.sum);
-    // Adding up rounds each time, by half a unit in the last place at most.
-    let tolerance_ns = 0.5 + to.count * to.sum * f64::EPSILON / 2.0 * 1e9;
-    let mut fits = Vec::new();
-    for (_, after_from) in &early {
-        for (before_to, _) in &late {
-            let expected = within + *after_from + *before_to;
-            fits.extend(the_one_missing(&inside, expected, grown, tolerance_ns));
+    let ways = early.iter().flat_map(|(_, after_from)| {
+        let begun = within + *after_from;
+        late.iter().map(move |(before_to, _)| begun + *before_to)
+    });
+    Some((inside, ways.collect()))
+}
+
+/// Every two requests whose durations together are `near` what is lacking.
+fn pairs<'a>(inside: &[&Counted<'a>], near: impl Fn(u64) -> bool) -> Vec<Vec<&'a str>> {
+    let mut found = Vec::new();
+    for (index, one) in inside.iter().enumerate() {
+        for other in &inside[index + 1..] {
+            if near(one.duration_ns + other.duration_ns) {
+                found.push(vec![one.request_id, other.request_id]);
+            }
         }
     }
-    fits.sort_unstable();
-    fits.dedup();
-    match fits[..] {
-        [only] => Some(only),
-        _ => None,
-    }
+    found
 }
 
 /// A number of requests and the sum of their durations in nanoseconds.
@@ -144,28 +184,6 @@ fn divisions(mut near: Vec<&Counted<'_>>) -> Option<BTreeSet<(Total, Total)>> {
     Some(ways)
 }
 
-/// If one request more was `expected` than the histogram has `grown` by, the one of `inside` whose duration is what its sum
-/// lacks. One near a scrape is never named: it may as well belong to the next interval.
-fn the_one_missing<'a>(
-    inside: &[&Counted<'a>],
-    expected: Total,
-    grown: (f64, f64),
-    tolerance_ns: f64,
-) -> Option<&'a str> {
-    let surplus = to_f64(expected.0) - grown.0;
-    if (surplus - 1.0).abs() > 0.5 {
-        return None;
-    }
-    let lacking = to_f64(expected.1) - grown.1 * 1e9;
-    let mut fits = inside
-        .iter()
-        .filter(|it| (to_f64(it.duration_ns) - lacking).abs() <= tolerance_ns);
-    match (fits.next(), fits.next()) {
-        (Some(only), None) => Some(only.request_id),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use rand::{Rng as _, SeedableRng as _, rngs::SmallRng};
@@ -191,7 +209,10 @@ mod tests {
             .collect();
         let readings: Vec<_> = (0..=10)
             .map(|reading| {
-                let asked = at(reading * 100 * gap_ms + 3);
+                let asked = match reading {
+                    0 => SystemTime::UNIX_EPOCH - Duration::from_secs(1),
+                    _ => at(reading * 100 * gap_ms + 3),
+                };
                 let read = asked + Duration::from_millis(scrape_ms) / 2;
                 let seen = requests
                     .iter()
@@ -228,7 +249,8 @@ mod tests {
     }
 
     #[test]
-    fn two_between_the_same_scrapes_are_not_guessed_at() {
-        assert_eq!(lose(&[345, 350, 777]), ["r-777"]);
+    fn two_between_the_same_scrapes_are_named_if_they_are_all() {
+        assert_eq!(lose(&[345, 350]), ["r-345", "r-350"]);
+        assert_eq!(lose(&[345, 350, 777]), ["r-777"], "no guess at the others");
     }
 }

@@ -14,7 +14,11 @@ use std::collections::BTreeMap;
 
 pub use edges::{Edge, edges};
 
-use super::{Evidence, Operation, Testimony, lost_samples::Reading, metrics::Labels};
+use super::{
+    Evidence, Operation, Scrape, Testimony,
+    lost_samples::{self, Counted, Reading},
+    metrics::Labels,
+};
 use crate::{
     engine::Attempt,
     verdict::{Check, Group, Outcome},
@@ -108,19 +112,40 @@ fn growth<K: Ord>(
     sums
 }
 
-/// What one replica's series of a histogram said at each scrape, all those that `matches` together.
-fn readings(
+/// Which of `requests` are missing from the series of `histograms` that `matches`. With several processes it cannot be said
+/// whose a request was, so none is named.
+fn lost(
     testimony: &Testimony,
-    replica: usize,
+    histograms: [&str; 2],
+    matches: impl Fn(&Labels) -> bool,
+    requests: &[Counted<'_>],
+) -> Vec<String> {
+    let [scrapes] = &testimony.scrapes[..] else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    for histogram in histograms {
+        let readings = readings(scrapes, histogram, &matches);
+        if readings.last().is_some_and(|it| it.count > 0.0) {
+            let ids = lost_samples::find(requests, &readings);
+            found.extend(ids.into_iter().map(str::to_owned));
+        }
+    }
+    found
+}
+
+/// What the series of a histogram said at each scrape, all those that `matches` together.
+fn readings(
+    scrapes: &[Scrape],
     histogram: &str,
     matches: impl Fn(&Labels) -> bool,
 ) -> Vec<Reading> {
-    let total = |suffix: &str, scrape: &super::Scrape| {
+    let total = |suffix: &str, scrape: &Scrape| {
         let name = format!("{histogram}{suffix}");
         let values = scrape.exposition.series(&name);
         values.filter(|it| matches(it.0)).map(|it| it.1).sum()
     };
-    testimony.scrapes[replica]
+    scrapes
         .iter()
         .map(|scrape| Reading {
             asked: scrape.asked,

@@ -64,8 +64,8 @@ fn a_healthy_shop_reconciles_and_an_injected_fault_is_seen() {
 }
 
 #[track_caller]
-fn loss_is_noticed(signal: &str, words: &str) {
-    let (code, verdict) = baseline(&Place::new(), "2", &["--rate", "100", "--lose", signal]);
+fn loss_is_noticed(signal: &str, rate: &str, words: &str) {
+    let (code, verdict) = baseline(&Place::new(), "2", &["--rate", rate, "--lose", signal]);
     assert_eq!((code, &verdict["outcome"]), (Some(1), &"FAIL".into()));
     let compared = checks(&verdict, "nominal", "reconciliation");
     let named = compared.iter().any(|check| {
@@ -80,17 +80,19 @@ fn loss_is_noticed(signal: &str, words: &str) {
 
 #[test]
 fn one_access_line_lost_in_a_thousand_is_noticed() {
-    loss_is_noticed("logs", "access line");
+    loss_is_noticed("logs", "100", "access line");
 }
 
 #[test]
 fn one_span_lost_in_a_thousand_is_noticed() {
-    loss_is_noticed("traces", "span");
+    loss_is_noticed("traces", "100", "span");
 }
 
 #[test]
 fn one_sample_lost_in_a_thousand_is_noticed() {
-    loss_is_noticed("metrics", "metric sample");
+    // The gateway takes some 1,500 samples of 100 visits, so that one or two are lost; three of the same operation in so short
+    // a time could not be told.
+    loss_is_noticed("metrics", "50", "metric sample");
 }
 
 #[test]

@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 use telemetry::names;
 
 use super::{
-    Mismatch, agreement, examples, grouped, growth, readings, served_counts, signals::counted,
+    Mismatch, agreement, examples, grouped, growth, lost, served_counts, signals::counted,
 };
 use crate::{
     deployment::Service,
     evidence::{
         Evidence, Operation, Testimony,
-        lost_samples::{self, Counted},
+        lost_samples::Counted,
         metrics::Labels,
         otlp::{Kind, Span},
     },
@@ -104,7 +104,13 @@ pub(super) fn check(callee: Service, evidence: &Evidence) -> Option<Check> {
             extra += edge.callee_count.saturating_sub(edge.caller_count);
         }
         if extra > given_up {
-            mismatches.push(uncounted(callee, operation, extra - given_up, evidence));
+            mismatches.push(Mismatch {
+                text: format!(
+                    "{operation}: {} calls were served and not counted by their caller: metric samples are missing",
+                    extra - given_up
+                ),
+                request_ids: Vec::new(),
+            });
         }
     }
     for (caller, testimony) in evidence {
@@ -128,49 +134,33 @@ fn by_operation(edges: &[Edge]) -> BTreeMap<&str, Vec<&Edge>> {
     groups
 }
 
-/// Calls that `callee` served and no caller counted: the callers' samples were lost, and which ones their spans tell.
-fn uncounted(callee: Service, operation: &str, count: u64, evidence: &Evidence) -> Mismatch {
+/// A caller's client spans against its client histograms. Which samples were lost, the spans tell.
+fn client_spans(caller: Service, callee: Service, testimony: &Testimony) -> Option<Mismatch> {
+    let mut spans: BTreeMap<Operation, Vec<Counted<'_>>> = BTreeMap::new();
+    for span in client_calls(testimony, callee) {
+        let calls = spans.entry(called_operation(span)).or_default();
+        calls.push(counted(span));
+    }
+    let samples = called(testimony, callee);
+    let mut differ = !samples.keys().all(|it| spans.contains_key(it));
     let mut ids = Vec::new();
-    for testimony in evidence.values().filter(|it| it.scrapes.len() == 1) {
-        let calls: Vec<Counted<'_>> = client_calls(testimony, callee)
-            .filter(|it| called_operation(it).name == operation)
-            .map(counted)
-            .collect();
-        for histogram in CLIENT_HISTOGRAMS {
-            let readings = readings(testimony, 0, histogram, |labels| {
-                client_labels(labels, callee).is_some_and(|it| it.name == operation)
-            });
-            let found = lost_samples::find(&calls, &readings);
-            ids.extend(found.into_iter().map(str::to_owned));
+    for (operation, calls) in &spans {
+        let sampled = samples.get(operation).copied().unwrap_or(0);
+        differ |= calls.len() as u64 != sampled;
+        if calls.len() as u64 > sampled {
+            let matches =
+                |labels: &Labels| client_labels(labels, callee).as_ref() == Some(operation);
+            ids.extend(lost(testimony, CLIENT_HISTOGRAMS, matches, calls));
         }
     }
-    Mismatch {
+    differ.then(|| Mismatch {
         text: format!(
-            "{operation}: {count} calls were served and not counted by their caller: metric samples are missing{}",
+            "{caller} has {} client spans and {} metric samples of its calls to {callee}{}",
+            spans.values().map(Vec::len).sum::<usize>(),
+            samples.values().sum::<u64>(),
             examples(&ids)
         ),
         request_ids: ids,
-    }
-}
-
-/// A caller's client spans against its client histograms.
-fn client_spans(caller: Service, callee: Service, testimony: &Testimony) -> Option<Mismatch> {
-    let mut spans: BTreeMap<Operation, u64> = BTreeMap::new();
-    for span in client_calls(testimony, callee) {
-        *spans.entry(called_operation(span)).or_default() += 1;
-    }
-    let samples = called(testimony, callee);
-    if spans == samples {
-        return None;
-    }
-    let total = |it: &BTreeMap<Operation, u64>| it.values().sum::<u64>();
-    Some(Mismatch {
-        text: format!(
-            "{caller} has {} client spans and {} metric samples of its calls to {callee}",
-            total(&spans),
-            total(&samples)
-        ),
-        request_ids: Vec::new(),
     })
 }
 

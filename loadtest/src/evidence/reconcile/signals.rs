@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Mismatch, SERVER_HISTOGRAMS, agreement, examples, grouped, missing, readings, served,
-    served_counts,
+    Mismatch, SERVER_HISTOGRAMS, agreement, examples, grouped, lost, missing, served, served_counts,
 };
 use crate::{
     deployment::Service,
     evidence::{
         Operation, Testimony,
-        lost_samples::{self, Counted},
+        lost_samples::Counted,
+        metrics::Labels,
         otlp::{Kind, Span},
     },
     verdict::Check,
@@ -109,7 +109,8 @@ fn missing_samples(testimony: &Testimony, without_line: &[&&Span]) -> Vec<Mismat
             });
             continue;
         }
-        let ids = lost(testimony, &operation, &requests);
+        let matches = |labels: &Labels| served(labels).is_some_and(|it| it == operation);
+        let ids = lost(testimony, SERVER_HISTOGRAMS, matches, &requests);
         let lost = known - count;
         mismatches.push(Mismatch {
             text: format!(
@@ -129,25 +130,6 @@ fn missing_samples(testimony: &Testimony, without_line: &[&&Span]) -> Vec<Mismat
         });
     }
     mismatches
-}
-
-/// Which requests the histogram missed. With several replicas it cannot be said whose a request was, so none is named.
-fn lost(testimony: &Testimony, operation: &Operation, requests: &[Counted<'_>]) -> Vec<String> {
-    if testimony.scrapes.len() != 1 {
-        return Vec::new();
-    }
-    let series = SERVER_HISTOGRAMS.into_iter().map(|histogram| {
-        readings(testimony, 0, histogram, |labels| {
-            served(labels).is_some_and(|it| it == *operation)
-        })
-    });
-    let mut found: Vec<_> = series
-        .filter(|it| it.last().is_some_and(|it| it.count > 0.0))
-        .flat_map(|it| lost_samples::find(requests, &it))
-        .map(str::to_owned)
-        .collect();
-    found.sort_unstable();
-    found
 }
 
 pub(super) fn counted(span: &Span) -> Counted<'_> {
