@@ -122,6 +122,7 @@ impl Deployment {
         check_port(options.gateway_port)?;
         let http = reqwest::Client::builder()
             .no_proxy()
+            .pool_idle_timeout(chassis::CLIENT_IDLE_TIMEOUT)
             .timeout(Duration::from_secs(2))
             .build()
             .context("make an HTTP client")?;

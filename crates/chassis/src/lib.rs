@@ -44,5 +44,6 @@ pub use layers::{App, Limits, public};
 pub use messaging::{Messaging, Subscription};
 pub use ndjson::ndjson;
 pub use run::run;
+pub use serve::CLIENT_IDLE_TIMEOUT;
 pub use supervisor::Announcement;
 pub use upstream::{GrpcUpstream, Upstream, UpstreamBody, UpstreamOptions};

@@ -18,8 +18,12 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
-/// How long a client may take to send the head of a request.
+/// How long a client may take to send the head of a request, and so how long a connection may be idle before the next.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a client of a service, or a proxy before one, should keep a connection that is idle. Whoever keeps it for as long
+/// as the service does will one day send a request just when the service closes it. Such a request gets no answer, and must
+/// not be sent again unless it is idempotent (RFC 9112, section 9.3.1).
+pub const CLIENT_IDLE_TIMEOUT: Duration = Duration::from_secs(HEAD_TIMEOUT.as_secs() / 2);
 /// How many requests one HTTP/2 connection may have in flight.
 const MAX_STREAMS: u32 = 1024;
 /// What a client sends first when it means HTTP/2 (RFC 9113, section 3.4).
@@ -156,9 +160,45 @@ async fn speaks_http(stream: &TcpStream) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use axum::{
+        http::{HeaderMap, Method, uri::PathAndQuery},
+        routing::get,
+    };
+    use bytes::Bytes;
+    use http_body_util::BodyExt as _;
     use tokio::io::AsyncWriteExt as _;
 
     use super::*;
+    use crate::{Upstream, UpstreamOptions};
+
+    #[tokio::test]
+    async fn a_caller_gives_an_idle_connection_up_before_the_service_does() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let who = async |ConnectInfo(peer): ConnectInfo<SocketAddr>| peer.to_string();
+        let app = Router::new().route("/", get(who));
+        tokio::spawn(serve(
+            listener,
+            app,
+            8,
+            CancellationToken::new(),
+            Duration::ZERO,
+        ));
+        let address = address.parse().unwrap();
+        let upstream = Upstream::new("peer", &address, UpstreamOptions::default());
+        let ask = async || {
+            let path = PathAndQuery::from_static("/");
+            let answer = upstream.send(Method::GET, "/", path, HeaderMap::new(), Bytes::new());
+            let body = answer.await.unwrap().into_body().collect().await;
+            body.unwrap().to_bytes()
+        };
+        let first = ask().await;
+        assert_eq!(ask().await, first, "the connection is used again");
+        tokio::time::pause();
+        tokio::time::advance(CLIENT_IDLE_TIMEOUT + Duration::from_secs(1)).await;
+        tokio::time::resume();
+        assert_ne!(ask().await, first, "and not when it was idle for so long");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_does_not_say_what_it_speaks_is_let_go() {

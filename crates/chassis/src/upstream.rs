@@ -18,7 +18,7 @@ use hyper_util::{
 use telemetry::{ClientCall, ObservedBody};
 use tokio::time::Instant;
 
-use crate::{Address, Error, deadline, discovery, replicas::Balancer};
+use crate::{Address, CLIENT_IDLE_TIMEOUT, Error, deadline, discovery, replicas::Balancer};
 
 /// How many replicas are tried when connections are refused. Nothing was sent then, so trying again is always safe.
 const MAX_CONNECTS: usize = 3;
@@ -71,6 +71,7 @@ impl Upstream {
         let mut builder = Client::builder(TokioExecutor::new());
         builder
             .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(CLIENT_IDLE_TIMEOUT)
             .pool_max_idle_per_host(options.max_idle);
         let http = builder.build(connector.clone());
         let grpc = builder.http2_only(true).build(connector);

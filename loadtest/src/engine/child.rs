@@ -159,6 +159,7 @@ async fn attack(plan: Plan, write: OwnedWriteHalf) -> anyhow::Result<()> {
     let engine = Arc::new(Engine {
         client: reqwest::Client::builder()
             .no_proxy()
+            .pool_idle_timeout(chassis::CLIENT_IDLE_TIMEOUT)
             .timeout(Duration::from_millis(plan.timeout_ms))
             .build()
             .context("make an HTTP client")?,
