@@ -160,7 +160,7 @@ async fn who_waits_too_long_for_a_connection_is_told_that_the_database_is_unavai
 ) {
     let options = DatabaseOptions {
         database_connections: 1,
-        database_acquire_timeout: Duration::from_millis(200),
+        database_acquire_timeout: Duration::from_secs(1),
         ..DatabaseOptions::default()
     };
     let database = open_with(&data, &options).await;
@@ -252,7 +252,7 @@ async fn a_server_that_is_away_is_waited_for_and_used_again_when_it_is_back() {
     let data = Databases::postgres().await;
     let (door, url) = Door::new(&data.url("orders").await).await;
     let options = DatabaseOptions {
-        database_acquire_timeout: Duration::from_millis(300),
+        database_acquire_timeout: Duration::from_secs(1),
         ..DatabaseOptions::default()
     };
     let opening = tokio::spawn({
@@ -330,7 +330,7 @@ async fn two_that_wait_for_each_other_do_not_wait_for_ever() {
 async fn a_statement_over_its_time_is_ended() {
     let data = Databases::postgres().await;
     let options = DatabaseOptions {
-        database_statement_timeout: Duration::from_millis(100),
+        database_statement_timeout: Duration::from_millis(500),
         ..DatabaseOptions::default()
     };
     let database = open_with(&data, &options).await;
