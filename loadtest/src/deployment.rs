@@ -30,7 +30,7 @@ pub use service::{SERVICES, Service};
 use tokio::sync::oneshot;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::cli::Interrupted;
+use crate::{cli::Interrupted, http};
 
 /// A service that is not ready by then will not be.
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -120,12 +120,7 @@ impl Deployment {
     ) -> anyhow::Result<Self> {
         make(dir).with_context(|| format!("make {}", dir.display()))?;
         check_port(options.gateway_port)?;
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .pool_idle_timeout(chassis::CLIENT_IDLE_TIMEOUT)
-            .timeout(Duration::from_secs(2))
-            .build()
-            .context("make an HTTP client")?;
+        let http = http::client(Duration::from_secs(2))?;
         secrets::make(dir)?;
         let servers = servers::Servers::prepare(&options.backends).await?;
         let it = Self {

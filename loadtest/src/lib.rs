@@ -12,6 +12,7 @@ pub mod deployment;
 pub mod engine;
 pub mod evidence;
 pub mod experiments;
+mod http;
 mod lab;
 pub mod personas;
 mod progress;

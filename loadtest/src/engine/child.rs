@@ -25,7 +25,10 @@ use super::{
     Attempt, Counts, Event, arrivals::schedule, plan::Plan, recorder::Recorder,
     turnstile::Turnstile, visit::Visit,
 };
-use crate::personas::{PERSONAS, Persona};
+use crate::{
+    http,
+    personas::{PERSONAS, Persona},
+};
 
 /// goose starts so many users a second; they only wait, so this is no load.
 const USERS_PER_SECOND: usize = 1000;
@@ -157,12 +160,7 @@ async fn attack(plan: Plan, write: OwnedWriteHalf) -> anyhow::Result<()> {
     let (recorder, recording) = Recorder::start(&plan.output.join("attempts.jsonl"))?;
     let zeros = || plan.phases.iter().map(|_| AtomicU64::new(0)).collect();
     let engine = Arc::new(Engine {
-        client: reqwest::Client::builder()
-            .no_proxy()
-            .pool_idle_timeout(chassis::CLIENT_IDLE_TIMEOUT)
-            .timeout(Duration::from_millis(plan.timeout_ms))
-            .build()
-            .context("make an HTTP client")?,
+        client: http::client(Duration::from_millis(plan.timeout_ms))?,
         turnstiles: PERSONAS.map(|_| Turnstile::new()),
         recorder,
         origin: OnceLock::new(),

@@ -44,15 +44,14 @@ pub(crate) fn find<'a>(requests: &[Counted<'a>], readings: &[Reading]) -> Vec<&'
     // Between neighbours there is the least to choose from; from the first or to the last, which are quiet, only one end is
     // unsure.
     let last = readings.len().saturating_sub(1);
-    let neighbours = (0..last).map(|it| (it, it + 1));
-    let intervals = neighbours.chain((0..=last).flat_map(|it| [(0, it), (it, last)]));
-    let mut found: Vec<_> = intervals
-        .filter(|(from, to)| from < to)
+    let intervals: BTreeSet<_> = (0..last)
+        .flat_map(|it| [(it, it + 1), (0, it + 1), (it, last)])
+        .collect();
+    let found: BTreeSet<_> = intervals
+        .into_iter()
         .flat_map(|(from, to)| in_interval(requests, &readings[from], &readings[to]))
         .collect();
-    found.sort_unstable();
-    found.dedup();
-    found
+    found.into_iter().collect()
 }
 
 /// Those that were lost between two readings; none, if that cannot be told. One near a reading is never named: it may as well

@@ -112,20 +112,22 @@ fn growth<K: Ord>(
     sums
 }
 
-/// Which of `requests` are missing from the series of `histograms` that `matches`. With several processes it cannot be said
-/// whose a request was, so none is named.
+/// Which `requests` for `operation` are missing from `histograms`, whose labels `read` understands. With several processes it
+/// cannot be said whose a request was, so none is named.
 fn lost(
     testimony: &Testimony,
     histograms: [&str; 2],
-    matches: impl Fn(&Labels) -> bool,
+    read: impl Fn(&Labels) -> Option<Operation>,
+    operation: &Operation,
     requests: &[Counted<'_>],
 ) -> Vec<String> {
     let [scrapes] = &testimony.scrapes[..] else {
         return Vec::new();
     };
+    let matches = |labels: &Labels| read(labels).as_ref() == Some(operation);
     let mut found = Vec::new();
     for histogram in histograms {
-        let readings = readings(scrapes, histogram, &matches);
+        let readings = readings(scrapes, histogram, matches);
         if readings.last().is_some_and(|it| it.count > 0.0) {
             let ids = lost_samples::find(requests, &readings);
             found.extend(ids.into_iter().map(str::to_owned));

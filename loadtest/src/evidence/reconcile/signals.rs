@@ -10,7 +10,6 @@ use crate::{
     evidence::{
         Operation, Testimony,
         lost_samples::Counted,
-        metrics::Labels,
         otlp::{Kind, Span},
     },
     verdict::Check,
@@ -109,8 +108,7 @@ fn missing_samples(testimony: &Testimony, without_line: &[&&Span]) -> Vec<Mismat
             });
             continue;
         }
-        let matches = |labels: &Labels| served(labels).is_some_and(|it| it == operation);
-        let ids = lost(testimony, SERVER_HISTOGRAMS, matches, &requests);
+        let ids = lost(testimony, SERVER_HISTOGRAMS, served, &operation, &requests);
         let lost = known - count;
         mismatches.push(Mismatch {
             text: format!(

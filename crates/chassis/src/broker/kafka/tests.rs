@@ -30,6 +30,15 @@ async fn claim(broker: &Broker, count: usize) -> Vec<Delivery> {
     claimed
 }
 
+/// A replica that has every partition, and events in all of them.
+async fn supplied(place: &Place, count: usize) -> (Broker, Vec<Event>) {
+    let broker = place.open().await;
+    assert!(broker.claim("payments", 1).await.unwrap().is_empty());
+    let events: Vec<_> = (0..count).map(|it| cancelled(&format!("o-{it}"))).collect();
+    broker.publish(&events).await.unwrap();
+    (broker, events)
+}
+
 #[tokio::test]
 #[ignore = "needs Kafka: scripts/backends up"]
 async fn a_message_says_beside_its_body_what_it_is_and_which_trace_it_belongs_to() {
@@ -158,10 +167,7 @@ async fn a_try_counts_though_its_process_died_and_nothing_done_is_repeated() {
 #[ignore = "needs Kafka: scripts/backends up"]
 async fn replicas_share_the_partitions_and_hand_on_none_that_is_worked_in() {
     let place = Place::kafka();
-    let first = place.open().await;
-    assert!(first.claim("payments", 1).await.unwrap().is_empty());
-    let events: Vec<_> = (0..60).map(|it| cancelled(&format!("o-{it}"))).collect();
-    first.publish(&events).await.unwrap();
+    let (first, events) = supplied(&place, 60).await;
     let held = claim(&first, 16).await;
     let second = place.open().await;
     let mut seen = BTreeMap::new();
@@ -200,11 +206,8 @@ async fn replicas_share_the_partitions_and_hand_on_none_that_is_worked_in() {
 #[ignore = "needs Kafka: scripts/backends up"]
 async fn a_partition_that_was_full_is_read_on_when_it_comes_back() {
     let place = Place::kafka();
-    let first = place.open().await;
-    assert!(first.claim("payments", 1).await.unwrap().is_empty());
     // More for each partition than a replica reads ahead.
-    let events: Vec<_> = (0..3000).map(|it| cancelled(&format!("o-{it}"))).collect();
-    first.publish(&events).await.unwrap();
+    let (first, events) = supplied(&place, 3000).await;
     let second = place.open().await;
     // It is let in and has partitions of its own; then it goes again.
     let taste = claim(&second, 1).await;
