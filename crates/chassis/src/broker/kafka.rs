@@ -55,7 +55,7 @@ use crate::Error;
 pub struct Queues(Arc<Shared>);
 
 struct Shared {
-    link: Link,
+    link: Arc<Link>,
     lines: Vec<Line>,
     claimed: AtomicI64,
 }

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     thread,
 };
 
@@ -13,6 +13,7 @@ use rdkafka::{
     producer::{FutureProducer, Producer as _},
 };
 use tokio::{
+    sync::OwnedMutexGuard,
     task::spawn_blocking,
     time::{Duration, Instant, timeout},
 };
@@ -42,7 +43,7 @@ pub(super) struct Link {
     pub(super) url: KafkaUrl,
     pub(super) names: Names,
     producer: Mutex<Producer>,
-    state: tokio::sync::Mutex<State>,
+    state: Arc<tokio::sync::Mutex<State>>,
 }
 
 struct State {
@@ -59,17 +60,18 @@ impl fmt::Debug for Link {
 }
 
 impl Link {
-    pub(super) fn new(url: &KafkaUrl) -> anyhow::Result<Self> {
-        Ok(Self {
+    pub(super) fn new(url: &KafkaUrl) -> anyhow::Result<Arc<Self>> {
+        let state = State {
+            made: false,
+            failures: 0,
+            not_before: Instant::now(),
+        };
+        Ok(Arc::new(Self {
             url: url.clone(),
             names: Names::new(&url.prefix),
             producer: Mutex::new(producer(url)?),
-            state: tokio::sync::Mutex::new(State {
-                made: false,
-                failures: 0,
-                not_before: Instant::now(),
-            }),
-        })
+            state: Arc::new(tokio::sync::Mutex::new(state)),
+        }))
     }
 
     pub(super) fn producer(&self) -> Producer {
@@ -78,15 +80,21 @@ impl Link {
     }
 
     /// Makes the topics unless they are known to be there. Between attempts this fails at once.
-    pub(super) async fn ready(&self) -> Result<(), Error> {
-        let state = timeout(CALL_TIMEOUT, self.state.lock()).await;
-        let mut state = state.map_err(|_| AWAY)?;
+    pub(super) async fn ready(self: &Arc<Self>) -> Result<(), Error> {
+        let state = timeout(CALL_TIMEOUT, Arc::clone(&self.state).lock_owned()).await;
+        let state = state.map_err(|_| AWAY)?;
         if state.made {
             return Ok(());
         }
         if Instant::now() < state.not_before {
             return Err(AWAY);
         }
+        // In a task of its own: where that takes longer than whoever asks has patience, it would never come to an end.
+        let making = tokio::spawn(Arc::clone(self).attempt(state));
+        making.await.unwrap_or(Err(AWAY))
+    }
+
+    async fn attempt(self: Arc<Self>, mut state: OwnedMutexGuard<State>) -> Result<(), Error> {
         if let Err(error) = self.make().await {
             let wait = FIRST_BACK_OFF * 2_u32.pow(state.failures.min(10));
             let wait = wait.min(LONGEST_BACK_OFF);
@@ -137,7 +145,7 @@ impl Link {
     }
 
     /// Publishes `messages`. When it returns, all replicas in sync have them; otherwise they may have any of them.
-    pub(super) async fn publish(&self, messages: &[Outgoing]) -> Result<(), Error> {
+    pub(super) async fn publish(self: &Arc<Self>, messages: &[Outgoing]) -> Result<(), Error> {
         self.ready().await?;
         let producer = self.producer();
         let Err(error) = send(&producer, messages).await else {

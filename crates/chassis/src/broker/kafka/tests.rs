@@ -19,6 +19,13 @@ use crate::{
     },
 };
 
+fn url_of(place: &Place) -> &KafkaUrl {
+    match &place.url {
+        BrokerUrl::Kafka(url) => url,
+        other => unreachable!("{other:?} is not Kafka's place"),
+    }
+}
+
 /// Claims what there is in `payments` until there are `count` deliveries.
 async fn claim(broker: &Broker, count: usize) -> Vec<Delivery> {
     let mut claimed = Vec::new();
@@ -44,9 +51,7 @@ async fn supplied(place: &Place, count: usize) -> (Broker, Vec<Event>) {
 async fn a_message_says_beside_its_body_what_it_is_and_which_trace_it_belongs_to() {
     let place = Place::kafka();
     let broker = place.open().await;
-    let BrokerUrl::Kafka(url) = &place.url else {
-        unreachable!("it is Kafka's place");
-    };
+    let url = url_of(&place);
     let event = cancelled("o-7");
     broker.publish(std::slice::from_ref(&event)).await.unwrap();
     let reader: BaseConsumer = settings::consumer(url, "looks").create().unwrap();
@@ -118,9 +123,7 @@ async fn topics_that_somebody_deleted_are_made_again() {
 #[ignore = "needs Kafka: scripts/backends up"]
 async fn a_topic_with_more_partitions_than_are_looked_at_is_refused() {
     let place = Place::kafka();
-    let BrokerUrl::Kafka(url) = &place.url else {
-        unreachable!("it is Kafka's place");
-    };
+    let url = url_of(&place);
     let link = Link::new(url).unwrap();
     let name = format!("{}.order.placed", url.prefix);
     let made = link.with_admin(async |admin| {
@@ -134,6 +137,18 @@ async fn a_topic_with_more_partitions_than_are_looked_at_is_refused() {
     assert!(broker.publish(&[cancelled("o-1")]).await.is_err());
     assert!(broker.claim("payments", 1).await.is_err());
     assert!(broker.clone().ping().await.is_err());
+    place.clear().await;
+}
+
+#[tokio::test]
+#[ignore = "needs Kafka: scripts/backends up"]
+async fn topics_are_made_though_nobody_waits_for_it() {
+    let place = Place::kafka();
+    let link = Link::new(url_of(&place)).unwrap();
+    let glance = Duration::from_millis(5);
+    let is_ready = async || matches!(timeout(glance, link.ready()).await, Ok(Ok(())));
+    assert!(!is_ready().await, "that takes longer than a glance");
+    eventually("the topics are there", is_ready).await;
     place.clear().await;
 }
 
