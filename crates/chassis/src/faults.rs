@@ -45,7 +45,7 @@ pub struct Fault {
     pub telemetry_loss: Option<TelemetryLoss>,
 }
 
-/// Loses every n-th item of one signal without counting it.
+/// Loses one in so many items of one signal without counting it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TelemetryLoss {

@@ -30,7 +30,7 @@ static LOSSES: [Loss; 3] = [const {
     }
 }; 3];
 
-/// Loses every n-th item of `signal` from now on; 0 ends it.
+/// Loses one of every `n` items of `signal` from now on, the middle one of each `n`; 0 ends it.
 pub fn one_in(signal: Signal, n: u32) {
     LOSSES[signal as usize].one_in.store(n, Ordering::Relaxed);
 }
@@ -40,6 +40,6 @@ pub(crate) fn strikes(signal: Signal) -> bool {
     let loss = &LOSSES[signal as usize];
     match loss.one_in.load(Ordering::Relaxed) {
         0 => false,
-        n => (loss.seen.fetch_add(1, Ordering::Relaxed) + 1).is_multiple_of(n),
+        n => loss.seen.fetch_add(1, Ordering::Relaxed) % n == n / 2,
     }
 }
