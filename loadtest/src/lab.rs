@@ -23,6 +23,7 @@ use crate::{
     evidence::{Evidence, collect::Window, otlp::Receiver},
     experiments::Experiment,
     personas::NOMINAL,
+    processors::Processors,
     progress::Progress,
     recording::Recording,
     run_dir::RunDir,
@@ -51,6 +52,8 @@ pub(crate) struct Measurement {
     pub(crate) ledgers: Ledgers,
     /// Processes that died meanwhile.
     pub(crate) incidents: Vec<String>,
+    /// The share of processor time that other machines took meanwhile, from 0 to 1, where the kernel tells.
+    pub(crate) stolen: Option<f64>,
     /// What was still under way when there was no more waiting.
     pub(crate) restless: Vec<String>,
 }
@@ -141,7 +144,9 @@ impl<'a> Lab<'a> {
         let plan = self.plan(arm, phases)?;
         self.progress.step(format!("{arm}: waiting for quiet"));
         let mut window = Window::open(&self.deployment, &self.receiver.spans).await?;
+        let before = Processors::now();
         let (load, disturbed) = self.drive(&plan, &mut window, disturb).await?;
+        let stolen = before.and_then(|it| Some(Processors::now()?.stolen_since(it)));
         self.progress.step(format!("{arm}: comparing the signals"));
         let (evidence, incidents, restless) =
             window.close(&self.deployment, &self.receiver.spans).await?;
@@ -152,6 +157,7 @@ impl<'a> Lab<'a> {
             evidence,
             ledgers: Ledgers::read(&self.deployment).await?,
             incidents,
+            stolen,
             restless,
         };
         Ok((measurement, disturbed))

@@ -15,6 +15,7 @@ pub mod experiments;
 mod http;
 mod lab;
 pub mod personas;
+mod processors;
 mod progress;
 pub mod recording;
 mod report;

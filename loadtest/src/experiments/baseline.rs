@@ -8,7 +8,7 @@ use std::time::Duration;
 use chassis::Fault;
 
 use super::{
-    objectives::{OBJECTIVES, completion},
+    objectives::{OBJECTIVES, Objective, completion},
     validity,
 };
 use crate::{
@@ -74,7 +74,8 @@ fn report(it: &Measurement, description: &str, expectation: Expectation) -> ArmR
 fn checks(it: &Measurement) -> Vec<Check> {
     let mut checks = validity::checks(it);
     let objectives = OBJECTIVES.iter();
-    checks.extend(objectives.map(|objective| objective.check(&it.recording, MEASURED)));
+    let judge = |objective: &Objective| objective.check(&it.recording, MEASURED, it.stolen);
+    checks.extend(objectives.map(judge));
     checks.push(completion(&it.load.attempts, MEASURED));
     checks.push(validity::rest(it));
     checks.extend(audit::checks(

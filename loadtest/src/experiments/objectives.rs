@@ -69,8 +69,8 @@ impl Objective {
         }
     }
 
-    /// Judges one phase of a recording.
-    pub(crate) fn check(&self, recording: &Recording, phase: u16) -> Check {
+    /// Judges one phase of a recording, during which others took a share of the processor time, if that is known.
+    pub(crate) fn check(&self, recording: &Recording, phase: u16, stolen: Option<f64>) -> Check {
         let seconds: Vec<_> = recording
             .seconds(phase, self.routes)
             .values()
@@ -89,10 +89,12 @@ impl Objective {
             })
             .collect();
         let mut check = judge(self.name, self.promise(), self.target, &seconds);
-        let late = self.bad != Bad::Failed && validity::late(recording);
-        if check.outcome == Outcome::Fail && late {
+        let counts_time = self.bad != Bad::Failed;
+        if check.outcome == Outcome::Fail
+            && counts_time
+            && let Some(reason) = validity::delayed(recording, stolen)
+        {
             check.outcome = Outcome::Invalid;
-            let reason = "the generator was late, and its own delay counts as latency";
             check.details.push(reason.to_owned());
         }
         check
@@ -186,12 +188,26 @@ mod tests {
     }
 
     #[test]
-    fn a_late_generator_makes_a_missed_latency_invalid_and_an_error_stays_an_error() {
+    fn a_machine_that_was_late_makes_a_missed_latency_invalid_and_an_error_stays_an_error() {
         let [available, fast, ..] = OBJECTIVES;
-        let slow_shop = recording(1_000, 150_000, 1001);
-        assert_eq!(fast.check(&slow_shop, 0).outcome, Outcome::Fail);
-        let late = recording(120_000, 150_000, 10);
-        assert_eq!(fast.check(&late, 0).outcome, Outcome::Invalid);
-        assert_eq!(available.check(&late, 0).outcome, Outcome::Fail);
+        let slow_shop = recording(1_000, 150_000, 10);
+        for (stolen, outcome) in [
+            (None, Outcome::Fail),
+            (Some(0.05), Outcome::Fail),
+            (Some(0.06), Outcome::Invalid),
+        ] {
+            assert_eq!(fast.check(&slow_shop, 0, stolen).outcome, outcome);
+            let errors = available.check(&slow_shop, 0, stolen);
+            assert_eq!(errors.outcome, Outcome::Fail);
+        }
+        let late_generator = recording(120_000, 150_000, 10);
+        assert_eq!(
+            fast.check(&late_generator, 0, None).outcome,
+            Outcome::Invalid
+        );
+        assert_eq!(
+            available.check(&late_generator, 0, None).outcome,
+            Outcome::Fail
+        );
     }
 }

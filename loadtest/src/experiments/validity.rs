@@ -14,6 +14,8 @@ use crate::{
 const MAX_LAG_MS: f64 = 10.0;
 /// The largest share of arrivals that may find no idle user.
 const MAX_DROPPED: f64 = 0.001;
+/// A machine of which others take a larger share of the processor time measures them.
+const MAX_STOLEN: f64 = 0.05;
 
 pub(super) fn checks(it: &Measurement) -> Vec<Check> {
     let mut checks = Vec::new();
@@ -24,6 +26,7 @@ pub(super) fn checks(it: &Measurement) -> Vec<Check> {
             checks.push(dropped(counts));
         }
     }
+    checks.extend(it.stolen.map(stolen));
     checks.push(telemetry_drops(it));
     if !it.incidents.is_empty() {
         checks.push(deaths(Group::Validity, "every process lived", it));
@@ -82,9 +85,15 @@ pub(super) fn cannot_reconcile(it: &Measurement) -> Option<Check> {
     )
 }
 
-/// Whether the generator was late, so that latencies are its own and say nothing of the shop.
-pub(super) fn late(recording: &Recording) -> bool {
-    lag_p99_ms(recording) > MAX_LAG_MS
+/// Why latencies say nothing of the shop, if they do not.
+pub(super) fn delayed(recording: &Recording, stolen: Option<f64>) -> Option<&'static str> {
+    if lag_p99_ms(recording) > MAX_LAG_MS {
+        Some("the generator was late, and its own delay counts as latency")
+    } else if stolen.is_some_and(|it| it > MAX_STOLEN) {
+        Some("other machines had the processors, and the wait for them counts as latency")
+    } else {
+        None
+    }
 }
 
 fn lag_p99_ms(recording: &Recording) -> f64 {
@@ -94,7 +103,7 @@ fn lag_p99_ms(recording: &Recording) -> f64 {
 fn lag(it: &Measurement) -> Check {
     let lag = it.recording.lag();
     let p99 = lag_p99_ms(&it.recording);
-    let outcome = if lag.is_empty() || late(&it.recording) {
+    let outcome = if lag.is_empty() || p99 > MAX_LAG_MS {
         Outcome::Invalid
     } else {
         Outcome::Pass
@@ -125,6 +134,16 @@ fn dropped(counts: &Counts) -> Check {
         );
     }
     Check::new(Group::Validity, "arrivals were taken", outcome).saw(observed, "at most 0.1 %")
+}
+
+fn stolen(share: f64) -> Check {
+    let outcome = if share > MAX_STOLEN {
+        Outcome::Invalid
+    } else {
+        Outcome::Pass
+    };
+    Check::new(Group::Validity, "no processor time was stolen", outcome)
+        .saw(format!("{:.1} % stolen", 100.0 * share), "at most 5 %")
 }
 
 fn telemetry_drops(it: &Measurement) -> Check {
