@@ -108,10 +108,7 @@ async fn what_one_replica_changes_every_replica_forgets(place: &Place) {
             "at once where it was changed"
         );
         while other.get(&origin).await != version {
-            assert!(
-                changed.elapsed() < Duration::from_secs(1),
-                "within a second"
-            );
+            assert!(changed.elapsed() < Duration::from_secs(10), "soon");
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         latencies.push(changed.elapsed());
