@@ -5,6 +5,7 @@
 //!
 //! Beside that, what is of a type in [`api::BROADCAST`] may be overheard by whoever listens just then.
 
+mod back_off;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod kafka_url;

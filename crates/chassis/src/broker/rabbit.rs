@@ -54,9 +54,9 @@ pub struct Queues(Arc<Shared>);
 struct Shared {
     names: Names,
     /// Publishes.
-    outward: Link,
+    outward: Arc<Link>,
     /// Consumes and asks.
-    inward: Link,
+    inward: Arc<Link>,
     lines: Vec<Line>,
     /// What was claimed and is not settled, by [`Delivery::seq`].
     held: Mutex<HashMap<i64, Held>>,

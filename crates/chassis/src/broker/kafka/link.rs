@@ -25,11 +25,7 @@ use super::{
     settings::{self, AWAY, CALL_TIMEOUT, Said},
     topics::{Admin, Names},
 };
-use crate::Error;
-
-/// The wait after a failed attempt to make the topics; it doubles up to the longest.
-const FIRST_BACK_OFF: Duration = Duration::from_millis(100);
-const LONGEST_BACK_OFF: Duration = Duration::from_secs(2);
+use crate::{Error, broker::back_off::BackOff};
 
 /// New topics are known to all servers after a moment, ...
 const LEADER_TIMEOUT: Duration = Duration::from_secs(3);
@@ -49,8 +45,7 @@ pub(super) struct Link {
 struct State {
     /// Whether the topics are there, as far as is known.
     made: bool,
-    failures: u32,
-    not_before: Instant,
+    back_off: BackOff,
 }
 
 impl fmt::Debug for Link {
@@ -63,8 +58,7 @@ impl Link {
     pub(super) fn new(url: &KafkaUrl) -> anyhow::Result<Arc<Self>> {
         let state = State {
             made: false,
-            failures: 0,
-            not_before: Instant::now(),
+            back_off: BackOff::new(),
         };
         Ok(Arc::new(Self {
             url: url.clone(),
@@ -86,7 +80,7 @@ impl Link {
         if state.made {
             return Ok(());
         }
-        if Instant::now() < state.not_before {
+        if !state.back_off.is_over() {
             return Err(AWAY);
         }
         // In a task of its own: where that takes longer than whoever asks has patience, it would never come to an end.
@@ -96,16 +90,12 @@ impl Link {
 
     async fn attempt(self: Arc<Self>, mut state: OwnedMutexGuard<State>) -> Result<(), Error> {
         if let Err(error) = self.make().await {
-            let wait = FIRST_BACK_OFF * 2_u32.pow(state.failures.min(10));
-            let wait = wait.min(LONGEST_BACK_OFF);
-            let wait = wait.mul_f64(0.5 + fastrand::f64() / 2.0);
+            let wait = state.back_off.fail();
             tracing::warn!(error, ?wait, "the broker is away");
-            state.failures += 1;
-            state.not_before = Instant::now() + wait;
             return Err(AWAY);
         }
         tracing::info!("the broker's topics are there");
-        state.failures = 0;
+        state.back_off = BackOff::new();
         state.made = true;
         Ok(())
     }

@@ -12,7 +12,7 @@ use lapin::{
 use super::{
     Queues,
     depth::{count, whole},
-    link::{AWAY, call},
+    link::call,
     message::{Outgoing, dead_letter},
 };
 use crate::{Error, broker::DeadLetter};
@@ -88,7 +88,7 @@ impl Queues {
 
     async fn dead_channel(&self) -> Result<Channel, Error> {
         let lane = self.0.inward.lane().await?;
-        lane.connection.create_channel().await.map_err(|_| AWAY)
+        call(lane.connection.create_channel()).await
     }
 }
 

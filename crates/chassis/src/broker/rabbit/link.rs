@@ -7,12 +7,12 @@ use lapin::{
     options::{BasicPublishOptions, ConfirmSelectOptions},
 };
 use tokio::{
-    sync::Mutex,
-    time::{Instant, sleep, timeout},
+    sync::{Mutex, OwnedMutexGuard},
+    time::{sleep, timeout},
 };
 
 use super::{AmqpUrl, message::Outgoing, topology::Names};
-use crate::Error;
+use crate::{Error, broker::back_off::BackOff};
 
 /// The longest wait for the answer to one call.
 pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(2);
@@ -22,9 +22,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 pub(super) const DECLARE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest wait until the server has confirmed a batch of messages.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(3);
-/// The wait after a failed attempt to connect; it doubles up to the longest.
-const FIRST_BACK_OFF: Duration = Duration::from_millis(100);
-const LONGEST_BACK_OFF: Duration = Duration::from_secs(2);
 /// How often to look whether the server takes messages again.
 const BLOCKED_POLL: Duration = Duration::from_millis(20);
 
@@ -36,13 +33,12 @@ pub(super) struct Link {
     url: AmqpUrl,
     /// What the connection is for, as the server lists it.
     purpose: &'static str,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 struct State {
     lane: Option<Lane>,
-    failures: u32,
-    not_before: Instant,
+    back_off: BackOff,
 }
 
 /// A connection that works, or did a moment ago.
@@ -60,21 +56,21 @@ impl fmt::Debug for Link {
 }
 
 impl Link {
-    pub(super) fn new(url: &AmqpUrl, purpose: &'static str) -> Self {
-        Self {
+    pub(super) fn new(url: &AmqpUrl, purpose: &'static str) -> Arc<Self> {
+        let state = State {
+            lane: None,
+            back_off: BackOff::new(),
+        };
+        Arc::new(Self {
             url: url.clone(),
             purpose,
-            state: Mutex::new(State {
-                lane: None,
-                failures: 0,
-                not_before: Instant::now(),
-            }),
-        }
+            state: Arc::new(Mutex::new(state)),
+        })
     }
 
     /// The connection, made first if there is none. Between attempts to make it this fails at once.
-    pub(super) async fn lane(&self) -> Result<Lane, Error> {
-        let state = timeout(CALL_TIMEOUT, self.state.lock()).await;
+    pub(super) async fn lane(self: &Arc<Self>) -> Result<Lane, Error> {
+        let state = timeout(CALL_TIMEOUT, Arc::clone(&self.state).lock_owned()).await;
         let mut state = state.map_err(|_| AWAY)?;
         if let Some(lane) = &state.lane {
             if lane.connection.status().connected() && lane.channel.status().connected() {
@@ -83,23 +79,24 @@ impl Link {
             tracing::warn!(purpose = self.purpose, "the broker's connection was lost");
             state.lane = None;
         }
-        if Instant::now() < state.not_before {
+        if !state.back_off.is_over() {
             return Err(AWAY);
         }
+        // In a task of its own: where that takes longer than whoever asks has patience, it would never come to an end.
+        let attempt = tokio::spawn(Arc::clone(self).attempt(state));
+        attempt.await.unwrap_or(Err(AWAY))
+    }
+
+    async fn attempt(self: Arc<Self>, mut state: OwnedMutexGuard<State>) -> Result<Lane, Error> {
         match self.connect().await {
             Ok(lane) => {
                 tracing::info!(purpose = self.purpose, "connected to the broker");
-                state.failures = 0;
+                state.back_off = BackOff::new();
                 Ok(state.lane.insert(lane).clone())
             }
             Err(error) => {
-                let wait = FIRST_BACK_OFF * 2_u32.pow(state.failures.min(10));
-                let wait = wait
-                    .min(LONGEST_BACK_OFF)
-                    .mul_f64(0.5 + fastrand::f64() / 2.0);
+                let wait = state.back_off.fail();
                 tracing::warn!(purpose = self.purpose, error, ?wait, "the broker is away");
-                state.failures += 1;
-                state.not_before = Instant::now() + wait;
                 Err(AWAY)
             }
         }
@@ -144,7 +141,7 @@ impl Link {
     }
 
     /// Publishes `messages`. When it returns, the server has them all on disk; otherwise it may have any of them.
-    pub(super) async fn publish(&self, messages: &[Outgoing]) -> Result<(), Error> {
+    pub(super) async fn publish(self: &Arc<Self>, messages: &[Outgoing]) -> Result<(), Error> {
         let lane = self.lane().await?;
         let sent = timeout(CONFIRM_TIMEOUT, send(&lane, messages)).await;
         let why = match sent {

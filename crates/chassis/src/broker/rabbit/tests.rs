@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use self::places::Proxy;
 use super::*;
 use crate::{
-    Broker,
+    Broker, BrokerUrl,
     broker::{
         place::{Place, show},
         tests::outage::{Load, Server, cancelled, eventually, is_empty, is_said_to_be_away},
@@ -60,6 +60,21 @@ async fn a_message_says_beside_its_body_what_it_is_and_which_trace_it_belongs_to
 #[tokio::test]
 async fn a_server_that_is_away_is_waited_for_and_said_to_be_away() {
     is_said_to_be_away("amqp://127.0.0.1:1".parse().unwrap()).await;
+}
+
+#[tokio::test]
+#[ignore = "needs RabbitMQ: scripts/backends up"]
+async fn a_connection_is_made_though_nobody_waits_for_it() {
+    let place = Place::rabbit();
+    let BrokerUrl::Rabbit(url) = &place.url else {
+        unreachable!("it is RabbitMQ's place");
+    };
+    let link = Link::new(url, "test");
+    let glance = Duration::from_millis(5);
+    let is_there = async || matches!(timeout(glance, link.lane()).await, Ok(Ok(_)));
+    assert!(!is_there().await, "that takes longer than a glance");
+    eventually("the connection is there", is_there).await;
+    place.clear().await;
 }
 
 #[tokio::test]
