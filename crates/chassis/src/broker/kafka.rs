@@ -23,7 +23,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::Duration,
 };
@@ -64,6 +64,8 @@ struct Shared {
 struct Line {
     queue: &'static api::Queue,
     feed: Mutex<Option<Subscription>>,
+    /// The server will not have us as a member.
+    unreadable: Arc<AtomicBool>,
     asker: Mutex<Option<Arc<Asker>>>,
     /// Whose turn it is to put dead letters back.
     dead: tokio::sync::Mutex<()>,
@@ -96,6 +98,7 @@ impl Queues {
         let line = |queue| Line {
             queue,
             feed: Mutex::default(),
+            unreadable: Arc::default(),
             asker: Mutex::default(),
             dead: tokio::sync::Mutex::default(),
         };
@@ -145,12 +148,14 @@ impl Queues {
         }
         let (link, queue) = (&self.0.link, line.queue);
         let (tell, wanted) = mpsc::unbounded_channel();
-        let (group, topics) = (link.names.group(queue.name), link.names.read_by(queue));
-        let member = Member::join(&link.url, &group, &topics, tell);
+        let config = settings::consumer(&link.url, &link.names.group(queue.name));
+        let member = Member::join(&config, &link.names.read_by(queue), tell);
         let member = Arc::new(member.map_err(|error| Error::Internal(error.into()))?);
         let feed = Arc::new(Feed::new(Arc::clone(&member)));
         let (orders, ordered) = mpsc::unbounded_channel();
-        tokio::spawn(Driver::new(Arc::clone(&feed), member, wanted, ordered).run());
+        let unreadable = Arc::clone(&line.unreadable);
+        let driver = Driver::new(Arc::clone(&feed), member, (wanted, ordered), unreadable);
+        tokio::spawn(driver.run());
         Ok(slot.insert(Subscription { feed, orders }).clone())
     }
 
@@ -252,8 +257,12 @@ impl Queues {
                     topic.is_some_and(|it| it.error().is_none() && !it.partitions().is_empty())
                 })
             };
+            let unreadable = |it: &&Line| it.unreadable.load(Ordering::Relaxed);
+            let unreadable = self.0.lines.iter().find(unreadable);
             match spawn_blocking(ask).await {
-                Ok(Ok(true)) => Ok(()),
+                Ok(Ok(true)) => unreadable.map_or(Ok(()), |it| {
+                    Err(format!("the queue {} cannot be read", it.queue.name))
+                }),
                 Ok(Ok(false)) => {
                     self.0.link.doubt().await;
                     Err("the topics are gone".to_owned())

@@ -257,6 +257,13 @@ impl Book {
         open.all(|it| it.held.is_none())
     }
 
+    /// Whether all that is known of those partitions is committed, `under_way` not being there yet. Others have no end of commits
+    /// while there is a backlog.
+    pub(super) fn is_committed(&self, under_way: &[At]) -> bool {
+        let mut leaving = self.ledgers.iter().filter(|it| it.1.leaving);
+        leaving.all(|(at, ledger)| !ledger.dirty && !under_way.contains(at))
+    }
+
     /// Forgets partitions, and says which of them were not being read on.
     pub(super) fn close(&mut self, partitions: &[At]) -> Vec<At> {
         let mut paused = Vec::new();

@@ -1,15 +1,25 @@
 //! What keeps a feed going: takes in what is received, and answers the server.
 
-use std::{collections::VecDeque, sync::Arc, thread, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
 use rdkafka::{
-    Message as _, Offset, TopicPartitionList, consumer::Consumer as _, error::KafkaResult,
+    Message as _, Offset, TopicPartitionList,
+    consumer::Consumer as _,
+    error::{KafkaError, KafkaResult, RDKafkaErrorCode},
     message::BorrowedMessage,
 };
 use tokio::{
     sync::mpsc,
     task::{JoinHandle, spawn_blocking},
-    time::{MissedTickBehavior, interval},
+    time::{Instant, MissedTickBehavior, interval, sleep},
 };
 
 use super::{
@@ -23,6 +33,12 @@ use super::{
 
 /// How often to look for what nobody tells: leases that ran out, commits that failed.
 const TICK: Duration = Duration::from_millis(100);
+
+/// The wait of a member that the server will not have, before another one tries.
+const REJOIN: Duration = Duration::from_secs(2);
+
+/// A member that lives for longer is not one that the server will not have.
+const ACCEPTED: Duration = Duration::from_secs(10);
 
 /// What is asked of a driver.
 #[derive(Debug)]
@@ -40,6 +56,8 @@ pub(super) struct Driver {
     orders: mpsc::UnboundedReceiver<Order>,
     /// ... and what of it is not done yet; the first is being worked on.
     changes: VecDeque<Change>,
+    /// Set while the server will not have this member.
+    unreadable: Arc<AtomicBool>,
     /// The committed offsets of the partitions to take.
     asking: Option<JoinHandle<KafkaResult<TopicPartitionList>>>,
 }
@@ -48,8 +66,11 @@ impl Driver {
     pub(super) fn new(
         feed: Arc<Feed>,
         member: Arc<Member>,
-        wanted: mpsc::UnboundedReceiver<Change>,
-        orders: mpsc::UnboundedReceiver<Order>,
+        (wanted, orders): (
+            mpsc::UnboundedReceiver<Change>,
+            mpsc::UnboundedReceiver<Order>,
+        ),
+        unreadable: Arc<AtomicBool>,
     ) -> Self {
         Self {
             feed,
@@ -57,6 +78,7 @@ impl Driver {
             wanted,
             orders,
             changes: VecDeque::new(),
+            unreadable,
             asking: None,
         }
     }
@@ -65,13 +87,22 @@ impl Driver {
     pub(super) async fn run(mut self) {
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let member = Arc::clone(&self.member);
+        let (member, born) = (Arc::clone(&self.member), Instant::now());
         loop {
             tokio::select! {
                 received = member.recv() => match received {
                     Ok(message) => self.take_in(&message),
-                    // It goes on by itself.
-                    Err(error) => tracing::debug!(%error, "nothing was received"),
+                    Err(error) => {
+                        let fatal = member.client().fatal_error();
+                        if fatal.is_some() || is_forbidden(&error) {
+                            tracing::error!(%error, ?fatal, "the queue cannot be read; it is tried again");
+                            self.unreadable.store(true, Ordering::Relaxed);
+                            sleep(REJOIN).await;
+                            break;
+                        }
+                        // It goes on by itself.
+                        tracing::debug!(%error, "nothing was received");
+                    }
                 },
                 Some(change) = self.wanted.recv() => self.changes.push_back(change),
                 order = self.orders.recv() => match order {
@@ -83,6 +114,10 @@ impl Driver {
                 _ = tick.tick() => {
                     self.feed.book(Book::take_back_overdue);
                     self.feed.commit_rest();
+                    // One of more members than partitions is given nothing, and yet is one.
+                    if born.elapsed() > ACCEPTED {
+                        self.unreadable.store(false, Ordering::Relaxed);
+                    }
                 }
             }
             self.work_on_changes();
@@ -174,6 +209,7 @@ impl Driver {
             self.feed.begin_no_more();
         }
         self.changes.pop_front();
+        self.unreadable.store(false, Ordering::Relaxed);
         self.member.answer(&Change::Assigned(known));
         self.feed.phase.send_replace(Phase::Joined);
     }
@@ -214,6 +250,16 @@ impl Driver {
     }
 }
 
+/// Whether it is the group or a topic of it that we may not read. librdkafka says so once, and goes on in vain.
+fn is_forbidden(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::GroupAuthorizationFailed | RDKafkaErrorCode::TopicAuthorizationFailed
+        )
+    )
+}
+
 /// Waits for the answer, if there was a question.
 async fn known(
     asking: &mut Option<JoinHandle<KafkaResult<TopicPartitionList>>>,
@@ -223,7 +269,7 @@ async fn known(
     };
     let answer = question.await;
     *asking = None;
-    answer.unwrap_or(Err(rdkafka::error::KafkaError::Canceled))
+    answer.unwrap_or(Err(KafkaError::Canceled))
 }
 
 fn at(element: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>) -> At {

@@ -250,10 +250,11 @@ impl Feed {
         }
     }
 
-    /// Whether all that is known is committed.
+    /// Whether all that is known of the partitions that are to go is committed.
     pub(super) fn is_committed(&self) -> bool {
         let state = self.state();
-        state.committing.is_none() && !state.book.is_dirty()
+        let under_way = state.committing.as_deref().unwrap_or_default();
+        state.book.is_committed(under_way)
     }
 
     /// Waits until it is so far, but not for long.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use rdkafka::{
-    ClientContext, TopicPartitionList,
+    ClientConfig, ClientContext, TopicPartitionList,
     config::{FromClientConfigAndContext as _, RDKafkaLogLevel},
     consumer::{BaseConsumer, Consumer as _, ConsumerContext, StreamConsumer},
     error::{KafkaError, KafkaResult},
@@ -17,10 +17,7 @@ use rdkafka::{
 };
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::{
-    KafkaUrl,
-    settings::{self, Said},
-};
+use super::settings::Said;
 
 /// Partitions to take or to give up. librdkafka goes on when it is answered.
 #[derive(Debug, Clone)]
@@ -80,10 +77,9 @@ impl Context {
 pub(super) struct Member(StreamConsumer<Context>);
 
 impl Member {
-    /// Joins `group` to read `topics`; `changes` hears what the server wants.
+    /// Joins the group of `config` to read `topics`; `changes` hears what the server wants.
     pub(super) fn join(
-        url: &KafkaUrl,
-        group: &str,
+        config: &ClientConfig,
         topics: &[String],
         changes: UnboundedSender<Change>,
     ) -> KafkaResult<Self> {
@@ -92,8 +88,7 @@ impl Member {
             pending: Mutex::default(),
             closing: AtomicBool::new(false),
         };
-        let config = settings::consumer(url, group);
-        let consumer = StreamConsumer::from_config_and_context(&config, context)?;
+        let consumer = StreamConsumer::from_config_and_context(config, context)?;
         let topics: Vec<_> = topics.iter().map(String::as_str).collect();
         consumer.subscribe(&topics)?;
         Ok(Self(consumer))

@@ -158,6 +158,27 @@ fn a_partition_is_let_go_when_nobody_is_at_work_in_it() {
 }
 
 #[test]
+fn a_partition_that_goes_waits_for_its_own_commits_only() {
+    let mut reader = Reader::open(0, "");
+    let other = ("topic".to_owned(), 1);
+    reader.book.open(other.clone(), 0, Note::default());
+    let begin = |book: &mut Book, at: &At, seq| {
+        book.take_in(at, 0, incoming(Duration::ZERO));
+        book.claim(1, LEASE, || seq)
+    };
+    begin(&mut reader.book, &other, 1);
+    reader.book.leave(&[at()]);
+    assert!(reader.book.is_committed(&[other]));
+    assert!(!reader.book.is_committed(&[at()]), "one is under way");
+    let mut reader = Reader::open(0, "");
+    begin(&mut reader.book, &at(), 1);
+    reader.book.leave(&[at()]);
+    assert!(!reader.book.is_committed(&[]), "it was begun");
+    reader.commit();
+    assert!(reader.book.is_committed(&[]));
+}
+
+#[test]
 fn a_crowded_partition_is_not_read_on_until_there_is_room() {
     let mut reader = Reader::open(0, "");
     reader.receive(0..256);
