@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use api::{CancelReason, Event, Fact, NewOrder, Order, OrderItem, OrderStatus, PlacedOrder};
 use chassis::{Error, Messaging, Transaction, new_id, now_ms, query, rfc3339};
 use telemetry::Origin;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -19,8 +19,12 @@ use crate::{
 const SWEEP: Duration = Duration::from_millis(500);
 /// Orders cancelled in one transaction.
 const BATCH: i64 = 100;
-/// An answer is remembered for a day, in milliseconds.
+/// The longest one sweep may take; a database that has vanished does not even say no.
+const ROUND: Duration = Duration::from_secs(30);
+/// An answer is remembered for a day, in milliseconds, ...
 const REMEMBERED_MS: i64 = 24 * 3600 * 1000;
+/// ... and so many are forgotten at once: in a file nobody can write meanwhile.
+const FORGOTTEN_AT_ONCE: i64 = 5_000;
 
 /// An attempt to order, by whom and under which key.
 #[derive(Debug, Clone, Copy)]
@@ -172,7 +176,8 @@ impl Store {
                 _ = ticks.tick() => (),
                 () = stop.cancelled() => return,
             }
-            if let Err(error) = self.cancel_overdue(&messaging).await {
+            let round = timeout(ROUND, self.cancel_overdue(&messaging)).await;
+            if let Err(error) = round.unwrap_or(Err(Error::Unavailable("the database"))) {
                 tracing::warn!(%error, "overdue orders were not cancelled this time");
             }
         }
@@ -213,7 +218,7 @@ impl Store {
         transaction.commit().await
     }
 
-    /// Forgets answers that are older than a day.
+    /// Forgets some of the answers that are older than a day.
     async fn forget_answers(&self) -> Result<(), Error> {
         let before = now_ms() - REMEMBERED_MS;
         let some: bool = query("SELECT EXISTS (SELECT 1 FROM idempotency WHERE created_at < $1)")
@@ -224,8 +229,11 @@ impl Store {
             return Ok(());
         }
         let mut transaction = self.database().write().await?;
-        query("DELETE FROM idempotency WHERE created_at < $1")
+        let forget = "DELETE FROM idempotency WHERE (user_id, key) IN
+             (SELECT user_id, key FROM idempotency WHERE created_at < $1 LIMIT $2)";
+        query(forget)
             .bind(before)
+            .bind(FORGOTTEN_AT_ONCE)
             .execute(&mut transaction)
             .await?;
         transaction.commit().await

@@ -1,6 +1,6 @@
 //! A `PostgreSQL` database that the replicas of a service share.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{fmt, io, str::FromStr, time::Duration};
 
 use anyhow::Context as _;
 use sqlx::{
@@ -8,7 +8,7 @@ use sqlx::{
     migrate::{MigrateError, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::{DatabaseOptions, pools::Pool};
 use crate::Error;
@@ -17,6 +17,9 @@ use crate::Error;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// ... and never longer than this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// How long the server has, beyond what a statement may take, to answer one that nobody waits for any more.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// A connection that was idle for longer is tested before it is used.
 const TRUSTED: Duration = Duration::from_millis(500);
@@ -74,11 +77,12 @@ impl PostgresDatabase {
         migrations: &Migrator,
     ) -> anyhow::Result<Self> {
         let connect = url.options().context("read its URL")?;
-        let timeout = options.database_statement_timeout.as_millis().to_string();
+        let limit = options.database_statement_timeout.as_millis().to_string();
+        let patience = options.database_statement_timeout + GRACE;
         // A replica that hangs in the middle of a transaction holds its locks no longer than one that waits for an answer.
         let bounded = connect.options([
-            ("statement_timeout", &timeout),
-            ("idle_in_transaction_session_timeout", &timeout),
+            ("statement_timeout", &limit),
+            ("idle_in_transaction_session_timeout", &limit),
         ]);
         let pool = PgPoolOptions::new()
             .max_connections(options.database_connections)
@@ -90,6 +94,16 @@ impl PostgresDatabase {
                     if state.idle_for > TRUSTED {
                         connection.ping().await?;
                     }
+                    Ok(true)
+                })
+            })
+            // sqlx tests it then too, but without end where the server has vanished; longer than this, no statement runs.
+            .after_release(move |connection, _| {
+                Box::pin(async move {
+                    let silent = |_| sqlx::Error::Io(io::ErrorKind::TimedOut.into());
+                    timeout(patience, connection.ping())
+                        .await
+                        .map_err(silent)??;
                     Ok(true)
                 })
             })
