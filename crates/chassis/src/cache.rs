@@ -3,6 +3,7 @@
 //! Losing the shared one, or finding nonsense there, is a slow path and never an error.
 
 mod breaker;
+mod memcached;
 mod remote;
 #[cfg(test)]
 mod tests;
@@ -63,7 +64,15 @@ impl FromStr for CacheUrl {
         match scheme(text) {
             ("memory", "") => Ok(Self::Memory),
             ("redis", rest) => rest.parse().map(Self::Redis),
-            ("memcached", rest) => rest.parse().map(Self::Memcached),
+            ("memcached", rest) => {
+                let place: CachePlace = rest.parse()?;
+                let port = place.address.rsplit_once(':').map(|it| it.1.parse::<u16>());
+                // Its client knows no port of its own.
+                match port {
+                    Some(Ok(_)) => Ok(Self::Memcached(place)),
+                    _ => Err(EXPECTED.to_owned()),
+                }
+            }
             _ => Err(EXPECTED.to_owned()),
         }
     }
@@ -180,6 +189,8 @@ static INVALIDATIONS: LazyLock<Family<InvalidationLabels, Counter>> = LazyLock::
 struct Entry<V> {
     value: V,
     fresh_until: Instant,
+    /// Then it is not served at all, however late it came here.
+    stale_until: Instant,
     /// Somebody loads a fresh one.
     refreshing: Arc<AtomicBool>,
 }
@@ -291,7 +302,7 @@ impl<V: Cached> Cache<V> {
     /// The entry of `key`, unless it is known to be of an older version.
     async fn known(&self, key: &str) -> Option<Entry<V>> {
         let entry = self.entries.get(key).await?;
-        if self.is_outdated(key, &entry.value).await {
+        if Instant::now() >= entry.stale_until || self.is_outdated(key, &entry.value).await {
             self.entries.invalidate(key).await;
             return None;
         }
@@ -332,9 +343,12 @@ impl<V: Cached> Cache<V> {
 
     fn entry(&self, value: V, age: Duration) -> Entry<V> {
         let ttl = self.options.ttl.mul_f64(1.0 - JITTER * fastrand::f64());
+        let life = self.options.ttl + self.options.stale;
+        let now = Instant::now();
         Entry {
             value,
-            fresh_until: Instant::now() + ttl.saturating_sub(age),
+            fresh_until: now + ttl.saturating_sub(age),
+            stale_until: now + life.saturating_sub(age),
             refreshing: Arc::default(),
         }
     }

@@ -7,7 +7,6 @@ use std::{
 };
 
 use anyhow::Context as _;
-use memcache::exp::{AsyncMetaClient, MetaClientBuilder};
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge},
@@ -16,7 +15,7 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use telemetry::names;
 
-use super::{CacheOptions, CacheUrl, breaker::Breaker};
+use super::{CacheOptions, CacheUrl, breaker::Breaker, memcached::Memcached};
 use crate::clock::now_ms;
 
 /// The longest value that is kept; larger ones are loaded each time.
@@ -45,7 +44,7 @@ static BREAKER_OPEN: LazyLock<Family<CacheLabel, Gauge>> = LazyLock::new(|| {
 
 enum Client {
     Redis(ConnectionManager),
-    Memcached(AsyncMetaClient),
+    Memcached(Memcached),
 }
 
 /// The shared cache of one kind of value.
@@ -77,6 +76,9 @@ struct Kept<V> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Failure(&'static str);
 
+/// The cache's name has no address.
+const UNRESOLVED: Failure = Failure("unresolved");
+
 impl Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0)
@@ -104,13 +106,8 @@ impl Remote {
                 (Client::Redis(manager), &place.prefix)
             }
             CacheUrl::Memcached(place) => {
-                let builder = MetaClientBuilder::new()
-                    .connect_timeout(Some(options.timeout))
-                    .io_timeout(Some(options.timeout))
-                    .max_connections(Some(64));
-                let client = builder.connect_async(place.address.as_str()).await;
-                let client = client.with_context(|| format!("find the cache {url}"))?;
-                (Client::Memcached(client), &place.prefix)
+                let server = Memcached::open(&place.address, options.timeout).await;
+                (Client::Memcached(server), &place.prefix)
             }
         };
         let separator = if prefix.is_empty() { "" } else { ":" };
@@ -190,6 +187,9 @@ impl Remote {
             }
             Err(failure) => {
                 self.breaker.failed();
+                if self.breaker.is_open() {
+                    self.client.look_again();
+                }
                 self.show_breaker();
                 self.note(failure);
                 None
@@ -212,6 +212,13 @@ impl Remote {
 }
 
 impl Client {
+    /// The server may be somewhere else by now. Redis' client resolves the name whenever it connects.
+    fn look_again(&self) {
+        if let Self::Memcached(server) = self {
+            server.look_again();
+        }
+    }
+
     fn system(&self) -> &'static str {
         match self {
             Self::Redis(_) => "redis",
@@ -227,8 +234,8 @@ impl Client {
                 let found = command.arg(key).query_async(&mut connection);
                 found.await.map_err(|_| Failure("redis"))
             }
-            Self::Memcached(client) => {
-                let found = client.get(key).send().await;
+            Self::Memcached(server) => {
+                let found = server.client().ok_or(UNRESOLVED)?.get(key).send().await;
                 let found = found.map_err(|_| Failure("memcached"))?;
                 Ok(found.value)
             }
@@ -244,7 +251,8 @@ impl Client {
                 let set = command.query_async(&mut connection);
                 set.await.map_err(|_| Failure("redis"))
             }
-            Self::Memcached(client) => {
+            Self::Memcached(server) => {
+                let client = server.client().ok_or(UNRESOLVED)?;
                 let set = client.set(key, value).ttl(ttl).send().await;
                 set.map(drop).map_err(|_| Failure("memcached"))
             }
@@ -259,7 +267,8 @@ impl Client {
                 let gone = command.arg(key).query_async(&mut connection);
                 gone.await.map_err(|_| Failure("redis"))
             }
-            Self::Memcached(client) => {
+            Self::Memcached(server) => {
+                let client = server.client().ok_or(UNRESOLVED)?;
                 let gone = client.delete(key).send().await;
                 gone.map(drop).map_err(|_| Failure("memcached"))
             }

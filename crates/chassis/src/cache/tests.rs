@@ -287,6 +287,35 @@ async fn a_shared_cache_that_is_down_is_a_slow_path() {
     }
 }
 
+#[tokio::test]
+async fn a_value_is_as_old_here_as_it_was_in_the_shared_cache() {
+    let cache = open(&CacheUrl::Memory, OPTIONS).await;
+    for (age, fresh, served) in [(0, true, true), (90, false, true), (120, false, false)] {
+        let entry = cache.entry(1, Duration::from_secs(age));
+        let key = fresh_key();
+        cache.entries.insert(key.clone(), entry).await;
+        let known = cache.known(&key).await;
+        assert_eq!(known.is_some(), served, "{age} s");
+        assert_eq!(
+            known.is_some_and(|it| it.fresh_until > Instant::now()),
+            fresh,
+            "{age} s"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_shared_cache_whose_name_is_unknown_is_a_slow_path() {
+    for url in ["redis://nowhere.invalid:1", "memcached://nowhere.invalid:1"] {
+        let cache = open(&url.parse().unwrap(), OPTIONS).await;
+        for number in 0..10 {
+            let loaded = cache.get_or_load(&fresh_key(), answer(number)).await;
+            assert_eq!(loaded.unwrap(), number, "{url}");
+        }
+        assert!(cache.remote.as_ref().unwrap().is_left_alone(), "{url}");
+    }
+}
+
 #[test]
 fn a_url_shows_no_password() {
     let url: CacheUrl = "redis://:secret@127.0.0.1:6379".parse().unwrap();
@@ -296,6 +325,8 @@ fn a_url_shows_no_password() {
         "memory:x",
         "redis:",
         "memcached://",
+        "memcached://cache",
+        "memcached://cache:port",
         "memcached://?prefix=a",
         "http://secret",
         "redis://:secret@h:1?prefix=a/b",
