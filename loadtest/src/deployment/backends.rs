@@ -30,6 +30,18 @@ pub(crate) enum Role {
     Search,
 }
 
+impl Role {
+    /// What a check of `/readyz` asks, if it is a server. Nobody asks a cache.
+    pub(crate) fn asked_by(check: &str) -> Option<Self> {
+        match check {
+            "database" => Some(Self::Databases),
+            "broker" => Some(Self::Broker),
+            "elasticsearch" => Some(Self::Search),
+            _ => None,
+        }
+    }
+}
+
 const SERVERS: [Server; 6] = [
     Server::Postgres,
     Server::Redis,

@@ -5,13 +5,14 @@
 //! `sabotage/`; that the probes are asked is shown by the services that must turn unready.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     process::Stdio,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use anyhow::Context as _;
+use serde::Deserialize;
 use tokio::{
     process::Command,
     sync::watch,
@@ -41,6 +42,8 @@ const WARM_UP: Duration = Duration::from_secs(5);
 const MAX_LATE: Duration = Duration::from_secs(1);
 /// A service that is not ready by then, counted from its server's answer, stays away.
 const BACK_WITHIN: Duration = Duration::from_mins(1);
+/// For no longer than this, a server that is not away may be too slow for who asks it.
+const MOMENT: Duration = Duration::from_secs(3);
 /// How often each replica is asked whether it is ready.
 const ASK_EVERY: Duration = Duration::from_millis(100);
 /// What starts and kills the servers.
@@ -107,7 +110,8 @@ async fn outage(lab: &Lab<'_>, server: Server, began: Instant) -> anyhow::Result
     for replica in lab.deployment().replicas() {
         let http = lab.deployment().http().clone();
         let (told, unready) = (told.clone(), Arc::clone(&unready));
-        watchers.spawn(watch_readiness(http, replica, told, unready));
+        let role = server.role();
+        watchers.spawn(watch_readiness(http, replica, role, told, unready));
     }
     sleep(AWAY).await;
     let away = at.elapsed();
@@ -139,24 +143,48 @@ fn lock(unready: &Unready) -> MutexGuard<'_, BTreeSet<(Service, u32)>> {
     unready.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Asks `replica` until it is ready after the server has answered, and notes it when it says that it is not. Whoever is
-/// too busy to answer says neither.
+/// The answer of `/readyz`.
+#[derive(Deserialize)]
+struct Readiness {
+    /// What each check came to: `ok`, or what is wrong.
+    checks: BTreeMap<String, String>,
+}
+
+impl Readiness {
+    /// Whether all that is missing is servers of another role than this.
+    fn wants_others_than(&self, role: Role) -> bool {
+        let mut failed = self.checks.iter().filter(|it| it.1 != "ok").peekable();
+        let other = |check: &str| Role::asked_by(check).is_some_and(|it| it != role);
+        failed.peek().is_some() && failed.all(|it| other(it.0))
+    }
+}
+
+/// Asks `replica` until it is ready after the server has answered, and notes it when it says that it is not. Whoever is too busy
+/// to answer says neither, and whoever wants another server than one of this `role` for a moment means that one.
 async fn watch_readiness(
     http: reqwest::Client,
     replica: Replica,
+    role: Role,
     server_answers: watch::Receiver<bool>,
     unready: Unready,
 ) {
     let url = format!("http://{}/readyz", replica.admin);
+    let mut unready_since = None;
     loop {
         // What it says may be from before the server answered, unless it was asked after.
         let last = *server_answers.borrow();
         match http.get(&url).send().await {
             Ok(answer) if answer.status().is_success() && last => return,
-            Ok(answer) if !answer.status().is_success() => {
-                lock(&unready).insert((replica.service, replica.number));
+            Ok(answer) if answer.status().is_success() => unready_since = None,
+            Ok(answer) => {
+                let since: Instant = *unready_since.get_or_insert_with(Instant::now);
+                let said: Result<Readiness, _> = answer.json().await;
+                let other = said.is_ok_and(|it| it.wants_others_than(role));
+                if !other || since.elapsed() > MOMENT {
+                    lock(&unready).insert((replica.service, replica.number));
+                }
             }
-            _ => (),
+            Err(_) => (),
         }
         sleep(ASK_EVERY).await;
     }
@@ -241,4 +269,28 @@ fn readiness(outages: &[Outage], replicas: &[Replica]) -> Check {
             "whoever needs the server is not ready while it is away, and nobody else is",
         )
         .because(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_server_is_not_taken_for_the_one_that_is_away() {
+        let said = |checks: &[(&str, &str)]| Readiness {
+            checks: checks
+                .iter()
+                .map(|(name, said)| ((*name).to_owned(), (*said).to_owned()))
+                .collect(),
+        };
+        let slow = said(&[("broker", "no answer within 1s"), ("database", "ok")]);
+        assert!(!slow.wants_others_than(Role::Broker));
+        assert!(slow.wants_others_than(Role::Databases) && slow.wants_others_than(Role::Cache));
+        for dragged_along in [
+            said(&[("catalog", "no replica is known"), ("broker", "no answer")]),
+            said(&[("database", "ok")]),
+        ] {
+            assert!(!dragged_along.wants_others_than(Role::Databases));
+        }
+    }
 }
