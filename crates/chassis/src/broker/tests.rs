@@ -157,15 +157,15 @@ async fn a_postponed_delivery_was_no_try(place: &Place) {
 async fn a_failed_delivery_comes_again_and_says_how_often_it_was_tried(place: &Place) {
     let broker = place.open().await;
     broker.publish(&[cancelled()]).await.unwrap();
-    // Its half is enough for any broker to bring another event.
-    let wait = Duration::from_secs(2);
+    // Two thirds of it are enough for any broker to bring another event, on a busy machine too.
+    let wait = Duration::from_secs(3);
     let claimed = claim(&broker, "payments").await;
     let failed = Instant::now();
     broker
         .settle(&claimed, Settlement::Retry(wait))
         .await
         .unwrap();
-    while failed.elapsed() < wait / 2 {
+    while failed.elapsed() < wait / 3 {
         let depth = broker.depth("payments").await.unwrap();
         assert_eq!(depth.messages, 1, "it waits");
     }

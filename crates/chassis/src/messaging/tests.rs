@@ -10,6 +10,7 @@ use std::{
 
 use api::{CancelReason, Event, Fact};
 use futures_util::FutureExt as _;
+use tokio::sync::Semaphore;
 
 use super::*;
 use crate::{
@@ -191,17 +192,20 @@ async fn an_event_waits_for_what_is_away_however_long_that_takes(place: &Place) 
 async fn who_ends_leaves_nothing_behind_and_nothing_tried(place: &Place) {
     let (_orders, orders) = open(place, "orders").await;
     let (leaving, first) = open(place, "payments").await;
-    let begun = Arc::new(Mutex::new(0));
-    let count = Arc::clone(&begun);
-    first.consume(&leaving, move |_: Event| {
-        *count.lock().unwrap() += 1;
-        tokio::time::sleep(Duration::from_millis(300)).map(Ok)
-    });
     for number in 0..40 {
         tell(&orders, &format!("o-{number}")).await;
     }
+    let begun = Arc::new(Mutex::new(0));
+    let gate = Arc::new(Semaphore::new(0));
+    let (count, passes) = (Arc::clone(&begun), Arc::clone(&gate));
+    first.consume(&leaving, move |_: Event| {
+        *count.lock().unwrap() += 1;
+        Arc::clone(&passes).acquire_owned().map(|_| Ok(()))
+    });
     eventually("it is busy", async || *begun.lock().unwrap() >= 16).await;
-    leaving.finish_work(Duration::from_secs(10)).await;
+    // None of them is done before it is told to end.
+    let end = leaving.finish_work(Duration::from_secs(10));
+    tokio::join!(biased; end, async { gate.add_permits(40) });
     let done = *begun.lock().unwrap();
     assert!(done < 40, "it began nothing once told to end");
     let mut rest = Vec::new();

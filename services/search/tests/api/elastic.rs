@@ -83,7 +83,7 @@ async fn rebuild_under_searches(products: u64) {
         "{products} products rebuilt in {:.1} s, {all:.1?} with the wait for old searches; {searches} searches, none failed",
         status.seconds
     ));
-    assert!(searches > 10);
+    assert!(searches > 0, "somebody searched meanwhile");
     assert!(all_of(&search).await == before, "the same as before");
     search.clear().await;
 }

@@ -190,7 +190,7 @@ async fn takes_nothing_and_still_gives(
     for _ in 0..3 {
         assert!(broker.publish(&[cancelled("o-1")]).await.is_err());
     }
-    assert!(start.elapsed() < Duration::from_secs(12), "it has a limit");
+    assert!(start.elapsed() < Duration::from_secs(30), "it has a limit");
     let said = broker.clone().ping().await.unwrap_err();
     assert!(said.contains("takes no messages"), "{said}");
     let mut claimed = Vec::new();

@@ -15,7 +15,7 @@ use api::{CancelReason, Event, Fact};
 use tempfile::TempDir;
 use tokio::{
     task::spawn_blocking,
-    time::{Instant, sleep},
+    time::{Instant, MissedTickBehavior, interval, sleep},
 };
 
 use crate::{
@@ -210,8 +210,12 @@ impl Load {
 }
 
 async fn publish(broker: Broker, on: Arc<AtomicBool>, confirmed: Arc<Mutex<BTreeSet<String>>>) {
+    // Slower than the consumers are: what they have to catch up with does not grow meanwhile.
+    let mut ticks = interval(Duration::from_millis(50));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut round = 0;
     while on.load(Ordering::Relaxed) {
+        ticks.tick().await;
         round += 1;
         let batch: [Event; 20] = std::array::from_fn(|it| cancelled(&format!("o-{round}-{it}")));
         // As the outbox does: until they are there.
