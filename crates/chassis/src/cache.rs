@@ -136,6 +136,13 @@ pub struct CacheOptions {
     pub timeout: Duration,
 }
 
+impl CacheOptions {
+    /// How long a value may be served at all.
+    fn life(&self) -> Duration {
+        self.ttl + self.stale
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
     cache: &'static str,
@@ -219,7 +226,7 @@ impl<V: Cached> Cache<V> {
         options: CacheOptions,
         version: Version<V>,
     ) -> anyhow::Result<Self> {
-        let life = options.ttl + options.stale;
+        let life = options.life();
         Ok(Self {
             name,
             options,
@@ -343,12 +350,11 @@ impl<V: Cached> Cache<V> {
 
     fn entry(&self, value: V, age: Duration) -> Entry<V> {
         let ttl = self.options.ttl.mul_f64(1.0 - JITTER * fastrand::f64());
-        let life = self.options.ttl + self.options.stale;
         let now = Instant::now();
         Entry {
             value,
             fresh_until: now + ttl.saturating_sub(age),
-            stale_until: now + life.saturating_sub(age),
+            stale_until: now + self.options.life().saturating_sub(age),
             refreshing: Arc::default(),
         }
     }

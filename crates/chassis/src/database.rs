@@ -25,6 +25,19 @@ use crate::{
 const SQLITE: &str = "sqlite";
 const POSTGRESQL: &str = "postgresql";
 
+/// The longest a round of work that no request waits for may take.
+const ROUND: Duration = Duration::from_secs(30);
+
+/// Does a round of work that no request waits for. It has a limit because a server that has vanished does not even say no.
+///
+/// # Errors
+///
+/// What the work says, or that the database is unavailable when the round takes too long.
+pub async fn round<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let done = tokio::time::timeout(ROUND, work).await;
+    done.unwrap_or(Err(Error::Unavailable("the database")))
+}
+
 /// Which database, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DatabaseUrl {

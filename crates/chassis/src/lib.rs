@@ -33,7 +33,7 @@ pub use clock::{new_id, now_ms, rfc3339};
 pub use config::{Config, Switch};
 pub use database::{
     Database, DatabaseOptions, DatabaseUrl, Executor, Migrations, PostgresDatabase, PostgresUrl,
-    Query, Record, SqliteDatabase, SqliteTransaction, Transaction, Value, query,
+    Query, Record, SqliteDatabase, SqliteTransaction, Transaction, Value, query, round,
 };
 pub use discovery::{Address, DnsName};
 pub use error::{Error, Problem};

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use api::{CancelReason, Event, Fact, NewOrder, Order, OrderItem, OrderStatus, PlacedOrder};
-use chassis::{Error, Messaging, Transaction, new_id, now_ms, query, rfc3339};
+use chassis::{Error, Messaging, Transaction, new_id, now_ms, query, rfc3339, round};
 use telemetry::Origin;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -19,8 +19,6 @@ use crate::{
 const SWEEP: Duration = Duration::from_millis(500);
 /// Orders cancelled in one transaction.
 const BATCH: i64 = 100;
-/// The longest one sweep may take; a database that has vanished does not even say no.
-const ROUND: Duration = Duration::from_secs(30);
 /// An answer is remembered for a day, in milliseconds, ...
 const REMEMBERED_MS: i64 = 24 * 3600 * 1000;
 /// ... and so many are forgotten at once: in a file nobody can write meanwhile.
@@ -176,8 +174,7 @@ impl Store {
                 _ = ticks.tick() => (),
                 () = stop.cancelled() => return,
             }
-            let round = timeout(ROUND, self.cancel_overdue(&messaging)).await;
-            if let Err(error) = round.unwrap_or(Err(Error::Unavailable("the database"))) {
+            if let Err(error) = round(self.cancel_overdue(&messaging)).await {
                 tracing::warn!(%error, "overdue orders were not cancelled this time");
             }
         }

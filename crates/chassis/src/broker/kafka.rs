@@ -154,7 +154,7 @@ impl Queues {
         let feed = Arc::new(Feed::new(Arc::clone(&member)));
         let (orders, ordered) = mpsc::unbounded_channel();
         let unreadable = Arc::clone(&line.unreadable);
-        let driver = Driver::new(Arc::clone(&feed), member, (wanted, ordered), unreadable);
+        let driver = Driver::new(Arc::clone(&feed), member, wanted, ordered, unreadable);
         tokio::spawn(driver.run());
         Ok(slot.insert(Subscription { feed, orders }).clone())
     }
@@ -258,11 +258,11 @@ impl Queues {
                 })
             };
             let unreadable = |it: &&Line| it.unreadable.load(Ordering::Relaxed);
-            let unreadable = self.0.lines.iter().find(unreadable);
             match spawn_blocking(ask).await {
-                Ok(Ok(true)) => unreadable.map_or(Ok(()), |it| {
-                    Err(format!("the queue {} cannot be read", it.queue.name))
-                }),
+                Ok(Ok(true)) => match self.0.lines.iter().find(unreadable) {
+                    Some(line) => Err(format!("the queue {} cannot be read", line.queue.name)),
+                    None => Ok(()),
+                },
                 Ok(Ok(false)) => {
                     self.0.link.doubt().await;
                     Err("the topics are gone".to_owned())

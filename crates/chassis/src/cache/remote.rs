@@ -144,7 +144,7 @@ impl Remote {
             return;
         }
         // Both kinds count whole seconds.
-        let ttl = (self.options.ttl + self.options.stale).max(Duration::from_secs(1));
+        let ttl = self.options.life().max(Duration::from_secs(1));
         let key = self.key(key);
         self.call("SET", self.client.set(&key, &bytes, ttl)).await;
     }

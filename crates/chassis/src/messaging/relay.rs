@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::Messaging;
-use crate::{Error, clock::now_ms, query};
+use crate::{Error, clock::now_ms, query, round};
 
 /// Events handed over at once.
 const BATCH: i64 = 256;
@@ -22,16 +22,12 @@ const SOON: Duration = Duration::from_millis(2);
 const ACTIVE: Duration = Duration::from_millis(200);
 /// The wait after a broker or database that did not do it.
 const PAUSE: Duration = Duration::from_millis(500);
-/// The longest one round of work may take; a database that has vanished does not even say no.
-const ROUND: Duration = Duration::from_secs(30);
 /// Ids older than this leave the inbox, in milliseconds; no broker delivers an event again after a week.
 const INBOX_AGE_MS: i64 = 7 * 24 * 3600 * 1000;
 /// How often old ids are looked for, ...
 const CLEAN_EVERY: Duration = Duration::from_secs(10);
 /// ... and how many leave at once: nobody can write meanwhile.
 const CLEAN_BATCH: i64 = 5_000;
-
-const TOO_LONG: Error = Error::Unavailable("the database");
 
 impl Messaging {
     /// Hands over what the outbox holds, until `stop` and then once more.
@@ -40,8 +36,7 @@ impl Messaging {
         let mut cleaned = Instant::now();
         loop {
             let last = stop.is_cancelled();
-            let handed_over = timeout(ROUND, self.hand_over()).await;
-            let wait = match handed_over.unwrap_or(Err(TOO_LONG)) {
+            let wait = match round(self.hand_over()).await {
                 Ok(0) if Instant::now() < active_until => SOON,
                 Ok(0) => IDLE,
                 Ok(_) => Duration::ZERO,
@@ -54,8 +49,7 @@ impl Messaging {
                 return;
             }
             if cleaned.elapsed() > CLEAN_EVERY {
-                let cleaned_up = timeout(ROUND, self.clean_inbox()).await;
-                if let Err(error) = cleaned_up.unwrap_or(Err(TOO_LONG)) {
+                if let Err(error) = round(self.clean_inbox()).await {
                     tracing::warn!(%error, "old ids stay in the inbox for now");
                 }
                 cleaned = Instant::now();

@@ -66,10 +66,8 @@ impl Driver {
     pub(super) fn new(
         feed: Arc<Feed>,
         member: Arc<Member>,
-        (wanted, orders): (
-            mpsc::UnboundedReceiver<Change>,
-            mpsc::UnboundedReceiver<Order>,
-        ),
+        wanted: mpsc::UnboundedReceiver<Change>,
+        orders: mpsc::UnboundedReceiver<Order>,
         unreadable: Arc<AtomicBool>,
     ) -> Self {
         Self {

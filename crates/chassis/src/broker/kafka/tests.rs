@@ -15,7 +15,10 @@ use crate::{
     Broker, BrokerUrl,
     broker::{
         place::{Place, show},
-        tests::outage::{Load, Server, cancelled, eventually, is_empty, is_said_to_be_away},
+        tests::outage::{
+            Load, Server, cancelled, eventually, is_empty, is_made_though_nobody_waits,
+            is_said_to_be_away,
+        },
     },
 };
 
@@ -145,10 +148,7 @@ async fn a_topic_with_more_partitions_than_are_looked_at_is_refused() {
 async fn topics_are_made_though_nobody_waits_for_it() {
     let place = Place::kafka();
     let link = Link::new(url_of(&place)).unwrap();
-    let glance = Duration::from_millis(5);
-    let is_ready = async || matches!(timeout(glance, link.ready()).await, Ok(Ok(())));
-    assert!(!is_ready().await, "that takes longer than a glance");
-    eventually("the topics are there", is_ready).await;
+    is_made_though_nobody_waits("the topics are there", async || link.ready().await).await;
     place.clear().await;
 }
 
@@ -169,7 +169,8 @@ async fn a_member_that_the_server_will_not_have_says_so_and_ends() {
     let driver = Driver::new(
         Arc::clone(&feed),
         member,
-        (wanted, ordered),
+        wanted,
+        ordered,
         Arc::clone(&unreadable),
     );
     let ended = timeout(Duration::from_secs(30), driver.run()).await;

@@ -14,7 +14,10 @@ use crate::{
     Broker, BrokerUrl,
     broker::{
         place::{Place, show},
-        tests::outage::{Load, Server, cancelled, eventually, is_empty, is_said_to_be_away},
+        tests::outage::{
+            Load, Server, cancelled, eventually, is_empty, is_made_though_nobody_waits,
+            is_said_to_be_away,
+        },
     },
 };
 
@@ -70,10 +73,7 @@ async fn a_connection_is_made_though_nobody_waits_for_it() {
         unreachable!("it is RabbitMQ's place");
     };
     let link = Link::new(url, "test");
-    let glance = Duration::from_millis(5);
-    let is_there = async || matches!(timeout(glance, link.lane()).await, Ok(Ok(_)));
-    assert!(!is_there().await, "that takes longer than a glance");
-    eventually("the connection is there", is_there).await;
+    is_made_though_nobody_waits("the connection is there", async || link.lane().await).await;
     place.clear().await;
 }
 

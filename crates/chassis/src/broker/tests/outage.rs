@@ -15,7 +15,7 @@ use api::{CancelReason, Event, Fact};
 use tempfile::TempDir;
 use tokio::{
     task::spawn_blocking,
-    time::{Instant, MissedTickBehavior, interval, sleep},
+    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
 };
 
 use crate::{
@@ -56,6 +56,17 @@ pub(in crate::broker) async fn eventually(
         sleep(Duration::from_millis(10)).await;
     }
     start.elapsed()
+}
+
+/// Asks for what has to be made first, and each time leaves long before it can be there.
+pub(in crate::broker) async fn is_made_though_nobody_waits<T>(
+    what: &str,
+    ask: impl AsyncFn() -> Result<T, Error>,
+) {
+    let glance = Duration::from_millis(5);
+    let is_there = async || matches!(timeout(glance, ask()).await, Ok(Ok(_)));
+    assert!(!is_there().await, "that takes longer than a glance");
+    eventually(what, is_there).await;
 }
 
 /// Opens what is at `url`, where nobody is: that is no error, but all else is one, and soon.
