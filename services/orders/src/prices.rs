@@ -6,7 +6,8 @@ use api::{
     NewOrder,
     catalog::{GetProductsRequest, catalog_client::CatalogClient},
 };
-use chassis::{Address, Error, Upstream, UpstreamOptions};
+use chassis::Error;
+use client::{Address, Upstream};
 
 /// Asks the catalogue; cloning shares its connections.
 #[derive(Debug, Clone)]
@@ -15,9 +16,9 @@ pub struct Prices(Upstream);
 impl Prices {
     /// Asks the catalogue at `address`, waiting for it no longer than `timeout`. Must be called inside a Tokio runtime.
     pub fn new(address: &Address, timeout: Duration) -> Self {
-        let options = UpstreamOptions {
+        let options = client::Options {
             timeout,
-            ..UpstreamOptions::default()
+            ..client::Options::default()
         };
         Self(Upstream::new("catalog", address, options))
     }
@@ -33,7 +34,8 @@ impl Prices {
         let request = GetProductsRequest { ids: ids.collect() };
         let answer = CatalogClient::new(self.0.grpc())
             .get_products(request)
-            .await?;
+            .await
+            .map_err(|status| self.0.failed(status))?;
         let products = answer.into_inner().products.into_iter();
         Ok(products.map(|it| (it.id, it.price_cents)).collect())
     }
