@@ -9,7 +9,7 @@ pub mod seed;
 mod user;
 
 pub use audit::{AuditRow, PaymentEffect, StockEffect};
-pub use event::{BROADCAST, Event, Fact, PlacedOrder, QUEUES, Queue};
+pub use event::{BROADCAST, Fact, PlacedOrder, QUEUES, Queue};
 pub use order::{
     BROKEN_CARD, CancelReason, CardNumber, DECLINED_CARD, GOOD_CARD, MAX_ORDER_ITEMS, MAX_QUANTITY,
     NewItem, NewOrder, Order, OrderItem, OrderPage, OrderStatus,

@@ -8,7 +8,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use api::{CancelReason, Event, Fact};
 use futures_util::FutureExt as _;
 use tokio::sync::Semaphore;
 
@@ -24,13 +23,13 @@ on_every_broker! {
 }
 
 async fn open(place: &Place, service: &'static str) -> (Host, Messaging) {
-    let name = format!("{}.db", new_id(service));
+    let name = format!("{}.db", chassis::new_id(service));
     let url = database::Url::Sqlite(place.data.path().join(name));
     let options = database::Options::default();
     let database = Database::open(&url, &options, &Migrations::NONE).await;
     let database = database.unwrap();
     let host = Host::default();
-    let messaging = Messaging::open(&host, service, &place.url, &database).await;
+    let messaging = Messaging::open(&host, service, &place.url, &topology(), &database).await;
     (host, messaging.unwrap())
 }
 
@@ -42,10 +41,8 @@ async fn eventually(what: &str, mut check: impl AsyncFnMut() -> bool) {
     }
 }
 
-fn off() -> Fact {
-    Fact::OrderCancelled {
-        reason: CancelReason::TimedOut,
-    }
+fn off() -> serde_json::Value {
+    fact("order.cancelled")
 }
 
 async fn tell(messaging: &Messaging, subject: &str) {

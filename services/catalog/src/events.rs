@@ -8,8 +8,16 @@ use messaging::Overheard;
 pub(crate) async fn forget(cache: Cache<Product>, heard: Overheard) {
     match heard {
         Overheard::Event(event) => {
-            if let Fact::ProductChanged(product) = &event.fact {
-                cache.invalidate(product.id.as_str(), product.version).await;
+            match event.read() {
+                Ok(Fact::ProductChanged(product)) => {
+                    cache.invalidate(product.id.as_str(), product.version).await;
+                }
+                Ok(_) => (),
+                Err(error) => {
+                    // It might as well not have been heard.
+                    error.log();
+                    cache.invalidate_all();
+                }
             }
         }
         Overheard::Gap => cache.invalidate_all(),

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use api::{Fact, NewProduct, Product, ProductChange, ProductId, ProductPage};
+use api::{BROADCAST, Fact, NewProduct, Product, ProductChange, ProductId, ProductPage, QUEUES};
 use cache::Cache;
 use chassis::{Error, Host};
 use database::{Database, Migrations, Query, Transaction, query};
-use messaging::Messaging;
+use messaging::{Messaging, Topology};
 use sqlx::FromRow;
 
 use crate::{Config, events};
@@ -62,9 +62,11 @@ impl Store {
             timeout: config.cache_timeout,
         };
         let database = Database::open(&config.database_url, &config.database, &MIGRATIONS).await?;
+        let topology = Topology::new(Fact::KINDS, QUEUES, &BROADCAST);
         let version = |it: &Product| it.version;
         let store = Self {
-            messaging: Messaging::open(host, "catalog", &config.broker_url, &database).await?,
+            messaging: Messaging::open(host, "catalog", &config.broker_url, &topology, &database)
+                .await?,
             database,
             cache: Cache::open(&config.cache_url, "products", cache, version).await?,
         };

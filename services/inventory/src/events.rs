@@ -1,14 +1,14 @@
 //! What the inventory does when it hears of orders.
 
-use api::{Event, Fact};
+use api::Fact;
 use chassis::Error;
-use messaging::Messaging;
+use messaging::{Event, Messaging};
 
 use crate::Store;
 
 /// Puts aside, gives back or sells; an event that is none of its business is let pass.
 pub(crate) async fn handle(store: Store, messaging: Messaging, event: Event) -> Result<(), Error> {
-    match &event.fact {
+    match &event.read()? {
         Fact::OrderPlaced(order) => store.reserve(&messaging, &event, order).await,
         Fact::OrderConfirmed {} => store.sell(&messaging, &event).await,
         Fact::OrderCancelled { .. } => store.release(&messaging, &event).await,

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use anyhow::Context as _;
-use api::{AuditRow, Event, Fact, OrderItem, PlacedOrder, StockEffect};
+use api::{AuditRow, Fact, OrderItem, PlacedOrder, StockEffect};
 use chassis::Error;
 use database::{Transaction, query};
-use messaging::Messaging;
+use messaging::{Event, Messaging};
 
 use crate::{Store, stock};
 

@@ -10,8 +10,9 @@ mod routes;
 mod stock;
 mod store;
 
+use api::{BROADCAST, Fact, QUEUES};
 use chassis::Host;
-use messaging::Messaging;
+use messaging::{Messaging, Topology};
 
 pub use config::Config;
 pub use routes::app;
@@ -36,7 +37,8 @@ pub async fn follow(
     store: &Store,
     broker: &messaging::BrokerUrl,
 ) -> anyhow::Result<Messaging> {
-    let messaging = Messaging::open(host, "inventory", broker, store.database()).await?;
+    let topology = Topology::new(Fact::KINDS, QUEUES, &BROADCAST);
+    let messaging = Messaging::open(host, "inventory", broker, &topology, store.database()).await?;
     host.admin(routes::admin(store.clone()));
     let (handler, tell) = (store.clone(), messaging.clone());
     messaging.consume(host, move |event| {

@@ -13,10 +13,11 @@ mod store;
 
 use std::sync::LazyLock;
 
+use api::{BROADCAST, Fact, QUEUES};
 use chassis::Host;
 pub use config::Config;
 use identity::Verifier;
-use messaging::{BrokerUrl, Messaging};
+use messaging::{BrokerUrl, Messaging, Topology};
 pub use prices::Prices;
 use prometheus_client::metrics::gauge::Gauge;
 pub use routes::{Shop, app};
@@ -53,7 +54,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 
 /// Follows stock and payments from now on, cancels what is not final in time, and shows all orders on the admin port.
 pub async fn follow(host: &Host, store: &Store, broker: &BrokerUrl) -> anyhow::Result<Messaging> {
-    let messaging = Messaging::open(host, "orders", broker, store.database()).await?;
+    let topology = Topology::new(Fact::KINDS, QUEUES, &BROADCAST);
+    let messaging = Messaging::open(host, "orders", broker, &topology, store.database()).await?;
     host.admin(routes::admin(store.clone()));
     let gauge = store.clone();
     host.gauge(move || count_pending(gauge.clone()));

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use api::{CancelReason, Event, Fact, NewOrder, Order, OrderItem, OrderStatus, PlacedOrder};
+use api::{CancelReason, Fact, NewOrder, Order, OrderItem, OrderStatus, PlacedOrder};
 use chassis::{Error, new_id, now_ms, rfc3339};
 use database::{Transaction, query, round};
-use messaging::Messaging;
+use messaging::{Event, Messaging};
 use telemetry::Origin;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;

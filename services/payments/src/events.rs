@@ -1,8 +1,8 @@
 //! What payments does when it hears that an order can be charged, or is off.
 
-use api::{Event, Fact};
+use api::Fact;
 use chassis::Error;
-use messaging::Messaging;
+use messaging::{Event, Messaging};
 
 use crate::{Store, provider::Provider};
 
@@ -13,7 +13,7 @@ pub(crate) async fn handle(
     provider: Provider,
     event: Event,
 ) -> Result<(), Error> {
-    match &event.fact {
+    match &event.read()? {
         Fact::StockReserved(order) => {
             if store.is_over(&event.subject).await? {
                 // Cancelled, or charged by an earlier delivery: the provider need not be asked.

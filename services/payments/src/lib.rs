@@ -9,9 +9,10 @@ mod provider;
 mod routes;
 mod store;
 
+use api::{BROADCAST, Fact, QUEUES};
 use chassis::Host;
 pub use config::Config;
-use messaging::Messaging;
+use messaging::{Messaging, Topology};
 pub use routes::app;
 pub use store::Store;
 
@@ -29,7 +30,15 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 
 /// Follows orders from now on, and shows the ledger on the admin port.
 pub async fn follow(host: &Host, store: &Store, config: &Config) -> anyhow::Result<Messaging> {
-    let messaging = Messaging::open(host, "payments", &config.broker_url, store.database()).await?;
+    let topology = Topology::new(Fact::KINDS, QUEUES, &BROADCAST);
+    let messaging = Messaging::open(
+        host,
+        "payments",
+        &config.broker_url,
+        &topology,
+        store.database(),
+    )
+    .await?;
     host.admin(routes::admin(store.clone()));
     let provider = provider::Provider::new(config);
     let (handler, tell) = (store.clone(), messaging.clone());

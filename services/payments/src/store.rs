@@ -1,10 +1,10 @@
 //! Where payments are kept.
 
 use anyhow::Context as _;
-use api::{AuditRow, Event, Fact, PaymentEffect};
+use api::{AuditRow, Fact, PaymentEffect};
 use chassis::Error;
 use database::{Database, Migrations, Transaction, query};
-use messaging::Messaging;
+use messaging::{Event, Messaging};
 
 use crate::{payment, provider::Charge};
 

@@ -2,9 +2,9 @@
 
 use std::sync::LazyLock;
 
-use api::{Event, Fact};
+use api::Fact;
 use chassis::Error;
-use messaging::Messaging;
+use messaging::{Event, Messaging};
 use prometheus_client::metrics::histogram::Histogram;
 use telemetry::names;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -31,7 +31,7 @@ pub(crate) enum Follower {
 
 /// Indexes a change, and returns when it can be searched; an event that is none of its business is let pass.
 pub(crate) async fn handle(follower: Follower, event: Event) -> Result<(), Error> {
-    let Fact::ProductChanged(product) = &event.fact else {
+    let Fact::ProductChanged(product) = &event.read()? else {
         return Ok(());
     };
     let changed = match &follower {

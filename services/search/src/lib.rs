@@ -19,11 +19,12 @@ mod store;
 mod url;
 mod words;
 
+use api::{BROADCAST, Fact, QUEUES};
 use chassis::Host;
 use database::Database;
 #[cfg(feature = "elasticsearch")]
 use messaging::Subscription;
-use messaging::{BrokerUrl, Messaging};
+use messaging::{BrokerUrl, Messaging, Topology};
 
 pub use config::Config;
 use events::Follower;
@@ -48,16 +49,17 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 
 /// Follows changes of products from now on.
 pub async fn follow(host: &Host, store: &Store, broker: &BrokerUrl) -> anyhow::Result<()> {
+    let topology = Topology::new(Fact::KINDS, QUEUES, &BROADCAST);
     match store {
         Store::Sqlite(index) => {
             let database = Database::from(index.database().clone());
-            let messaging = Messaging::open(host, "search", broker, &database).await?;
+            let messaging = Messaging::open(host, "search", broker, &topology, &database).await?;
             let follower = Follower::Sqlite(index.clone(), messaging.clone());
             messaging.consume(host, move |event| events::handle(follower.clone(), event));
         }
         #[cfg(feature = "elasticsearch")]
         Store::Elasticsearch(index) => {
-            let subscription = Subscription::open(host, "search", broker).await?;
+            let subscription = Subscription::open(host, "search", broker, &topology).await?;
             let follower = Follower::Elasticsearch(index.clone());
             subscription.consume(host, move |event| events::handle(follower.clone(), event));
         }

@@ -3,13 +3,14 @@
 use std::time::{Duration, Instant};
 
 use api::{
-    AuditRow, CancelReason, CardNumber, Fact, GOOD_CARD, OrderItem, PlacedOrder, StockEffect,
+    AuditRow, BROADCAST, CancelReason, CardNumber, Fact, GOOD_CARD, OrderItem, PlacedOrder, QUEUES,
+    StockEffect,
 };
 use chassis::Host;
 use database::{Database, Migrations, query};
 use futures_util::future::join_all;
 use inventory::Store;
-use messaging::{Broker, BrokerUrl, Messaging};
+use messaging::{Broker, BrokerUrl, Messaging, Topology};
 use testbed::{Databases, on_every_database};
 
 /// Seeded with three units.
@@ -40,11 +41,12 @@ impl Shop {
         }
         let database = Database::open(&teller, &options, &Migrations::NONE).await;
         let database = database.expect("a database");
+        let topology = Topology::new(Fact::KINDS, QUEUES, &BROADCAST);
         Self {
-            teller: Messaging::open(&hosts[2], "orders", &broker, &database)
+            teller: Messaging::open(&hosts[2], "orders", &broker, &topology, &database)
                 .await
                 .expect("events"),
-            broker: Broker::open(&broker).await.expect("the broker"),
+            broker: Broker::open(&broker, &topology).await.expect("the broker"),
             database,
             store,
             _hosts: hosts,

@@ -8,12 +8,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use api::{CardNumber, GOOD_CARD, NewItem, NewOrder, Order, OrderStatus, Role, product_id};
+use api::{
+    BROADCAST, CardNumber, Fact, GOOD_CARD, NewItem, NewOrder, Order, OrderStatus, QUEUES, Role,
+    product_id,
+};
 use chassis::{Host, Limits, public};
 use clap::Parser as _;
 use database::{Database, Migrations, query};
 use identity::{SigningKey, Verifier};
-use messaging::{Broker, Messaging};
+use messaging::{Broker, Messaging, Topology};
 use orders::{Prices, Shop, Store, app};
 use reqwest::{Client, Response, header};
 use telemetry::Caller;
@@ -78,14 +81,17 @@ impl World {
         let teller = data.file("teller").parse().expect("a URL");
         let database = Database::open(&teller, &options, &Migrations::NONE).await;
         let database = database.expect("a database");
-        let teller = Messaging::open(&hosts[0], "teller", &broker_url, &database).await;
+        let topology = Topology::new(Fact::KINDS, QUEUES, &BROADCAST);
+        let teller = Messaging::open(&hosts[0], "teller", &broker_url, &topology, &database).await;
         Self {
             address: listen(app).await,
             client: Client::builder().no_proxy().build().expect("a client"),
             key,
             inventory,
             payments,
-            broker: Broker::open(&broker_url).await.expect("the broker"),
+            broker: Broker::open(&broker_url, &topology)
+                .await
+                .expect("the broker"),
             teller: teller.expect("events"),
             database,
             _hosts: hosts,

@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 use api::{
-    AuditRow, BROKEN_CARD, CancelReason, CardNumber, DECLINED_CARD, Fact, GOOD_CARD, PaymentEffect,
-    PlacedOrder,
+    AuditRow, BROADCAST, BROKEN_CARD, CancelReason, CardNumber, DECLINED_CARD, Fact, GOOD_CARD,
+    PaymentEffect, PlacedOrder, QUEUES,
 };
 use chassis::Host;
 use clap::Parser as _;
 use database::{Database, Migrations, query};
-use messaging::{Broker, BrokerUrl, Messaging};
+use messaging::{Broker, BrokerUrl, Messaging, Topology};
 use payments::{Config, Store};
 use testbed::{Databases, on_every_database};
 
@@ -41,12 +41,13 @@ impl Shop {
         let teller: database::Url = data.file("teller").parse().expect("a URL");
         let database = Database::open(&teller, &config.database, &Migrations::NONE).await;
         let database = database.expect("a database");
+        let topology = Topology::new(Fact::KINDS, QUEUES, &BROADCAST);
         let broker: BrokerUrl = data.file("broker").parse().expect("a URL");
         Self {
-            teller: Messaging::open(&hosts[2], "orders", &broker, &database)
+            teller: Messaging::open(&hosts[2], "orders", &broker, &topology, &database)
                 .await
                 .expect("events"),
-            broker: Broker::open(&broker).await.expect("the broker"),
+            broker: Broker::open(&broker, &topology).await.expect("the broker"),
             database,
             store,
             _hosts: hosts,

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use api::{Fact, Product, SearchQuery};
+use api::{BROADCAST, Fact, Product, QUEUES, SearchQuery};
 use chassis::Host;
 use database::{Database, Migrations};
-use messaging::{Broker, BrokerUrl, Messaging};
+use messaging::{Broker, BrokerUrl, Messaging, Topology};
 use search::follow;
 
 use crate::{SEEDED, Search, on_every_engine};
@@ -34,13 +34,16 @@ impl Catalog {
         let database = Database::open(&database_url, &options, &Migrations::NONE)
             .await
             .expect("a database");
-        let messaging = Messaging::open(&host, "catalog", &broker_url, &database)
+        let topology = Topology::new(Fact::KINDS, QUEUES, &BROADCAST);
+        let messaging = Messaging::open(&host, "catalog", &broker_url, &topology, &database)
             .await
             .expect("a relay");
         Self {
             database,
             messaging,
-            broker: Broker::open(&broker_url).await.expect("a broker"),
+            broker: Broker::open(&broker_url, &topology)
+                .await
+                .expect("a broker"),
         }
     }
 

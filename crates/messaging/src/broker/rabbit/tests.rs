@@ -14,7 +14,7 @@ use super::*;
 use crate::{
     Broker, BrokerUrl,
     broker::{
-        place::Place,
+        place::{Place, topology},
         tests::outage::{
             Load, Server, cancelled, eventually, is_empty, is_made_though_nobody_waits,
             is_said_to_be_away,
@@ -73,7 +73,8 @@ async fn a_connection_is_made_though_nobody_waits_for_it() {
     let BrokerUrl::Rabbit(url) = &place.url else {
         unreachable!("it is RabbitMQ's place");
     };
-    let link = Link::new(url, "test");
+    let names = Names::new(&url.prefix, &topology());
+    let link = Link::new(url, &names, "test");
     is_made_though_nobody_waits("the connection is there", async || link.lane().await).await;
     place.clear().await;
 }

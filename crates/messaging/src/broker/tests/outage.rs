@@ -11,8 +11,7 @@ use std::{
     time::Duration,
 };
 
-use api::{CancelReason, Event, Fact};
-use chassis::{Error, new_id, now_ms, rfc3339};
+use chassis::Error;
 use tempfile::TempDir;
 use testbed::backends;
 use tokio::{
@@ -21,24 +20,20 @@ use tokio::{
 };
 
 use crate::{
-    Broker, BrokerUrl,
-    broker::{Settlement, place::Place},
+    Broker, BrokerUrl, Event,
+    broker::{
+        Settlement,
+        place::{Place, event, topology},
+    },
 };
 
 /// An event that belongs to a trace.
 pub(in crate::broker) fn cancelled(subject: &str) -> Event {
     Event {
-        specversion: "1.0".into(),
-        id: new_id("e"),
-        source: "/test".into(),
         subject: subject.into(),
-        time: rfc3339(now_ms()),
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
         tracestate: Some("a=b".into()),
-        requestid: None,
-        fact: Fact::OrderCancelled {
-            reason: CancelReason::TimedOut,
-        },
+        ..event("order.cancelled")
     }
 }
 
@@ -69,7 +64,7 @@ pub(in crate::broker) async fn is_made_though_nobody_waits<T>(
 
 /// Opens what is at `url`, where nobody is: that is no error, but all else is one, and soon.
 pub(in crate::broker) async fn is_said_to_be_away(url: BrokerUrl) {
-    let broker = Broker::open(&url).await.unwrap();
+    let broker = Broker::open(&url, &topology()).await.unwrap();
     let start = Instant::now();
     assert!(broker.publish(&[cancelled("o-1")]).await.is_err());
     assert!(broker.claim("payments", 1).await.is_err());
