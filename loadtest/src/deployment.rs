@@ -6,7 +6,6 @@
 pub(crate) mod backends;
 mod discovery;
 mod log_tail;
-pub(crate) mod process;
 mod replica;
 pub(crate) mod secrets;
 mod servers;
@@ -30,7 +29,7 @@ pub use service::{SERVICES, Service};
 use tokio::sync::oneshot;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{cli::Interrupted, http};
+use crate::{http, interrupted::Interrupted};
 
 /// A service that is not ready by then will not be.
 const READY_TIMEOUT: Duration = Duration::from_secs(30);

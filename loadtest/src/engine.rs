@@ -9,6 +9,7 @@
 
 pub mod arrivals;
 pub(crate) mod child;
+pub mod mix;
 pub(crate) mod parent;
 pub mod plan;
 mod recorder;

@@ -2,17 +2,14 @@
 
 mod baseline;
 mod crash;
-mod kills;
-mod objectives;
 mod outage;
-mod validity;
 
 use std::{fmt, io::Write, time::Instant};
 
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cli::RunArgs,
+    args::RunArgs,
     deployment::Backends,
     lab::Lab,
     progress::Progress,
@@ -79,7 +76,16 @@ impl Experiment {
         stop: &CancellationToken,
     ) -> anyhow::Result<ExperimentReport> {
         let began = Instant::now();
-        let lab = Lab::open(run_dir, self, args, seed, progress, stop).await?;
+        let lab = Lab::open(
+            run_dir,
+            self.name(),
+            self.environment(),
+            args,
+            seed,
+            progress,
+            stop,
+        )
+        .await?;
         let arms: anyhow::Result<Vec<ArmReport>> = match self {
             Self::Baseline => baseline::run(&lab).await,
             Self::Crash => crash::run(&lab).await,

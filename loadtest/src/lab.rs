@@ -12,17 +12,17 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     accounts,
-    audit::Ledgers,
-    cli::{Interrupted, RunArgs},
+    args::RunArgs,
     deployment::{Deployment, Options, Service},
     engine::{
         Counts,
+        mix::NOMINAL,
         parent::{self, Load},
         plan::{Arrivals, Phase, Plan},
     },
-    evidence::{Evidence, collect::Window, otlp::Receiver},
-    experiments::Experiment,
-    personas::NOMINAL,
+    evidence::{collect::Window, ledgers::Ledgers, otlp::Receiver},
+    interrupted::Interrupted,
+    measurement::Measurement,
     processors::Processors,
     progress::Progress,
     recording::Recording,
@@ -42,22 +42,6 @@ const USERS_PER_RATE: f64 = 3.0;
 /// Goose users there are in any case.
 const MIN_USERS: f64 = 60.0;
 
-/// What a stretch of load showed.
-pub(crate) struct Measurement {
-    pub(crate) plan: Plan,
-    pub(crate) load: Load,
-    pub(crate) recording: Recording,
-    pub(crate) evidence: Evidence,
-    /// What orders, inventory and payments have written down, of everything since the shop was started.
-    pub(crate) ledgers: Ledgers,
-    /// Processes that died meanwhile.
-    pub(crate) incidents: Vec<String>,
-    /// The share of processor time that other machines took meanwhile, from 0 to 1, where the kernel tells.
-    pub(crate) stolen: Option<f64>,
-    /// What was still under way when there was no more waiting.
-    pub(crate) restless: Vec<String>,
-}
-
 /// A running shop and all that is needed to put it to the test.
 pub(crate) struct Lab<'a> {
     deployment: Deployment,
@@ -75,21 +59,22 @@ pub(crate) struct Lab<'a> {
 impl<'a> Lab<'a> {
     pub(crate) async fn open(
         run_dir: &RunDir,
-        experiment: Experiment,
+        experiment: &str,
+        environment: Vec<(&'static str, &'static str)>,
         args: &'a RunArgs,
         seed: u64,
         progress: &'a Progress,
         stop: &'a CancellationToken,
     ) -> anyhow::Result<Self> {
         progress.step("starting the shop");
-        let dir = run_dir.path().join(experiment.name());
+        let dir = run_dir.path().join(experiment);
         let receiver = Receiver::start().await?;
         let said = progress.clone();
         let options = Options {
             gateway_port: 0,
             otlp: Some(receiver.address),
             backends: args.backends.clone(),
-            environment: experiment.environment(),
+            environment,
             restart: true,
             tell: Box::new(move |text| said.say(text)),
         };

@@ -8,7 +8,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cli::{Place, RunArgs},
+    args::{RunArgs, RunsDir},
     experiments::Experiment,
     progress::Progress,
     report::{self, document::Document},
@@ -19,15 +19,15 @@ use crate::{
 /// Runs `experiments`, writes the report and prints the verdict.
 ///
 /// # Errors
-/// [`crate::cli::Interrupted`], or a machine that would not do it.
+/// [`crate::interrupted::Interrupted`], or a machine that would not do it.
 pub(crate) async fn run(
     experiments: &[Experiment],
     args: &RunArgs,
-    place: &Place,
+    runs: &RunsDir,
     stop: CancellationToken,
 ) -> anyhow::Result<Outcome> {
     let what: Vec<_> = experiments.iter().map(|it| it.name()).collect();
-    let run_dir = RunDir::create(&place.runs, &what.join("-"))?;
+    let run_dir = RunDir::create(&runs.path, &what.join("-"))?;
     let seed = args.seed.unwrap_or_else(|| draw_seed(&run_dir));
     let progress = Progress::new();
     let began = Instant::now();

@@ -168,10 +168,26 @@ pub(crate) fn to_f64(count: u64) -> f64 {
     count as f64
 }
 
+/// `1,234,567`.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recording::histogram;
+
+    fn histogram() -> Histogram<u64> {
+        Histogram::new_with_bounds(1, 3_600_000_000, 3).unwrap()
+    }
 
     fn close(value: f64, expected: f64) {
         assert!((value - expected).abs() < 5e-5, "{value}, not {expected}");
@@ -229,5 +245,13 @@ mod tests {
             .collect();
         let it = percentiles(&seconds, [0.95])[0].unwrap();
         assert!(it.low < 2000.0 && it.high > 400_000.0, "{it:?}");
+    }
+
+    #[test]
+    fn numbers_are_grouped() {
+        assert_eq!(
+            [1, 999, 1000, 1_234_567].map(grouped),
+            ["1", "999", "1,000", "1,234,567"]
+        );
     }
 }

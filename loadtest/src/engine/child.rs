@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use goose::{
     GooseAttack,
     config::GooseConfiguration,
-    prelude::{GooseUser, Transaction, TransactionResult},
+    prelude::{GooseUser, Scenario, Transaction, TransactionResult},
 };
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
@@ -22,13 +22,15 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Attempt, Counts, Event, arrivals::schedule, plan::Plan, recorder::Recorder,
-    turnstile::Turnstile, visit::Visit,
+    Attempt, Counts, Event,
+    arrivals::schedule,
+    mix::{PERSONAS, Persona},
+    plan::Plan,
+    recorder::Recorder,
+    turnstile::Turnstile,
+    visit::Visit,
 };
-use crate::{
-    http,
-    personas::{PERSONAS, Persona},
-};
+use crate::http;
 
 /// goose starts so many users a second; they only wait, so this is no load.
 const USERS_PER_SECOND: usize = 1000;
@@ -135,8 +137,11 @@ impl Engine {
     }
 }
 
+/// What a visitor of some kind does, as a goose scenario.
+pub(crate) type Scenarios = fn(Persona, &Arc<Engine>) -> Scenario;
+
 /// Reads a plan from standard input, which is a Unix socket, and carries it out. Ends the process when the socket closes.
-pub(crate) async fn run() -> anyhow::Result<()> {
+pub(crate) async fn run(scenarios: Scenarios) -> anyhow::Result<()> {
     use std::os::fd::AsFd as _;
     let stdin = std::io::stdin().as_fd().try_clone_to_owned()?;
     let socket = std::os::unix::net::UnixStream::from(stdin);
@@ -153,10 +158,10 @@ pub(crate) async fn run() -> anyhow::Result<()> {
         std::process::exit(1);
     });
     // goose's futures are large.
-    Box::pin(attack(plan, write)).await
+    Box::pin(attack(plan, write, scenarios)).await
 }
 
-async fn attack(plan: Plan, write: OwnedWriteHalf) -> anyhow::Result<()> {
+async fn attack(plan: Plan, write: OwnedWriteHalf, scenarios: Scenarios) -> anyhow::Result<()> {
     let (recorder, recording) = Recorder::start(&plan.output.join("attempts.jsonl"))?;
     let zeros = || plan.phases.iter().map(|_| AtomicU64::new(0)).collect();
     let engine = Arc::new(Engine {
@@ -174,7 +179,7 @@ async fn attack(plan: Plan, write: OwnedWriteHalf) -> anyhow::Result<()> {
     starve(engine.plan.starve_ms);
     let mut goose = GooseAttack::initialize_with_config(configuration(&engine.plan))?;
     for (persona, weight) in engine.plan.mix.weights() {
-        let scenario = persona.scenario(&engine).set_weight(weight)?;
+        let scenario = scenarios(persona, &engine).set_weight(weight)?;
         goose = goose.register_scenario(scenario);
     }
     let over = CancellationToken::new();

@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Attempt, Counts, Event, plan::Plan};
 use crate::{
-    cli::Interrupted,
-    deployment::process::{Process, ending},
+    interrupted::Interrupted,
+    process::{Process, ending},
 };
 
 /// What came of a plan.

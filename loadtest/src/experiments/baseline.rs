@@ -7,16 +7,17 @@ use std::time::Duration;
 
 use chassis::Fault;
 
-use super::{
-    objectives::{OBJECTIVES, Objective, completion},
-    validity,
-};
 use crate::{
-    audit::judge as audit,
     deployment::Service,
     engine::plan::Phase,
-    evidence::{reconcile::reconcile, saga, traces},
-    lab::{Lab, Measurement},
+    judge::{
+        audit,
+        objectives::{OBJECTIVES, Objective, completion},
+        reconcile::reconcile,
+        saga, traces, validity,
+    },
+    lab::Lab,
+    measurement::Measurement,
     report::{arm, document::ArmReport},
     verdict::{Check, Expectation},
 };

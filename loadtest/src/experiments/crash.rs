@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::kills::{self, Killed};
 use crate::{
-    audit::judge as audit,
     deployment::{Deployment, SERVICES, Service},
+    judge::{
+        audit,
+        kills::{self, Killed},
+    },
     lab::Lab,
     report::{arm, document::ArmReport},
     verdict::Expectation,

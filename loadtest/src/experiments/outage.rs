@@ -20,13 +20,13 @@ use tokio::{
     time::{Instant, sleep, sleep_until, timeout},
 };
 
-use super::{
-    kills::{self, Killed},
-    validity,
-};
 use crate::{
-    audit::judge as audit,
     deployment::{Replica, SERVICES, Server, Service, backends::Role},
+    judge::{
+        audit,
+        kills::{self, Killed},
+        validity,
+    },
     lab::Lab,
     report::{arm, document::ArmReport},
     verdict::{Check, Expectation, Group, Outcome},

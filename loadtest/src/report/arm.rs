@@ -2,12 +2,14 @@
 
 use telemetry::names;
 
-use super::document::{
-    ArmReport, Details, LoadFigures, PhaseSpan, Resources, RouteFigures, Second,
+use super::{
+    document::{ArmReport, Details, LoadFigures, PhaseSpan, Resources, RouteFigures, Second},
+    waterfall,
 };
 use crate::{
-    evidence::{Evidence, Scrape, Testimony, reconcile::edges, traces},
-    lab::Measurement,
+    evidence::{Evidence, Scrape, Testimony},
+    judge::reconcile::edges,
+    measurement::Measurement,
     recording::{Cell, Recording},
     statistics::{Estimate, percentiles, to_f64},
     verdict::{Check, Expectation, judge},
@@ -124,7 +126,7 @@ fn details(it: &Measurement) -> Details {
             .iter()
             .map(|((route, at), cell)| second(route, *at, cell))
             .collect(),
-        traces: traces::slowest(&it.load.attempts, &it.evidence, SLOWEST),
+        traces: waterfall::slowest(&it.load.attempts, &it.evidence, SLOWEST),
     }
 }
 

@@ -6,10 +6,11 @@ use std::time::Duration;
 use serde::Serialize;
 use time::format_description::well_known::Rfc3339;
 
+use super::waterfall::Waterfall;
 use crate::{
     deployment::Backends,
     engine::Counts,
-    evidence::{reconcile::Edge, traces::Waterfall},
+    judge::{kills::Kill, reconcile::Edge},
     run_dir::RunDir,
     statistics::Estimate,
     verdict::{Check, Expectation, Outcome},
@@ -110,26 +111,6 @@ pub(crate) struct Resources {
     pub(crate) cpu_s: f64,
     /// Resident, highest over all scrapes, all replicas together.
     pub(crate) peak_memory_mb: f64,
-}
-
-/// A service or server that was killed, and the orders that were acknowledged between this kill and the next.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Kill {
-    pub(crate) victim: String,
-    /// Seconds since the load began.
-    pub(crate) at_s: f64,
-    /// Seconds from the kill until a server took requests again.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) answered_after_s: Option<f64>,
-    /// Seconds from the kill until everything was ready again, if it was.
-    pub(crate) ready_after_s: Option<f64>,
-    /// Services that said meanwhile that they were not ready.
-    pub(crate) unready: Vec<String>,
-    pub(crate) acknowledged: usize,
-    /// Of which so many reached a final state.
-    pub(crate) ended: usize,
-    pub(crate) lost: usize,
-    pub(crate) doubled: usize,
 }
 
 /// What only the page needs.

@@ -2,8 +2,9 @@
 
 use std::io::{self, Write};
 
-use super::document::{ArmReport, Document, Kill, RouteFigures};
+use super::document::{ArmReport, Document, RouteFigures};
 use crate::{
+    judge::kills::Kill,
     statistics::Estimate,
     verdict::{Check, Expectation, Group, Outcome},
 };

@@ -4,7 +4,7 @@ use telemetry::names;
 
 use crate::{
     engine::Counts,
-    lab::Measurement,
+    measurement::Measurement,
     recording::Recording,
     statistics::to_f64,
     verdict::{Check, Group, Outcome},
@@ -17,7 +17,7 @@ const MAX_DROPPED: f64 = 0.001;
 /// A machine of which others take a larger share of the processor time measures them.
 const MAX_STOLEN: f64 = 0.05;
 
-pub(super) fn checks(it: &Measurement) -> Vec<Check> {
+pub(crate) fn checks(it: &Measurement) -> Vec<Check> {
     let mut checks = Vec::new();
     match &it.load.counts {
         Err(how) => checks.push(ended_early(how)),
@@ -35,7 +35,7 @@ pub(super) fn checks(it: &Measurement) -> Vec<Check> {
 }
 
 /// Whether nothing died that was not killed on purpose.
-pub(super) fn deaths(group: Group, name: &str, it: &Measurement) -> Check {
+pub(crate) fn deaths(group: Group, name: &str, it: &Measurement) -> Check {
     let outcome = if it.incidents.is_empty() {
         Outcome::Pass
     } else {
@@ -47,7 +47,7 @@ pub(super) fn deaths(group: Group, name: &str, it: &Measurement) -> Check {
 }
 
 /// The engine did not finish, and `how` it ended instead.
-pub(super) fn ended_early(how: &str) -> Check {
+pub(crate) fn ended_early(how: &str) -> Check {
     Check::new(
         Group::Validity,
         "the load engine finished",
@@ -59,7 +59,7 @@ pub(super) fn ended_early(how: &str) -> Check {
 
 /// Whether all that the load set going has come to an end. What never ends is no fault of the measurement: orders that stay
 /// pending are broken promises.
-pub(super) fn rest(it: &Measurement) -> Check {
+pub(crate) fn rest(it: &Measurement) -> Check {
     let (outcome, observed) = match it.restless.len() {
         0 => (Outcome::Pass, "nothing is under way".to_owned()),
         _ => (Outcome::Fail, it.restless.join(", ")),
@@ -68,7 +68,7 @@ pub(super) fn rest(it: &Measurement) -> Check {
 }
 
 /// Why the signals of this measurement cannot be compared, if they cannot.
-pub(super) fn cannot_reconcile(it: &Measurement) -> Option<Check> {
+pub(crate) fn cannot_reconcile(it: &Measurement) -> Option<Check> {
     let reason = if it.load.counts.is_err() {
         "what the clients saw is not known: the engine ended early"
     } else if !it.restless.is_empty() {
@@ -86,7 +86,7 @@ pub(super) fn cannot_reconcile(it: &Measurement) -> Option<Check> {
 }
 
 /// Why latencies say nothing of the shop, if they do not.
-pub(super) fn delayed(recording: &Recording, stolen: Option<f64>) -> Option<&'static str> {
+pub(crate) fn delayed(recording: &Recording, stolen: Option<f64>) -> Option<&'static str> {
     if lag_p99_ms(recording) > MAX_LAG_MS {
         Some("the generator was late, and its own delay counts as latency")
     } else if stolen.is_some_and(|it| it > MAX_STOLEN) {

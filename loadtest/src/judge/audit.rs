@@ -1,14 +1,19 @@
-//! What the ledgers must say.
+//! The audit: what the clients were promised, against the ledgers of orders, inventory and payments.
+//!
+//! Each acknowledged order is there once and final; money and stock are where its end says; no effect happened twice; and
+//! cancelling everything is no way to pass.
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use api::{OrderStatus, PaymentEffect, StockEffect};
 
-use super::{Ledgers, OrderEntry};
 use crate::{
     engine::Attempt,
-    evidence::reconcile::grouped,
-    statistics::to_f64,
+    evidence::ledgers::{Ledgers, OrderEntry},
+    statistics::{grouped, to_f64},
     verdict::{Check, Group, Outcome},
 };
 

@@ -14,13 +14,10 @@ use std::collections::BTreeMap;
 
 pub use edges::{Edge, edges};
 
-use super::{
-    Evidence, Operation, Scrape, Testimony,
-    lost_samples::{self, Counted, Reading},
-    metrics::Labels,
-};
+use super::lost_samples::{self, Counted, Reading};
 use crate::{
     engine::Attempt,
+    evidence::{Evidence, Operation, Scrape, Testimony, metrics::Labels},
     verdict::{Check, Group, Outcome},
 };
 
@@ -165,19 +162,6 @@ fn readings(
 )]
 fn whole(count: f64) -> u64 {
     count.round().max(0.0) as u64
-}
-
-/// `1,234,567`.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// Reads the operation a server histogram's labels tell.

@@ -2,34 +2,57 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::{
-    audit::judge::{self as audit, Promise},
-    lab::Measurement,
-    report::document::Kill,
+    measurement::Measurement,
     statistics::to_f64,
     verdict::{Check, Group, Outcome},
 };
 
-use super::validity;
+use super::{
+    audit::{self, Promise},
+    validity,
+};
 
 /// With fewer orders, hardly any would be under way when something is killed.
 const MIN_ORDERS_A_MINUTE: f64 = 50.0;
 
 /// Something that was killed.
-pub(super) struct Killed {
-    pub(super) victim: String,
+pub(crate) struct Killed {
+    pub(crate) victim: String,
     /// Since the load began.
-    pub(super) at: Duration,
+    pub(crate) at: Duration,
     /// Until a server took requests again, if it was one; services are asked for less.
-    pub(super) answered_after: Option<Duration>,
+    pub(crate) answered_after: Option<Duration>,
     /// Until everything was ready again, if it was.
-    pub(super) ready_after: Option<Duration>,
+    pub(crate) ready_after: Option<Duration>,
     /// Services that said meanwhile that they were not ready.
-    pub(super) unready: Vec<String>,
+    pub(crate) unready: Vec<String>,
+}
+
+/// A service or server that was killed, and the orders that were acknowledged between this kill and the next.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Kill {
+    pub(crate) victim: String,
+    /// Seconds since the load began.
+    pub(crate) at_s: f64,
+    /// Seconds from the kill until a server took requests again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) answered_after_s: Option<f64>,
+    /// Seconds from the kill until everything was ready again, if it was.
+    pub(crate) ready_after_s: Option<f64>,
+    /// Services that said meanwhile that they were not ready.
+    pub(crate) unready: Vec<String>,
+    pub(crate) acknowledged: usize,
+    /// Of which so many reached a final state.
+    pub(crate) ended: usize,
+    pub(crate) lost: usize,
+    pub(crate) doubled: usize,
 }
 
 /// How late requests were sent is not asked: what is promised here does not depend on time.
-pub(super) fn checks(it: &Measurement, promises: &[Promise], killed: &[Killed]) -> Vec<Check> {
+pub(crate) fn checks(it: &Measurement, promises: &[Promise], killed: &[Killed]) -> Vec<Check> {
     let mut checks = Vec::new();
     if let Err(how) = &it.load.counts {
         checks.push(validity::ended_early(how));
@@ -97,7 +120,7 @@ fn load_went_on(it: &Measurement, killed: &[Killed]) -> Check {
 }
 
 /// What became of the orders that were acknowledged between each kill and the next.
-pub(super) fn table(killed: &[Killed], it: &Measurement, promises: &[Promise]) -> Vec<Kill> {
+pub(crate) fn table(killed: &[Killed], it: &Measurement, promises: &[Promise]) -> Vec<Kill> {
     let lost = audit::lost(promises, &it.ledgers);
     let doubled = audit::doubled(&it.ledgers);
     let micros = |at: Duration| i64::try_from(at.as_micros()).unwrap_or(i64::MAX);
