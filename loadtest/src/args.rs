@@ -37,7 +37,7 @@ pub(crate) struct RunArgs {
     /// Repeats the arrivals and choices of an earlier run [default: drawn, and printed]
     #[arg(long, value_name = "NUMBER")]
     pub(crate) seed: Option<u64>,
-    /// How long each arm of baseline is measured; crash and outage last as long as their kills [default: 40 s and 20 s]
+    /// How long a measured phase of full length is; what goes by a timeline lasts as long as that [default: 44 s]
     #[arg(long, value_parser = seconds, value_name = "SECONDS")]
     pub(crate) duration: Option<Duration>,
     /// Arrivals a second at nominal load; the default leaves two slow cores time, in a debug build too
@@ -46,6 +46,9 @@ pub(crate) struct RunArgs {
     /// What the shop runs on: files, real, or servers by name, such as postgres,kafka,memcached
     #[arg(long, default_value_t, value_name = "SERVERS", long_help = BACKENDS_HELP)]
     pub(crate) backends: Backends,
+    /// Print the evidence for everything, not only for what did not pass
+    #[arg(long)]
+    pub(crate) verbose: bool,
     /// Print the verdict as JSON, and nothing else, on standard output
     #[arg(long)]
     pub(crate) json: bool,
@@ -55,6 +58,17 @@ pub(crate) struct RunArgs {
     /// Keep the engine's threads busy for this many milliseconds in every hundred, to see that the verdict notices
     #[arg(long, hide = true, default_value_t = 0, value_name = "MS")]
     pub(crate) starve_ms: u64,
+}
+
+/// The quick profile: so many requests that an availability of 99.9 % can be told from less at the first look, and most often
+/// also whether searches are fast.
+pub(crate) const QUICK: Duration = Duration::from_secs(44);
+
+impl RunArgs {
+    /// How much longer measured phases are than their experiments say, which is by the quick profile.
+    pub(crate) fn stretch(&self) -> f64 {
+        self.duration.unwrap_or(QUICK).as_secs_f64() / QUICK.as_secs_f64()
+    }
 }
 
 /// How the shop is started for a person.

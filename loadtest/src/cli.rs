@@ -49,6 +49,7 @@ enum Command {
     /// Start the shop and leave it running until Ctrl-C
     Up(UpArgs),
     /// Run experiments and print a verdict
+    #[command(after_help = format!("Experiments:\n{}", experiments::list()))]
     Run {
         /// Names, as `list` prints them; none means all
         #[arg(value_name = "EXPERIMENT")]
@@ -115,7 +116,9 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
         Some(Command::List) => {
-            experiments::list(&mut io::stdout().lock())?;
+            io::stdout()
+                .lock()
+                .write_all(experiments::list().as_bytes())?;
             return Ok(ExitCode::SUCCESS);
         }
         Some(Command::Bench(args)) if args.backends.servers().is_empty() => {

@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod kills;
+pub(crate) mod looks;
 mod lost_samples;
 pub(crate) mod objectives;
 pub mod reconcile;

@@ -2,7 +2,7 @@
 //!
 //! The modules, each of which uses only those above it in this list (`tests/shop/order.rs` looks):
 //!
-//! - [`statistics`], [`verdict`]: how sure a figure is, and what is said in the end
+//! - [`statistics`], [`verdict`], [`table`]: how sure a figure is, and what is said in the end
 //! - `interrupted`, `http`, `process`, `processors`, [`run_dir`]: this machine
 //! - [`deployment`]: the shop as local processes
 //! - `accounts`: its shoppers
@@ -10,11 +10,12 @@
 //! - [`recording`]: what the clients saw
 //! - [`evidence`]: what the shop says of itself; facts only
 //! - `measurement`: all that is known of a stretch of load
+//! - [`timeline`]: what is done to the shop meanwhile
 //! - [`judge`]: facts turned into checks, without reading anything
+//! - `args`: what was asked for
+//! - [`experiment`], [`experiments`]: what an experiment is, and a file for each
 //! - `report`: the verdict for people and programs
-//! - `args`, `progress`: what was asked for, and how far it is
-//! - `lab`: where an experiment is carried out
-//! - [`experiments`]: a file each
+//! - `progress`, `lab`: where an experiment is carried out
 //! - `bench`, `up`, `run`, [`cli`]: the commands
 
 mod accounts;
@@ -24,6 +25,7 @@ pub mod cli;
 pub mod deployment;
 pub mod engine;
 pub mod evidence;
+pub mod experiment;
 pub mod experiments;
 mod http;
 mod interrupted;
@@ -39,6 +41,8 @@ mod report;
 mod run;
 pub mod run_dir;
 pub mod statistics;
+pub mod table;
+pub mod timeline;
 mod up;
 pub mod verdict;
 

@@ -1,10 +1,10 @@
-//! What a run leaves behind: a page to look at, a verdict for programs, and a table for the terminal.
+//! What a run leaves behind: a page to look at, and a verdict for programs and for the terminal.
 
 pub(crate) mod arm;
 pub(crate) mod document;
 mod html;
 mod junit;
-pub(crate) mod table;
+pub(crate) mod terminal;
 mod waterfall;
 
 use std::{

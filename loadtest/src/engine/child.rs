@@ -17,6 +17,7 @@ use goose::{
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
     net::unix::OwnedWriteHalf,
+    sync::Notify,
     time::{Duration, MissedTickBehavior, interval, sleep, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
@@ -46,6 +47,7 @@ pub(crate) struct Engine {
     turnstiles: [Turnstile; PERSONAS.len()],
     recorder: Recorder,
     origin: OnceLock<Instant>,
+    began: Notify,
     visiting: AtomicUsize,
     attempts: AtomicU64,
     errors: AtomicU64,
@@ -169,6 +171,7 @@ async fn attack(plan: Plan, write: OwnedWriteHalf, scenarios: Scenarios) -> anyh
         turnstiles: PERSONAS.map(|_| Turnstile::new()),
         recorder,
         origin: OnceLock::new(),
+        began: Notify::new(),
         visiting: AtomicUsize::new(0),
         attempts: AtomicU64::new(0),
         errors: AtomicU64::new(0),
@@ -218,6 +221,7 @@ async fn release_all(engine: Arc<Engine>) {
         sleep(REST).await;
     }
     let origin = *engine.origin.get_or_init(Instant::now);
+    engine.began.notify_one();
     for arrival in schedule(&engine.plan.phases, engine.plan.seed) {
         let intended = origin + arrival.due;
         sleep_until(intended.into()).await;
@@ -236,7 +240,7 @@ async fn release_all(engine: Arc<Engine>) {
     goose::trigger_killswitch("every visit is over");
 }
 
-/// Tells the parent once a second how it goes.
+/// Tells the parent when it begins, and once a second how it goes.
 async fn report(
     engine: Arc<Engine>,
     mut write: OwnedWriteHalf,
@@ -245,14 +249,12 @@ async fn report(
     let mut ticks = interval(Duration::from_secs(1));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
-        tokio::select! {
-            _ = ticks.tick() => (),
+        let event = tokio::select! {
+            () = engine.began.notified() => Event::Began,
+            _ = ticks.tick() => Event::Progress(engine.counts()),
             () = over.cancelled() => return write,
-        }
-        if tell(&mut write, &Event::Progress(engine.counts()))
-            .await
-            .is_err()
-        {
+        };
+        if tell(&mut write, &event).await.is_err() {
             // The parent has gone, and so will this process.
             return write;
         }

@@ -14,15 +14,37 @@ use std::collections::BTreeMap;
 
 pub use edges::{Edge, edges};
 
-use super::lost_samples::{self, Counted, Reading};
+use super::{
+    lost_samples::{self, Counted, Reading},
+    saga, traces, validity,
+};
 use crate::{
     engine::Attempt,
     evidence::{Evidence, Operation, Scrape, Testimony, metrics::Labels},
+    measurement::Measurement,
     verdict::{Check, Group, Outcome},
 };
 
 /// How many request ids a check names.
 const NAMED: usize = 5;
+
+/// Whether all signals of this stretch tell the same story, or why that cannot be said.
+pub(crate) fn all(it: &Measurement) -> Vec<Check> {
+    if let Some(reason) = validity::cannot_reconcile(it) {
+        return vec![reason];
+    }
+    let attempts = &it.clients.load.attempts;
+    let mut checks = reconcile(attempts, &it.evidence);
+    let page = ["gateway", "catalog", "inventory"];
+    checks.push(traces::connected(
+        attempts,
+        &it.evidence,
+        "GET /products/{id}",
+        &page,
+    ));
+    checks.push(saga::check(attempts, &it.evidence, &it.ledgers));
+    checks
+}
 
 /// Every comparison, as checks.
 pub fn reconcile(attempts: &[Attempt], evidence: &Evidence) -> Vec<Check> {
