@@ -2,17 +2,20 @@
 
 use std::{
     ffi::OsString,
-    fmt,
     io::{self, Write as _},
-    path::PathBuf,
     process::ExitCode,
     time::Duration,
 };
 
-use clap::{Args, Parser, Subcommand, error::ErrorKind};
+use clap::{Parser, Subcommand, error::ErrorKind};
 use tokio_util::sync::CancellationToken;
 
-use crate::{compare, deployment::Backends, engine, experiments, report, run, up};
+use crate::{
+    args::{BenchArgs, RunArgs, RunsDir, UpArgs},
+    bench, engine, experiments,
+    interrupted::Interrupted,
+    personas, report, run, up,
+};
 
 /// The command line was wrong (`EX_USAGE` of sysexits.h).
 const USAGE: u8 = 64;
@@ -38,7 +41,7 @@ struct Cli {
     #[command(flatten)]
     run: RunArgs,
     #[command(flatten)]
-    place: Place,
+    runs: RunsDir,
 }
 
 #[derive(Debug, Subcommand)]
@@ -46,6 +49,7 @@ enum Command {
     /// Start the shop and leave it running until Ctrl-C
     Up(UpArgs),
     /// Run experiments and print a verdict
+    #[command(after_help = format!("Experiments:\n{}", experiments::list()))]
     Run {
         /// Names, as `list` prints them; none means all
         #[arg(value_name = "EXPERIMENT")]
@@ -55,8 +59,8 @@ enum Command {
     },
     /// List the experiments and the question each answers
     List,
-    /// Say how much the hot paths carry on servers, as a share of what they carry on files
-    Compare(CompareArgs),
+    /// Measure how much the hot paths carry on servers, as a share of what they carry on files
+    Bench(BenchArgs),
     /// Say where the newest report is, or show it
     Report {
         /// Open it in the browser
@@ -73,112 +77,6 @@ enum Command {
     /// The load engine: how an experiment starts it
     #[command(hide = true)]
     Engine,
-}
-
-/// Where runs are kept.
-#[derive(Debug, Clone, Args)]
-pub struct Place {
-    /// Directory that holds one directory for each run, the newest ten of them
-    #[arg(
-        long,
-        env = "LOADTEST_RUNS",
-        default_value = "target/loadtest",
-        global = true,
-        value_name = "DIRECTORY"
-    )]
-    pub runs: PathBuf,
-}
-
-/// Said at more length.
-const BACKENDS_HELP: &str = "\
-What the shop runs on:
-  files        files in the run directory, and the cache in memory
-  real         PostgreSQL, Redis, RabbitMQ and, with --features elasticsearch, Elasticsearch
-  SERVER,...   these, and files for the rest: postgres, redis or memcached, rabbitmq or kafka, elasticsearch
-
-scripts/backends up starts the servers, eval \"$(scripts/backends env)\" says where they are. Each run has names of its own \
-there and takes them away in the end.";
-
-/// How experiments run.
-#[derive(Debug, Clone, Args)]
-pub struct RunArgs {
-    /// Repeats the arrivals and choices of an earlier run [default: drawn, and printed]
-    #[arg(long, value_name = "NUMBER")]
-    pub seed: Option<u64>,
-    /// How long each arm of baseline is measured; crash and outage last as long as their kills [default: 40 s and 20 s]
-    #[arg(long, value_parser = seconds, value_name = "SECONDS")]
-    pub duration: Option<Duration>,
-    /// Arrivals a second at nominal load; the default leaves two slow cores time, in a debug build too
-    #[arg(long, default_value_t = 50.0, value_parser = rate, value_name = "RATE")]
-    pub rate: f64,
-    /// What the shop runs on: files, real, or servers by name, such as postgres,kafka,memcached
-    #[arg(long, default_value_t, value_name = "SERVERS", long_help = BACKENDS_HELP)]
-    pub backends: Backends,
-    /// Print the verdict as JSON, and nothing else, on standard output
-    #[arg(long)]
-    pub json: bool,
-    /// Lose one in 1,000 items of one signal, to see that the verdict notices: logs, traces or metrics
-    #[arg(long, hide = true, value_parser = signal, value_name = "SIGNAL")]
-    pub lose: Option<telemetry::loss::Signal>,
-    /// Keep the engine's threads busy for this many milliseconds in every hundred, to see that the verdict notices
-    #[arg(long, hide = true, default_value_t = 0, value_name = "MS")]
-    pub starve_ms: u64,
-}
-
-/// How the shop is started for a person.
-#[derive(Debug, Clone, Args)]
-pub struct UpArgs {
-    /// Port of the gateway on 127.0.0.1; 0 takes any free one
-    #[arg(long, default_value_t = 8080, value_name = "PORT")]
-    pub port: u16,
-    /// What the shop runs on: files, real, or servers by name, such as postgres,kafka,memcached
-    #[arg(long, default_value_t, value_name = "SERVERS", long_help = BACKENDS_HELP)]
-    pub backends: Backends,
-    /// Leave a process that died as it is
-    #[arg(long)]
-    pub no_restart: bool,
-}
-
-/// How servers are compared with files.
-#[derive(Debug, Clone, Args)]
-pub struct CompareArgs {
-    /// The servers: real, or by name, such as postgres,kafka,memcached
-    #[arg(long, default_value = "real", value_name = "SERVERS", long_help = BACKENDS_HELP)]
-    pub backends: Backends,
-    /// How long each load takes; every path has seven on each side
-    #[arg(long, default_value = "2s", value_parser = seconds, value_name = "SECONDS")]
-    pub duration: Duration,
-}
-
-/// The run was stopped by Ctrl-C or SIGTERM.
-#[derive(Debug)]
-pub struct Interrupted;
-
-impl fmt::Display for Interrupted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("interrupted")
-    }
-}
-
-impl std::error::Error for Interrupted {}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    let number = text.strip_suffix('s').unwrap_or(text).parse::<u64>();
-    match number {
-        Ok(seconds @ 1..=3600) => Ok(Duration::from_secs(seconds)),
-        _ => Err("give whole seconds, from 1 to 3600".into()),
-    }
-}
-
-fn rate(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(rate) if (1.0..=100_000.0).contains(&rate) => Ok(rate),
-        _ => Err("give arrivals a second, from 1 to 100000".into()),
-    }
-}
-
-fn signal(text: &str) -> Result<telemetry::loss::Signal, String> {
-    serde_json::from_value(text.into()).map_err(|_| "it is logs, traces or metrics".into())
 }
 
 /// Runs the command line and says how it ended.
@@ -214,28 +112,30 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     let (names, args) = match cli.command {
         Some(Command::Service { name, flags }) => return service(&name, flags).await,
         Some(Command::Engine) => {
-            engine::child::run().await?;
+            engine::child::run(personas::scenario).await?;
             return Ok(ExitCode::SUCCESS);
         }
         Some(Command::List) => {
-            experiments::list(&mut io::stdout().lock())?;
+            io::stdout()
+                .lock()
+                .write_all(experiments::list().as_bytes())?;
             return Ok(ExitCode::SUCCESS);
         }
-        Some(Command::Compare(args)) if args.backends.servers().is_empty() => {
+        Some(Command::Bench(args)) if args.backends.servers().is_empty() => {
             let text = "there is nothing to compare files with: choose servers with --backends";
             writeln!(io::stderr(), "error: {text}")?;
             return Ok(ExitCode::from(USAGE));
         }
-        Some(Command::Compare(args)) => {
-            compare::compare(&args, &cli.place, stop_on_signals()?).await?;
+        Some(Command::Bench(args)) => {
+            bench::bench(&args, &cli.runs, stop_on_signals()?).await?;
             return Ok(ExitCode::SUCCESS);
         }
         Some(Command::Report { open }) => {
-            report::show_newest(&cli.place.runs, open)?;
+            report::show_newest(&cli.runs.path, open)?;
             return Ok(ExitCode::SUCCESS);
         }
         Some(Command::Up(args)) => {
-            up::up(&args, &cli.place, stop_on_signals()?).await?;
+            up::up(&args, &cli.runs, stop_on_signals()?).await?;
             return Ok(ExitCode::SUCCESS);
         }
         Some(Command::Run { experiments, run }) => (experiments, run),
@@ -248,7 +148,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(USAGE));
         }
     };
-    let outcome = run::run(&chosen, &args, &cli.place, stop_on_signals()?).await?;
+    let outcome = run::run(&chosen, &args, &cli.runs, stop_on_signals()?).await?;
     Ok(ExitCode::from(outcome.exit_code()))
 }
 

@@ -6,7 +6,6 @@
 pub(crate) mod backends;
 mod discovery;
 mod log_tail;
-pub(crate) mod process;
 mod replica;
 pub(crate) mod secrets;
 mod servers;
@@ -30,7 +29,7 @@ pub use service::{SERVICES, Service};
 use tokio::sync::oneshot;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{cli::Interrupted, http};
+use crate::{http, interrupted::Interrupted};
 
 /// A service that is not ready by then will not be.
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -185,10 +184,29 @@ impl Deployment {
     /// Takes the newest replica of `service` out of the discovery file and lets it drain. Returns before it has ended.
     pub fn remove(&self, service: Service) {
         let mut state = self.shared.state();
-        let newest = state.live.keys().rfind(|it| it.0 == service).copied();
+        let newest = state.stops.keys().rfind(|it| it.0 == service).copied();
         if let Some(stop) = newest.and_then(|it| state.stops.remove(&it)) {
             stop.cancel();
         }
+    }
+
+    /// Starts replicas of `service` until there are `count`, each ready before the next is begun, or takes away the newest.
+    ///
+    /// # Errors
+    /// A replica that does not start.
+    pub async fn scale(&self, service: Service, count: u32) -> anyhow::Result<()> {
+        let replicas = || {
+            let state = self.shared.state();
+            state.stops.keys().filter(|it| it.0 == service).count()
+        };
+        let count = usize::try_from(count)?;
+        while replicas() < count {
+            self.add(service).await?;
+        }
+        while replicas() > count {
+            self.remove(service);
+        }
+        Ok(())
     }
 
     /// Kills the newest replica of `service` with SIGKILL, as an experiment: its death is no incident. It is started again.

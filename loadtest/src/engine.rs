@@ -9,6 +9,7 @@
 
 pub mod arrivals;
 pub(crate) mod child;
+pub mod mix;
 pub(crate) mod parent;
 pub mod plan;
 mod recorder;
@@ -77,6 +78,16 @@ impl Attempt {
         self.id.rsplit_once('-').map_or(&self.id, |it| it.0)
     }
 
+    /// The same in a plan that began so many microseconds earlier.
+    fn later(self, shift_us: i64) -> Self {
+        Self {
+            intended_us: self.intended_us + shift_us,
+            sent_us: self.sent_us + shift_us,
+            done_us: self.done_us + shift_us,
+            ..self
+        }
+    }
+
     /// How late the generator itself was, in microseconds.
     pub fn lag_us(&self) -> u64 {
         u64::try_from(self.sent_us - self.intended_us).unwrap_or(0)
@@ -87,6 +98,8 @@ impl Attempt {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Event {
+    /// The first arrival is due now.
+    Began,
     /// Once a second.
     Progress(Counts),
     /// At the end, after the last attempt was written.
@@ -106,4 +119,18 @@ pub struct Counts {
     pub errors: u64,
     /// Attempts that could not be written down.
     pub unrecorded: u64,
+}
+
+impl Counts {
+    /// Adds what happened in another run of the same phases.
+    fn add(&mut self, other: &Self) {
+        let phases = |own: &mut [u64], other: &[u64]| {
+            own.iter_mut().zip(other).for_each(|it| *it.0 += it.1);
+        };
+        phases(&mut self.due, &other.due);
+        phases(&mut self.dropped, &other.dropped);
+        self.attempts += other.attempts;
+        self.errors += other.errors;
+        self.unrecorded += other.unrecorded;
+    }
 }

@@ -1,19 +1,15 @@
-//! What the shop's own telemetry says of a stretch of load, and whether it adds up.
+//! What the shop says of a stretch of load: facts, which nothing here judges.
 //!
 //! Three signals are collected apart from each other: the latency histograms of every service's `/metrics` (as the
-//! difference of two scrapes), the access lines in its log, and the spans it exports. [`reconcile`] then compares them
-//! with each other and with what the clients saw.
+//! difference of two scrapes), the access lines in its log, and the spans it exports; and what its ledgers say.
 
 pub mod access_lines;
 pub(crate) mod collect;
+pub(crate) mod ledgers;
 mod log_lines;
-pub(crate) mod lost_samples;
 pub mod metrics;
 pub(crate) mod otlp;
 pub mod process_lines;
-pub mod reconcile;
-pub(crate) mod saga;
-pub(crate) mod traces;
 
 use std::{collections::BTreeMap, time::SystemTime};
 

@@ -1,286 +1,62 @@
-//! Where experiments are carried out: a running shop, a receiver for its spans, and the engine.
+//! Where experiments are carried out: for each arm a shop of its own, a receiver for its spans, and the engine.
 
-use std::{convert::Infallible, path::PathBuf, time::Duration};
+mod arm;
+mod shop;
 
-use anyhow::Context as _;
-use chassis::Fault;
-use tokio::{
-    sync::oneshot,
-    time::{Instant, MissedTickBehavior, interval},
-};
+use std::time::Instant;
+
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    accounts,
-    audit::Ledgers,
-    cli::{Interrupted, RunArgs},
-    deployment::{Deployment, Options, Service},
-    engine::{
-        Counts,
-        parent::{self, Load},
-        plan::{Arrivals, Phase, Plan},
-    },
-    evidence::{Evidence, collect::Window, otlp::Receiver},
-    experiments::Experiment,
-    personas::NOMINAL,
-    processors::Processors,
+    args::RunArgs,
+    experiment::Experiment,
+    measurement::Measurement,
     progress::Progress,
-    recording::Recording,
+    report::{
+        arm::report,
+        document::{ArmReport, ExperimentReport},
+    },
     run_dir::RunDir,
+    verdict::Outcome,
 };
 
-/// What the shop is seeded with, which is the services' default.
-const PRODUCTS: u32 = 1000;
-/// Shoppers who are logged in before the load begins; buyers take turns with their tokens, each far below its rate limit.
-const SHOPPERS: u32 = 20;
-/// The longest a client waits.
-const CLIENT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How often the shop is scraped under load.
-const SCRAPE_INTERVAL: Duration = Duration::from_secs(1);
-/// Goose users for each arrival a second: a visit takes about half a second, so most of them are idle.
-const USERS_PER_RATE: f64 = 3.0;
-/// Goose users there are in any case.
-const MIN_USERS: f64 = 60.0;
-
-/// What a stretch of load showed.
-pub(crate) struct Measurement {
-    pub(crate) plan: Plan,
-    pub(crate) load: Load,
-    pub(crate) recording: Recording,
-    pub(crate) evidence: Evidence,
-    /// What orders, inventory and payments have written down, of everything since the shop was started.
-    pub(crate) ledgers: Ledgers,
-    /// Processes that died meanwhile.
-    pub(crate) incidents: Vec<String>,
-    /// The share of processor time that other machines took meanwhile, from 0 to 1, where the kernel tells.
-    pub(crate) stolen: Option<f64>,
-    /// What was still under way when there was no more waiting.
-    pub(crate) restless: Vec<String>,
-}
-
-/// A running shop and all that is needed to put it to the test.
+/// All that is needed to carry experiments out.
 pub(crate) struct Lab<'a> {
-    deployment: Deployment,
-    receiver: Receiver,
-    /// Everything of this experiment: its shop begins with no data, whatever ran before it.
-    dir: PathBuf,
+    pub(crate) run_dir: &'a RunDir,
     pub(crate) args: &'a RunArgs,
     pub(crate) seed: u64,
-    /// Tokens of shoppers who are logged in.
-    tokens: Vec<String>,
-    progress: &'a Progress,
-    stop: &'a CancellationToken,
+    pub(crate) progress: &'a Progress,
+    pub(crate) stop: &'a CancellationToken,
 }
 
-impl<'a> Lab<'a> {
-    pub(crate) async fn open(
-        run_dir: &RunDir,
-        experiment: Experiment,
-        args: &'a RunArgs,
-        seed: u64,
-        progress: &'a Progress,
-        stop: &'a CancellationToken,
-    ) -> anyhow::Result<Self> {
-        progress.step("starting the shop");
-        let dir = run_dir.path().join(experiment.name());
-        let receiver = Receiver::start().await?;
-        let said = progress.clone();
-        let options = Options {
-            gateway_port: 0,
-            otlp: Some(receiver.address),
-            backends: args.backends.clone(),
-            environment: experiment.environment(),
-            restart: true,
-            tell: Box::new(move |text| said.say(text)),
-        };
-        let deployment = Deployment::start(&dir, options, stop).await?;
-        progress.step("logging shoppers in");
-        let gateway = format!("http://{}", deployment.gateway()?);
-        let tokens = tokio::select! {
-            tokens = accounts::shoppers(deployment.http(), &gateway, SHOPPERS) => tokens,
-            () = stop.cancelled() => Err(Interrupted.into()),
-        };
-        let (deployment, tokens) = deployment.or_stop(tokens).await?;
-        let lab = Self {
-            deployment,
-            receiver,
-            dir,
-            args,
-            seed,
-            tokens,
-            progress,
-            stop,
-        };
-        if let Some(signal) = args.lose {
-            let loss = Fault {
-                telemetry_loss: Some(chassis::TelemetryLoss {
-                    signal,
-                    one_in: 1000,
-                }),
-                ..Fault::default()
-            };
-            lab.set_fault(Service::Gateway, &loss).await?;
-        }
-        Ok(lab)
-    }
-
-    /// Loads the shop with `phases` and collects what everyone said about it. `arm` names files and request ids.
-    pub(crate) async fn measure(
-        &self,
-        arm: &str,
-        phases: Vec<Phase>,
-    ) -> anyhow::Result<Measurement> {
-        let measured = self.measure_while(arm, phases, async |_| Ok(())).await?;
-        Ok(measured.0)
-    }
-
-    /// The same while `disturb` does something to the shop; it begins, and hears when that was, with the first arrival.
-    pub(crate) async fn measure_while<T>(
-        &self,
-        arm: &str,
-        phases: Vec<Phase>,
-        disturb: impl AsyncFnOnce(Instant) -> anyhow::Result<T>,
-    ) -> anyhow::Result<(Measurement, T)> {
-        let plan = self.plan(arm, phases)?;
-        self.progress.step(format!("{arm}: waiting for quiet"));
-        let mut window = Window::open(&self.deployment, &self.receiver.spans).await?;
-        let before = Processors::now();
-        let (load, disturbed) = self.drive(&plan, &mut window, disturb).await?;
-        let stolen = before.and_then(|it| Some(Processors::now()?.stolen_since(it)));
-        self.progress.step(format!("{arm}: comparing the signals"));
-        let (evidence, incidents, restless) =
-            window.close(&self.deployment, &self.receiver.spans).await?;
-        let measurement = Measurement {
-            recording: Recording::of(&load.attempts),
-            plan,
-            load,
-            evidence,
-            ledgers: Ledgers::read(&self.deployment).await?,
-            incidents,
-            stolen,
-            restless,
-        };
-        Ok((measurement, disturbed))
-    }
-
-    /// Runs the engine and scrapes the shop meanwhile.
-    async fn drive<T>(
-        &self,
-        plan: &Plan,
-        window: &mut Window,
-        disturb: impl AsyncFnOnce(Instant) -> anyhow::Result<T>,
-    ) -> anyhow::Result<(Load, T)> {
-        self.progress.load(&plan.name, plan.length());
-        let (tell, told) = oneshot::channel();
-        let mut tell = Some(tell);
-        let mut began = Instant::now();
-        let follow = |counts: &Counts| {
-            if counts.due.iter().any(|it| *it > 0)
-                && let Some(tell) = tell.take()
-            {
-                began = Instant::now();
-                // Whoever no longer waits does not want to know.
-                let _ = tell.send(began);
+impl Lab<'_> {
+    /// Carries `experiment` out.
+    ///
+    /// # Errors
+    /// [`crate::interrupted::Interrupted`], or a machine that cannot do it.
+    pub(crate) async fn run(&self, experiment: &Experiment) -> anyhow::Result<ExperimentReport> {
+        let began = Instant::now();
+        let mut arms: Vec<ArmReport> = Vec::new();
+        let mut measurements: Vec<Measurement> = Vec::new();
+        for arm in experiment.arms {
+            let dir = self.run_dir.path().join(experiment.name).join(arm.name);
+            let (measurement, objectives) = arm::measure(self, arm, &dir).await?;
+            arms.push(report(arm, &measurement, objectives));
+            if !experiment.across.is_empty() {
+                measurements.push(measurement);
             }
-            self.progress.follow(began.elapsed(), counts);
-        };
-        let disturbed = async {
-            let began = told.await.context("the load never began")?;
-            disturb(began).await
-        };
-        let load = async { tokio::try_join!(parent::run(plan, self.stop, follow), disturbed) };
-        // Side by side: services whose server is away take their time, and what disturbs them keeps to its own.
-        tokio::select! {
-            load = load => load,
-            never = self.scrape(window) => match never {},
         }
-    }
-
-    async fn scrape(&self, window: &mut Window) -> Infallible {
-        let mut ticks = interval(SCRAPE_INTERVAL);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            ticks.tick().await;
-            window.scrape(&self.deployment).await;
-        }
-    }
-
-    fn plan(&self, arm: &str, phases: Vec<Phase>) -> anyhow::Result<Plan> {
-        let peak = phases
-            .iter()
-            .map(|it| it.arrivals.peak())
-            .fold(0.0, f64::max);
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "rates are limited by the command line"
-        )]
-        let users = (peak * USERS_PER_RATE).max(MIN_USERS) as usize;
-        Ok(Plan {
-            name: arm.to_owned(),
-            target: format!("http://{}", self.deployment.gateway()?),
-            seed: self.seed,
-            users,
-            products: PRODUCTS,
-            mix: NOMINAL,
-            tokens: self.tokens.clone(),
-            timeout_ms: u64::try_from(CLIENT_TIMEOUT.as_millis())?,
-            phases,
-            output: self.dir.join(arm),
-            starve_ms: self.args.starve_ms,
+        let compare = experiment.across.iter();
+        let checks: Vec<_> = compare.flat_map(|it| it(&measurements)).collect();
+        let counting = checks.iter().filter(|it| it.counts).map(|it| it.outcome);
+        let outcomes = arms.iter().map(|it| it.outcome).chain(counting);
+        Ok(ExperimentReport {
+            name: experiment.name,
+            question: experiment.question,
+            outcome: Outcome::worst(outcomes),
+            duration_s: began.elapsed().as_secs_f64(),
+            arms,
+            checks,
         })
-    }
-
-    /// A phase of so many seconds at the nominal load.
-    pub(crate) fn nominal(&self, name: &str, seconds: f64) -> Phase {
-        Phase {
-            name: name.to_owned(),
-            seconds,
-            arrivals: Arrivals::Poisson {
-                rate: self.args.rate,
-            },
-        }
-    }
-
-    pub(crate) fn deployment(&self) -> &Deployment {
-        &self.deployment
-    }
-
-    /// Sets a fault on every replica of `service`.
-    pub(crate) async fn set_fault(&self, service: Service, fault: &Fault) -> anyhow::Result<()> {
-        let http = self.deployment.http();
-        self.faults(service, "set a fault at", |url| http.put(url).json(fault))
-            .await
-    }
-
-    /// Clears the faults of one route of `service`; the empty route is the fault without one.
-    pub(crate) async fn clear_fault(&self, service: Service, route: &str) -> anyhow::Result<()> {
-        let http = self.deployment.http();
-        self.faults(service, "clear a fault at", |url| {
-            http.delete(url).query(&[("route", route)])
-        })
-        .await
-    }
-
-    async fn faults(
-        &self,
-        service: Service,
-        what: &str,
-        request: impl Fn(String) -> reqwest::RequestBuilder,
-    ) -> anyhow::Result<()> {
-        let replicas = self.deployment.replicas();
-        for replica in replicas.iter().filter(|it| it.service == service) {
-            let url = format!("http://{}/faults", replica.admin);
-            let answer = request(url).send().await;
-            answer
-                .and_then(reqwest::Response::error_for_status)
-                .with_context(|| format!("{what} {service}"))?;
-        }
-        Ok(())
-    }
-
-    pub(crate) async fn close(self) {
-        self.progress.step("stopping the shop");
-        self.deployment.stop().await;
     }
 }

@@ -1,20 +1,39 @@
 //! Starts the shop, loads it, compares what its telemetry says with what the clients saw, and says PASS or FAIL.
 //!
-//! In reading order: [`cli`] (what can be asked for), [`deployment`] (the shop as local processes), [`engine`] (arrivals
-//! that wait for nobody) and its [`personas`], [`recording`] and [`statistics`] (what the client saw, and how sure that
-//! is), [`evidence`] (what the shop's telemetry says, and whether it adds up), [`experiments`], [`verdict`], [`report`].
+//! The modules, each of which uses only those above it in this list (`tests/shop/order.rs` looks):
+//!
+//! - [`statistics`], [`verdict`], [`table`]: how sure a figure is, and what is said in the end
+//! - `interrupted`, `http`, `process`, `processors`, [`run_dir`]: this machine
+//! - [`deployment`]: the shop as local processes
+//! - `accounts`: its shoppers
+//! - [`engine`], `personas`: arrivals that wait for nobody, and what visitors do
+//! - [`recording`]: what the clients saw
+//! - [`evidence`]: what the shop says of itself; facts only
+//! - `measurement`: all that is known of a stretch of load
+//! - [`timeline`]: what is done to the shop meanwhile
+//! - [`judge`]: facts turned into checks, without reading anything
+//! - `args`: what was asked for
+//! - [`experiment`], [`experiments`]: what an experiment is, and a file for each
+//! - `report`: the verdict for people and programs
+//! - `progress`, `lab`: where an experiment is carried out
+//! - `bench`, `up`, `run`, [`cli`]: the commands
 
 mod accounts;
-mod audit;
+mod args;
+mod bench;
 pub mod cli;
-mod compare;
 pub mod deployment;
 pub mod engine;
 pub mod evidence;
+pub mod experiment;
 pub mod experiments;
 mod http;
+mod interrupted;
+pub mod judge;
 mod lab;
-pub mod personas;
+mod measurement;
+mod personas;
+mod process;
 mod processors;
 mod progress;
 pub mod recording;
@@ -22,6 +41,8 @@ mod report;
 mod run;
 pub mod run_dir;
 pub mod statistics;
+pub mod table;
+pub mod timeline;
 mod up;
 pub mod verdict;
 

@@ -1,4 +1,4 @@
-//! Who visits the shop: one ordinary goose scenario a file, and how often each comes.
+//! What visitors of the shop do: one ordinary goose scenario a file.
 
 pub(crate) mod browser;
 pub(crate) mod buyer;
@@ -7,120 +7,14 @@ pub(crate) mod searcher;
 use std::sync::Arc;
 
 use goose::prelude::Scenario;
-use rand::{Rng as _, SeedableRng as _, rngs::SmallRng};
-use serde::{Deserialize, Serialize};
 
-use crate::engine::child::Engine;
+use crate::engine::{child::Engine, mix::Persona};
 
-/// A kind of visitor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Persona {
-    /// Looks around.
-    Browser,
-    /// Looks for something.
-    Searcher,
-    /// Buys something.
-    Buyer,
-}
-
-/// Every persona, in the order of [`Persona::index`].
-pub(crate) const PERSONAS: [Persona; 3] = [Persona::Browser, Persona::Searcher, Persona::Buyer];
-
-impl Persona {
-    pub(crate) fn index(self) -> usize {
-        self as usize
-    }
-
-    pub(crate) fn scenario(self, engine: &Arc<Engine>) -> Scenario {
-        match self {
-            Self::Browser => browser::scenario(engine),
-            Self::Searcher => searcher::scenario(engine),
-            Self::Buyer => buyer::scenario(engine),
-        }
-    }
-
-    /// How long a visit takes against one of a browser's, which decides how many goose users wait for arrivals of this kind.
-    fn length(self) -> usize {
-        match self {
-            Self::Browser | Self::Searcher => 1,
-            // It polls its order to the end, which a shop in trouble takes some time over.
-            Self::Buyer => 6,
-        }
-    }
-}
-
-/// How many of a hundred arrivals are of which kind, more or less.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mix {
-    /// Parts that look around.
-    pub browser: u32,
-    /// Parts that search.
-    pub searcher: u32,
-    /// Parts that buy.
-    pub buyer: u32,
-}
-
-/// The nominal mix.
-pub(crate) const NOMINAL: Mix = Mix {
-    browser: 70,
-    searcher: 20,
-    buyer: 10,
-};
-
-impl Mix {
-    fn parts(self) -> [u32; 3] {
-        [self.browser, self.searcher, self.buyer]
-    }
-
-    /// The persona of one arrival: always the same for a seed and a number.
-    pub(crate) fn persona(self, seed: u64, arrival: u64) -> Persona {
-        let parts = self.parts();
-        let all: u32 = parts.iter().sum();
-        let mut random = SmallRng::seed_from_u64(seed.rotate_left(17) ^ arrival);
-        let mut drawn = random.random_range(0..all.max(1));
-        for (persona, part) in PERSONAS.into_iter().zip(parts) {
-            if drawn < part {
-                return persona;
-            }
-            drawn -= part;
-        }
-        Persona::Browser
-    }
-
-    /// The personas that come at all, each with its weight among goose users.
-    pub(crate) fn weights(self) -> impl Iterator<Item = (Persona, usize)> {
-        let parts = PERSONAS.into_iter().zip(self.parts());
-        parts
-            .filter(|it| it.1 > 0)
-            .map(|(persona, part)| (persona, part as usize * persona.length()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn personas_come_as_often_as_the_mix_says() {
-        let mut counts = [0_u32; 3];
-        for arrival in 0..10_000 {
-            counts[NOMINAL.persona(7, arrival).index()] += 1;
-        }
-        // Five standard deviations of a binomial with n = 10,000.
-        for (count, (share, tolerance)) in
-            counts
-                .into_iter()
-                .zip([(7000, 230), (2000, 200), (1000, 150)])
-        {
-            assert!(count.abs_diff(share) <= tolerance, "{counts:?}");
-        }
-        let only = Mix {
-            browser: 0,
-            searcher: 0,
-            buyer: 3,
-        };
-        assert!((0..100).all(|it| only.persona(7, it) == Persona::Buyer));
-        assert_eq!(only.weights().count(), 1);
+/// What a visitor of this kind does.
+pub(crate) fn scenario(persona: Persona, engine: &Arc<Engine>) -> Scenario {
+    match persona {
+        Persona::Browser => browser::scenario(engine),
+        Persona::Searcher => searcher::scenario(engine),
+        Persona::Buyer => buyer::scenario(engine),
     }
 }

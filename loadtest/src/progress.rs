@@ -62,6 +62,11 @@ impl Progress {
         });
     }
 
+    /// Does something to the terminal that stays, above the bar.
+    pub(crate) fn suspend<T>(&self, print: impl FnOnce() -> T) -> T {
+        self.0.suspend(print)
+    }
+
     pub(crate) fn done(&self) {
         self.0.finish_and_clear();
     }

@@ -1,10 +1,11 @@
-//! What a run leaves behind: a page to look at, a verdict for programs, and a table for the terminal.
+//! What a run leaves behind: a page to look at, and a verdict for programs and for the terminal.
 
 pub(crate) mod arm;
 pub(crate) mod document;
 mod html;
 mod junit;
-pub(crate) mod table;
+pub(crate) mod terminal;
+mod waterfall;
 
 use std::{
     fs,
@@ -54,7 +55,7 @@ pub(crate) fn show_newest(runs: &Path, open: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The report of the newest run that has one: `up` and `compare` leave none. Names of runs begin with their time.
+/// The report of the newest run that has one: `up` and `bench` leave none. Names of runs begin with their time.
 fn newest(runs: &Path) -> Option<PathBuf> {
     let entries = fs::read_dir(runs).ok()?.filter_map(Result::ok);
     let real = entries.filter(|it| it.file_type().is_ok_and(|it| it.is_dir()));

@@ -8,52 +8,79 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cli::{Place, RunArgs},
-    experiments::Experiment,
+    args::{RunArgs, RunsDir},
+    experiment::Experiment,
+    lab::Lab,
     progress::Progress,
-    report::{self, document::Document},
+    report::{
+        self,
+        document::{Document, ExperimentReport},
+        terminal::{self, Style},
+    },
     run_dir::RunDir,
     verdict::Outcome,
 };
 
-/// Runs `experiments`, writes the report and prints the verdict.
+/// Runs `experiments`, prints the verdict of each, and writes the report.
 ///
 /// # Errors
-/// [`crate::cli::Interrupted`], or a machine that would not do it.
+/// [`crate::interrupted::Interrupted`], or a machine that cannot do it.
 pub(crate) async fn run(
     experiments: &[Experiment],
     args: &RunArgs,
-    place: &Place,
+    runs: &RunsDir,
     stop: CancellationToken,
 ) -> anyhow::Result<Outcome> {
-    let what: Vec<_> = experiments.iter().map(|it| it.name()).collect();
-    let run_dir = RunDir::create(&place.runs, &what.join("-"))?;
-    let seed = args.seed.unwrap_or_else(|| draw_seed(&run_dir));
+    let what: Vec<_> = experiments.iter().map(|it| it.name).collect();
+    let run_dir = RunDir::create(&runs.path, &what.join("-"))?;
     let progress = Progress::new();
+    let lab = Lab {
+        run_dir: &run_dir,
+        args,
+        seed: args.seed.unwrap_or_else(|| draw_seed(&run_dir)),
+        progress: &progress,
+        stop: &stop,
+    };
+    let style = Style {
+        verbose: args.verbose,
+        colour: io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+    };
     let began = Instant::now();
-    let mut reports = Vec::new();
-    for experiment in experiments {
-        let report = experiment.run(&run_dir, args, seed, &progress, &stop).await;
-        match report {
-            Ok(report) => reports.push(report),
-            Err(error) => {
-                progress.done();
-                return Err(error);
-            }
-        }
-    }
+    let reports = all(&lab, experiments, style).await;
     progress.done();
-    let document = Document::new(&run_dir, seed, &args.backends, began.elapsed(), reports);
+    let document = Document::new(
+        &run_dir,
+        lab.seed,
+        &args.backends,
+        began.elapsed(),
+        reports?,
+    );
     report::write(&run_dir, &document)?;
     let mut out = io::stdout().lock();
     if args.json {
         serde_json::to_writer_pretty(&mut out, &document.without_details())?;
         writeln!(out)?;
     } else {
-        let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        report::table::print(&mut out, &document, colour)?;
+        terminal::closing(&mut out, &document, style)?;
     }
     Ok(document.outcome)
+}
+
+async fn all(
+    lab: &Lab<'_>,
+    experiments: &[Experiment],
+    style: Style,
+) -> anyhow::Result<Vec<ExperimentReport>> {
+    let mut reports = Vec::new();
+    for experiment in experiments {
+        let report = lab.run(experiment).await?;
+        if !lab.args.json {
+            let print = || terminal::experiment(&mut io::stdout().lock(), &report, style);
+            lab.progress.suspend(print)?;
+        }
+        reports.push(report);
+    }
+    Ok(reports)
 }
 
 /// Few digits, because people copy it.

@@ -1,22 +1,57 @@
 //! How sure a figure is.
 //!
 //! Requests of one run are not independent: a queue makes neighbours slow together. So every interval is the wider of
-//! two: the one for independent samples, and a bootstrap over blocks of one second. All intervals are of 95 %.
+//! two: the one for independent samples, and a bootstrap over blocks of one second.
 
 use hdrhistogram::Histogram;
 use rand::{Rng as _, SeedableRng as _, rngs::SmallRng};
 use serde::{Deserialize, Serialize};
 
-/// The 97.5th percentile of the standard normal distribution.
-const Z: f64 = 1.959_963_985;
-/// Resamples of a bootstrap.
-const RESAMPLES: usize = 400;
+/// Resamples of a bootstrap that lie beyond either end of its interval.
+const BEYOND: usize = 10;
 /// A bootstrap of fewer blocks says little; then the independent interval stands alone.
 const MIN_BLOCKS: usize = 8;
 /// A percentile is told only when so many samples are expected beyond it.
 const MIN_BEYOND: f64 = 10.0;
 
-/// A figure and its 95 % interval.
+/// How seldom an interval misses what it is about.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Confidence {
+    /// The probability of a miss.
+    alpha: f64,
+    /// The quantile of the standard normal distribution that half of it lies beyond.
+    z: f64,
+    /// Resamples of a bootstrap: so many that [`BEYOND`] of them lie beyond either end.
+    resamples: usize,
+}
+
+impl Confidence {
+    /// 95 %.
+    pub const P95: Self = Self {
+        alpha: 0.05,
+        z: 1.959_963_985,
+        resamples: 400,
+    };
+    /// 96 %.
+    pub const P96: Self = Self {
+        alpha: 0.04,
+        z: 2.053_748_911,
+        resamples: 500,
+    };
+    /// 99.5 %.
+    pub const P99_5: Self = Self {
+        alpha: 0.005,
+        z: 2.807_033_768,
+        resamples: 4000,
+    };
+
+    /// The probability of a miss.
+    pub fn alpha(self) -> f64 {
+        self.alpha
+    }
+}
+
+/// A figure and its interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// What was observed.
@@ -30,20 +65,21 @@ pub struct Estimate {
 /// The share of `bad` among `total`, each pair a second of the run. `None` without samples.
 ///
 /// Wilson's score interval (J. Am. Stat. Assoc. 22, 1927), widened by a block bootstrap.
-pub fn share(seconds: &[(u64, u64)]) -> Option<Estimate> {
+pub fn share(seconds: &[(u64, u64)], confidence: Confidence) -> Option<Estimate> {
     let (bad, total) = sum(seconds.iter().copied());
     if total == 0 {
         return None;
     }
     let value = ratio(bad, total);
     let n = to_f64(total);
-    let centre = (value + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);
-    let half = Z / (1.0 + Z * Z / n) * (value * (1.0 - value) / n + Z * Z / (4.0 * n * n)).sqrt();
+    let z = confidence.z;
+    let centre = (value + z * z / (2.0 * n)) / (1.0 + z * z / n);
+    let half = z / (1.0 + z * z / n) * (value * (1.0 - value) / n + z * z / (4.0 * n * n)).sqrt();
     let resample = |blocks: &mut dyn Iterator<Item = usize>| {
         let (bad, total) = sum(blocks.map(|it| seconds[it]));
         ratio(bad, total)
     };
-    let (low, high) = bootstrap(seconds.len(), resample).unwrap_or((value, value));
+    let (low, high) = bootstrap(seconds.len(), confidence, resample).unwrap_or((value, value));
     Some(Estimate {
         value,
         low: (centre - half).min(low).max(0.0),
@@ -58,6 +94,7 @@ pub fn share(seconds: &[(u64, u64)]) -> Option<Estimate> {
 pub fn percentiles<const N: usize>(
     seconds: &[&Histogram<u64>],
     ps: [f64; N],
+    confidence: Confidence,
 ) -> [Option<Estimate>; N] {
     let samples = Samples::of(seconds);
     let mut counts = vec![0; samples.values.len()];
@@ -67,7 +104,7 @@ pub fn percentiles<const N: usize>(
         if n * (1.0 - p) < MIN_BEYOND {
             return None;
         }
-        let half = Z * (p * (1.0 - p) / n).sqrt();
+        let half = confidence.z * (p * (1.0 - p) / n).sqrt();
         let at = |p: f64| samples.quantile(&counts, total, p);
         let (value, low, high) = (at(p), at(p - half), at(p + half));
         let resample = |blocks: &mut dyn Iterator<Item = usize>| {
@@ -75,7 +112,7 @@ pub fn percentiles<const N: usize>(
             let total = samples.merge(&mut counts, blocks);
             samples.quantile(&counts, total, p)
         };
-        let (least, most) = bootstrap(seconds.len(), resample).unwrap_or((low, high));
+        let (least, most) = bootstrap(seconds.len(), confidence, resample).unwrap_or((low, high));
         Some(Estimate {
             value,
             low: low.min(least),
@@ -132,21 +169,21 @@ impl Samples {
     }
 }
 
-/// The 2.5th and 97.5th percentile of a statistic over resampled blocks. Deterministic: the same blocks, the same answer.
+/// The two percentiles of a statistic over resampled blocks that leave the confidence between them. Deterministic: the same blocks, the same answer.
 fn bootstrap(
     blocks: usize,
+    confidence: Confidence,
     mut statistic: impl FnMut(&mut dyn Iterator<Item = usize>) -> f64,
 ) -> Option<(f64, f64)> {
     if blocks < MIN_BLOCKS {
         return None;
     }
     let mut random = SmallRng::seed_from_u64(0);
-    let mut values: Vec<f64> = (0..RESAMPLES)
+    let mut values: Vec<f64> = (0..confidence.resamples)
         .map(|_| statistic(&mut (0..blocks).map(|_| random.random_range(0..blocks))))
         .collect();
     values.sort_by(f64::total_cmp);
-    let tail = RESAMPLES / 40;
-    Some((values[tail], values[RESAMPLES - 1 - tail]))
+    Some((values[BEYOND], values[values.len() - 1 - BEYOND]))
 }
 
 fn sum(pairs: impl Iterator<Item = (u64, u64)>) -> (u64, u64) {
@@ -168,10 +205,28 @@ pub(crate) fn to_f64(count: u64) -> f64 {
     count as f64
 }
 
+/// `1,234,567`.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recording::histogram;
+
+    const P95: Confidence = Confidence::P95;
+
+    fn histogram() -> Histogram<u64> {
+        Histogram::new_with_bounds(1, 3_600_000_000, 3).unwrap()
+    }
 
     fn close(value: f64, expected: f64) {
         assert!((value - expected).abs() < 5e-5, "{value}, not {expected}");
@@ -186,11 +241,30 @@ mod tests {
             (0, 20, 0.0, 0.1611),
             (1, 29, 0.0061, 0.1718),
         ] {
-            let it = share(&[(bad, total)]).unwrap();
+            let it = share(&[(bad, total)], P95).unwrap();
             close(it.low, low);
             close(it.high, high);
         }
-        assert_eq!(share(&[]), None);
+        assert_eq!(share(&[], P95), None);
+    }
+
+    #[test]
+    fn quantiles_and_resamples_belong_to_their_confidence() {
+        for it in [Confidence::P95, Confidence::P96, Confidence::P99_5] {
+            // The normal density from -z to z, by Simpson's rule.
+            let (n, step) = (1000_u32, 2.0 * it.z / 1000.0);
+            let density = |x: f64| (-x * x / 2.0).exp() / std::f64::consts::TAU.sqrt();
+            let weight = |i: u32| match i {
+                i if i == 0 || i == n => 1.0,
+                i if i % 2 == 1 => 4.0,
+                _ => 2.0,
+            };
+            let term = |i: u32| weight(i) * density(f64::from(i) * step - it.z);
+            let inside = (0..=n).map(term).sum::<f64>() * step / 3.0;
+            assert!((1.0 - inside - it.alpha()).abs() < 1e-9, "{it:?}: {inside}");
+            let beyond = to_f64(it.resamples as u64) * it.alpha() / 2.0;
+            assert!((beyond - to_f64(BEYOND as u64)).abs() < 1e-9, "{it:?}");
+        }
     }
 
     #[test]
@@ -198,7 +272,7 @@ mod tests {
         let spread = vec![(1, 100); 40];
         let mut together = vec![(0, 100); 40];
         together[7] = (40, 100);
-        let (spread, together) = (share(&spread).unwrap(), share(&together).unwrap());
+        let (spread, together) = (share(&spread, P95).unwrap(), share(&together, P95).unwrap());
         close(spread.value, together.value);
         assert!(together.high > 1.5 * spread.high, "{together:?} {spread:?}");
     }
@@ -209,9 +283,9 @@ mod tests {
         for value in 1..=999 {
             second.record(value).unwrap();
         }
-        assert_eq!(percentiles(&[&second], [0.99]), [None]);
+        assert_eq!(percentiles(&[&second], [0.99], P95), [None]);
         second.record(1000).unwrap();
-        let it = percentiles(&[&second], [0.99])[0].unwrap();
+        let it = percentiles(&[&second], [0.99], P95)[0].unwrap();
         // Of 1,000 samples the 95 % interval of p99 is about rank 984 to 996 (normal approximation).
         assert!((it.value - 990.0).abs() < 2.0, "{it:?}");
         assert!((982.0..=986.0).contains(&it.low), "{it:?}");
@@ -227,7 +301,15 @@ mod tests {
         let seconds: Vec<_> = (0..30)
             .map(|it| if it == 3 { &slow } else { &calm })
             .collect();
-        let it = percentiles(&seconds, [0.95])[0].unwrap();
+        let it = percentiles(&seconds, [0.95], P95)[0].unwrap();
         assert!(it.low < 2000.0 && it.high > 400_000.0, "{it:?}");
+    }
+
+    #[test]
+    fn numbers_are_grouped() {
+        assert_eq!(
+            [1, 999, 1000, 1_234_567].map(grouped),
+            ["1", "999", "1,000", "1,234,567"]
+        );
     }
 }

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     accounts,
-    cli::{Place, UpArgs},
+    args::{RunsDir, UpArgs},
     deployment::{Deployment, Options},
     run_dir::RunDir,
 };
@@ -17,10 +17,10 @@ use crate::{
 /// Starts the shop, says where everything is, and stops it when told to.
 pub(crate) async fn up(
     args: &UpArgs,
-    place: &Place,
+    runs: &RunsDir,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let run_dir = RunDir::create(&place.runs, "up")?;
+    let run_dir = RunDir::create(&runs.path, "up")?;
     let began = Instant::now();
     let options = Options {
         gateway_port: args.port,

@@ -12,7 +12,7 @@ use crate::statistics::Estimate;
 pub enum Outcome {
     /// It holds.
     Pass,
-    /// The interval straddles the limit, or what had to hurt did not.
+    /// The interval straddles the limit, or what must fail did not.
     Inconclusive,
     /// The run itself was no good: the generator was late, telemetry was dropped, a precondition did not hold.
     Invalid,
@@ -56,10 +56,10 @@ pub enum Group {
     Validity,
     /// What the shop promises its clients.
     Objective,
-    /// Whether all signals tell the same story.
-    Reconciliation,
     /// Whether every promise was kept, by the ledgers.
     Audit,
+    /// Whether all signals tell the same story.
+    Reconciliation,
 }
 
 impl fmt::Display for Group {
@@ -142,33 +142,50 @@ pub fn at_most(estimate: Estimate, limit: f64) -> Outcome {
     }
 }
 
-/// What an arm of an experiment is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// What an arm of an experiment claims.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Expectation {
+pub enum Claim {
     /// Everything holds.
     Holds,
-    /// An objective is missed, which shows that the checks can fail. The rest holds.
-    MustHurt,
+    /// Each check of these names fails, which shows that it can; everything else holds.
+    MustFail(&'static [&'static str]),
 }
 
-/// Judges an arm by its checks.
-///
-/// In an arm that must hurt, a missed objective is what it is for, and none missed is [`Outcome::Inconclusive`].
-pub fn judge(expectation: Expectation, checks: &[Check]) -> Outcome {
-    let counting = || checks.iter().filter(|it| it.counts);
-    if expectation == Expectation::Holds {
-        return Outcome::worst(counting().map(|it| it.outcome));
+impl Claim {
+    /// Whether `check` must fail.
+    pub fn must_fail(self, check: &Check) -> bool {
+        match self {
+            Self::Holds => false,
+            Self::MustFail(names) => names.contains(&check.name.as_str()),
+        }
     }
-    let (objectives, others): (Vec<_>, Vec<_>) =
-        counting().partition(|it| it.group == Group::Objective);
-    let outcomes = |of: &[&Check]| of.iter().map(|it| it.outcome).collect::<Vec<_>>();
-    let hurt = match Outcome::worst(outcomes(&objectives)) {
-        Outcome::Fail => Outcome::Pass,
-        Outcome::Pass | Outcome::Inconclusive => Outcome::Inconclusive,
-        Outcome::Invalid => Outcome::Invalid,
+
+    /// How `check` bears on the arm. What must fail and does is as claimed; what does not shows nothing.
+    pub fn judge(self, check: &Check) -> Outcome {
+        match check.outcome {
+            it if !self.must_fail(check) => it,
+            Outcome::Fail => Outcome::Pass,
+            Outcome::Pass | Outcome::Inconclusive => Outcome::Inconclusive,
+            Outcome::Invalid => Outcome::Invalid,
+        }
+    }
+}
+
+/// Judges an arm by its checks. A check that must fail and is not there makes it [`Outcome::Invalid`].
+pub fn judge(claim: Claim, checks: &[Check]) -> Outcome {
+    let counting = checks
+        .iter()
+        .filter(|it| it.counts || claim.must_fail(it))
+        .map(|it| claim.judge(it));
+    let missing = match claim {
+        Claim::Holds => None,
+        Claim::MustFail(names) => names
+            .iter()
+            .find(|name| !checks.iter().any(|it| it.name == **name))
+            .map(|_| Outcome::Invalid),
     };
-    Outcome::worst(outcomes(&others)).max(hurt)
+    Outcome::worst(counting.chain(missing))
 }
 
 #[cfg(test)]
@@ -199,17 +216,37 @@ mod tests {
     }
 
     #[test]
-    fn an_arm_that_must_hurt_passes_only_when_an_objective_is_missed_and_the_rest_holds() {
-        let arm = |objective, reconciliation| {
+    fn an_arm_passes_only_when_what_must_fail_does_and_the_rest_holds() {
+        use Outcome::{Fail, Inconclusive, Invalid, Pass};
+        let arm = |available, agree| {
             let checks = [
-                Check::new(Group::Objective, "availability", objective),
-                Check::new(Group::Reconciliation, "signals agree", reconciliation),
+                Check::new(Group::Objective, "available", available),
+                Check::new(Group::Reconciliation, "agree", agree),
             ];
-            judge(Expectation::MustHurt, &checks)
+            (
+                judge(Claim::MustFail(&["available"]), &checks),
+                judge(Claim::MustFail(&["agree"]), &checks),
+                judge(Claim::MustFail(&["available", "agree"]), &checks),
+            )
         };
-        assert_eq!(arm(Outcome::Fail, Outcome::Pass), Outcome::Pass);
-        assert_eq!(arm(Outcome::Pass, Outcome::Pass), Outcome::Inconclusive);
-        assert_eq!(arm(Outcome::Fail, Outcome::Fail), Outcome::Fail);
-        assert_eq!(arm(Outcome::Fail, Outcome::Invalid), Outcome::Invalid);
+        assert_eq!(arm(Fail, Pass), (Pass, Fail, Inconclusive));
+        assert_eq!(arm(Pass, Fail), (Fail, Pass, Inconclusive));
+        assert_eq!(arm(Pass, Pass).2, Inconclusive, "nothing failed");
+        assert_eq!(arm(Fail, Fail), (Fail, Fail, Pass));
+        assert_eq!(arm(Fail, Invalid), (Invalid, Fail, Invalid));
+        assert_eq!(arm(Inconclusive, Pass).0, Inconclusive);
+    }
+
+    #[test]
+    fn what_must_fail_counts_even_if_it_is_only_shown_and_has_to_be_there() {
+        let mut few = Check::new(Group::Objective, "fast", Outcome::Inconclusive);
+        few.counts = false;
+        let other = Check::new(Group::Audit, "money", Outcome::Pass);
+        let checks = [few, other];
+        assert_eq!(judge(Claim::Holds, &checks), Outcome::Pass);
+        let fast = Claim::MustFail(&["fast"]);
+        assert_eq!(judge(fast, &checks), Outcome::Inconclusive);
+        let absent = Claim::MustFail(&["slow"]);
+        assert_eq!(judge(absent, &checks), Outcome::Invalid);
     }
 }

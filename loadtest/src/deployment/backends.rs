@@ -33,11 +33,19 @@ pub(crate) enum Role {
 impl Role {
     /// What a check of `/readyz` asks, if it is a server. Nobody asks a cache.
     pub(crate) fn asked_by(check: &str) -> Option<Self> {
-        match check {
-            "database" => Some(Self::Databases),
-            "broker" => Some(Self::Broker),
-            "elasticsearch" => Some(Self::Search),
-            _ => None,
+        let asks = |it: &Self| it.check() == Some(check);
+        [Self::Databases, Self::Broker, Self::Search, Self::Cache]
+            .into_iter()
+            .find(asks)
+    }
+
+    /// What `/readyz` calls the check that asks it.
+    fn check(self) -> Option<&'static str> {
+        match self {
+            Self::Databases => Some("database"),
+            Self::Broker => Some("broker"),
+            Self::Search => Some("elasticsearch"),
+            Self::Cache => None,
         }
     }
 }
@@ -113,6 +121,11 @@ impl Backends {
     /// Every server, in the order they were named.
     pub fn servers(&self) -> &[Server] {
         &self.0
+    }
+
+    /// Those `servers` and no others.
+    pub(crate) fn of(servers: &[Server]) -> Self {
+        Self(servers.to_vec())
     }
 
     pub(crate) fn get(&self, role: Role) -> Option<Server> {

@@ -12,10 +12,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    READY_TIMEOUT, Replica, Service, Shared, log_tail,
-    process::{Process, ending},
-};
+use super::{READY_TIMEOUT, Replica, Service, Shared, log_tail};
+use crate::process::{Process, ending};
 
 /// A replica that has not drained by then is killed: its own limit is 10 s, and 3 s for its telemetry.
 const STOP_TIMEOUT: Duration = Duration::from_secs(15);

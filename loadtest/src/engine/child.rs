@@ -12,23 +12,26 @@ use anyhow::Context as _;
 use goose::{
     GooseAttack,
     config::GooseConfiguration,
-    prelude::{GooseUser, Transaction, TransactionResult},
+    prelude::{GooseUser, Scenario, Transaction, TransactionResult},
 };
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
     net::unix::OwnedWriteHalf,
+    sync::Notify,
     time::{Duration, MissedTickBehavior, interval, sleep, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Attempt, Counts, Event, arrivals::schedule, plan::Plan, recorder::Recorder,
-    turnstile::Turnstile, visit::Visit,
+    Attempt, Counts, Event,
+    arrivals::schedule,
+    mix::{PERSONAS, Persona},
+    plan::Plan,
+    recorder::Recorder,
+    turnstile::Turnstile,
+    visit::Visit,
 };
-use crate::{
-    http,
-    personas::{PERSONAS, Persona},
-};
+use crate::http;
 
 /// goose starts so many users a second; they only wait, so this is no load.
 const USERS_PER_SECOND: usize = 1000;
@@ -44,6 +47,7 @@ pub(crate) struct Engine {
     turnstiles: [Turnstile; PERSONAS.len()],
     recorder: Recorder,
     origin: OnceLock<Instant>,
+    began: Notify,
     visiting: AtomicUsize,
     attempts: AtomicU64,
     errors: AtomicU64,
@@ -135,8 +139,11 @@ impl Engine {
     }
 }
 
+/// What a visitor of some kind does, as a goose scenario.
+pub(crate) type Scenarios = fn(Persona, &Arc<Engine>) -> Scenario;
+
 /// Reads a plan from standard input, which is a Unix socket, and carries it out. Ends the process when the socket closes.
-pub(crate) async fn run() -> anyhow::Result<()> {
+pub(crate) async fn run(scenarios: Scenarios) -> anyhow::Result<()> {
     use std::os::fd::AsFd as _;
     let stdin = std::io::stdin().as_fd().try_clone_to_owned()?;
     let socket = std::os::unix::net::UnixStream::from(stdin);
@@ -153,10 +160,10 @@ pub(crate) async fn run() -> anyhow::Result<()> {
         std::process::exit(1);
     });
     // goose's futures are large.
-    Box::pin(attack(plan, write)).await
+    Box::pin(attack(plan, write, scenarios)).await
 }
 
-async fn attack(plan: Plan, write: OwnedWriteHalf) -> anyhow::Result<()> {
+async fn attack(plan: Plan, write: OwnedWriteHalf, scenarios: Scenarios) -> anyhow::Result<()> {
     let (recorder, recording) = Recorder::start(&plan.output.join("attempts.jsonl"))?;
     let zeros = || plan.phases.iter().map(|_| AtomicU64::new(0)).collect();
     let engine = Arc::new(Engine {
@@ -164,6 +171,7 @@ async fn attack(plan: Plan, write: OwnedWriteHalf) -> anyhow::Result<()> {
         turnstiles: PERSONAS.map(|_| Turnstile::new()),
         recorder,
         origin: OnceLock::new(),
+        began: Notify::new(),
         visiting: AtomicUsize::new(0),
         attempts: AtomicU64::new(0),
         errors: AtomicU64::new(0),
@@ -174,7 +182,7 @@ async fn attack(plan: Plan, write: OwnedWriteHalf) -> anyhow::Result<()> {
     starve(engine.plan.starve_ms);
     let mut goose = GooseAttack::initialize_with_config(configuration(&engine.plan))?;
     for (persona, weight) in engine.plan.mix.weights() {
-        let scenario = persona.scenario(&engine).set_weight(weight)?;
+        let scenario = scenarios(persona, &engine).set_weight(weight)?;
         goose = goose.register_scenario(scenario);
     }
     let over = CancellationToken::new();
@@ -213,6 +221,7 @@ async fn release_all(engine: Arc<Engine>) {
         sleep(REST).await;
     }
     let origin = *engine.origin.get_or_init(Instant::now);
+    engine.began.notify_one();
     for arrival in schedule(&engine.plan.phases, engine.plan.seed) {
         let intended = origin + arrival.due;
         sleep_until(intended.into()).await;
@@ -231,7 +240,7 @@ async fn release_all(engine: Arc<Engine>) {
     goose::trigger_killswitch("every visit is over");
 }
 
-/// Tells the parent once a second how it goes.
+/// Tells the parent when it begins, and once a second how it goes.
 async fn report(
     engine: Arc<Engine>,
     mut write: OwnedWriteHalf,
@@ -240,14 +249,12 @@ async fn report(
     let mut ticks = interval(Duration::from_secs(1));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
-        tokio::select! {
-            _ = ticks.tick() => (),
+        let event = tokio::select! {
+            () = engine.began.notified() => Event::Began,
+            _ = ticks.tick() => Event::Progress(engine.counts()),
             () = over.cancelled() => return write,
-        }
-        if tell(&mut write, &Event::Progress(engine.counts()))
-            .await
-            .is_err()
-        {
+        };
+        if tell(&mut write, &event).await.is_err() {
             // The parent has gone, and so will this process.
             return write;
         }

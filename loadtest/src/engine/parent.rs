@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Attempt, Counts, Event, plan::Plan};
 use crate::{
-    cli::Interrupted,
-    deployment::process::{Process, ending},
+    interrupted::Interrupted,
+    process::{Process, ending},
 };
 
 /// What came of a plan.
@@ -24,14 +24,14 @@ pub(crate) struct Load {
     pub(crate) counts: Result<Counts, String>,
 }
 
-/// Carries `plan` out in a process of its own; `follow` hears how it goes.
+/// Carries `plan` out in a process of its own; `follow` hears what the engine says.
 ///
 /// # Errors
 /// [`Interrupted`], or a machine that cannot start the process or keep its files.
 pub(crate) async fn run(
     plan: &Plan,
     stop: &CancellationToken,
-    mut follow: impl FnMut(&Counts),
+    mut follow: impl FnMut(&Event),
 ) -> anyhow::Result<Load> {
     std::fs::create_dir_all(&plan.output)
         .with_context(|| format!("make {}", plan.output.display()))?;
@@ -60,8 +60,8 @@ pub(crate) async fn run(
             break;
         };
         match event {
-            Event::Progress(counts) => follow(&counts),
             Event::Done(counts) => last = Some(counts),
+            Event::Began | Event::Progress(_) => follow(&event),
         }
     }
     let status = process.child.wait().await.context("wait for the engine")?;
@@ -75,6 +75,24 @@ pub(crate) async fn run(
         )
     });
     Ok(Load { attempts, counts })
+}
+
+impl Load {
+    /// Adds what came of a plan that went on `shift_us` microseconds after this one had begun.
+    pub(crate) fn append(&mut self, more: Self, shift_us: i64) {
+        self.attempts
+            .extend(more.attempts.into_iter().map(|it| it.later(shift_us)));
+        self.counts = match (
+            std::mem::replace(&mut self.counts, Err(String::new())),
+            more.counts,
+        ) {
+            (Ok(mut counts), Ok(more)) => {
+                counts.add(&more);
+                Ok(counts)
+            }
+            (Err(how), _) | (_, Err(how)) => Err(how),
+        };
+    }
 }
 
 /// Reads attempts up to the first half line, which an engine that was killed leaves.

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::personas::Mix;
+use super::mix::Mix;
 
 /// A run of the engine.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]

@@ -6,77 +6,59 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, sleep_until};
-
-use super::kills::{self, Killed};
 use crate::{
-    audit::judge as audit,
-    deployment::{Deployment, SERVICES, Service},
-    lab::Lab,
-    report::{arm, document::ArmReport},
-    verdict::Expectation,
+    deployment::Service::{self, Catalog, Gateway, Inventory, Orders, Payments, Search, Users},
+    experiment::{ARM, Arm, Experiment, Needs, nominal},
+    judge::{audit, kills, validity},
+    timeline::{Do, Rounds, Step},
 };
 
-/// How often each service is killed.
-const ROUNDS: usize = 2;
-/// Between two kills; a service is back in much less.
-const INTERVAL: Duration = Duration::from_secs(3);
-/// Before the first kill.
-const WARM_UP: Duration = Duration::from_secs(3);
-/// A service that is not back by then stays away.
-const BACK_WITHIN: Duration = Duration::from_secs(30);
-/// How often it is asked whether it is back.
-const ASK_EVERY: Duration = Duration::from_millis(10);
+pub(super) const CRASH: Experiment = Experiment {
+    name: "crash",
+    question: "May any service be killed at any moment without an acknowledged order being lost or taken twice?",
+    can_fail: "[sabotage/](sabotage/): patches that break what the audit guards",
+    needs: Needs::Nothing,
+    arms: &[Arm {
+        name: "kills",
+        description: "Every service is killed with SIGKILL, one after the other, twice.",
+        load: &[nominal("kills", 48)],
+        timeline: &[Step::Rounds(KILLS)],
+        checks: &[
+            validity::finished,
+            kills::checks,
+            validity::rest,
+            audit::all,
+        ],
+        tables: &[kills::table],
+        ..ARM
+    }],
+    across: &[],
+};
 
-pub(super) async fn run(lab: &Lab<'_>) -> anyhow::Result<Vec<ArmReport>> {
-    let victims = SERVICES.repeat(ROUNDS);
-    let kills = u32::try_from(victims.len()).unwrap_or(u32::MAX);
-    let length = WARM_UP + INTERVAL * kills + INTERVAL;
-    let phase = lab.nominal("kills", length.as_secs_f64());
-    let kill_all = async |began| kill_all(lab.deployment(), &victims, began).await;
-    let (it, killed) = lab.measure_while("kills", vec![phase], kill_all).await?;
-    let description = "Every service is killed with SIGKILL, one after the other, twice.";
-    let promises = audit::promises(&it.load.attempts);
-    let checks = kills::checks(&it, &promises, &killed);
-    let mut report = arm::report(&it, description, Expectation::Holds, 0, checks);
-    report.kills = kills::table(&killed, &it, &promises);
-    Ok(vec![report])
-}
+/// A service is back in much less than the time to the next kill.
+const KILLS: Rounds = Rounds {
+    phase: "kills",
+    first: Duration::from_secs(3),
+    every: Duration::from_secs(3),
+    rest: Duration::ZERO,
+    rounds: &[
+        &[kill(Catalog)],
+        &[kill(Gateway)],
+        &[kill(Inventory)],
+        &[kill(Orders)],
+        &[kill(Payments)],
+        &[kill(Search)],
+        &[kill(Users)],
+        &[kill(Catalog)],
+        &[kill(Gateway)],
+        &[kill(Inventory)],
+        &[kill(Orders)],
+        &[kill(Payments)],
+        &[kill(Search)],
+        &[kill(Users)],
+    ],
+};
 
-async fn kill_all(
-    deployment: &Deployment,
-    victims: &[Service],
-    began: Instant,
-) -> anyhow::Result<Vec<Killed>> {
-    let mut killed = Vec::new();
-    let mut due = began + WARM_UP;
-    for &service in victims {
-        sleep_until(due).await;
-        let victim = deployment.kill(service)?;
-        let at = Instant::now();
-        let back = || {
-            let replicas = deployment.replicas();
-            let again = |it: &crate::deployment::Replica| {
-                it.service == service && (it.number, it.start) != (victim.number, victim.start)
-            };
-            replicas.iter().any(again)
-        };
-        while !back() && at.elapsed() < BACK_WITHIN {
-            sleep(ASK_EVERY).await;
-        }
-        let came_back = back();
-        killed.push(Killed {
-            victim: service.to_string(),
-            at: at - began,
-            answered_after: None,
-            ready_after: came_back.then(|| at.elapsed()),
-            unready: Vec::new(),
-        });
-        if !came_back {
-            break;
-        }
-        due += INTERVAL;
-    }
-    sleep_until(due).await;
-    Ok(killed)
+const fn kill(service: Service) -> (Duration, Do) {
+    (Duration::ZERO, Do::Kill(service))
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use api::{CATEGORIES, ProductPage, ProductWithAvailability, product_id};
 use goose::prelude::*;
 
-use super::Persona;
 use crate::engine::{
     child::Engine,
+    mix::Persona,
     request::Request,
     visit::{Visit, parse},
 };

@@ -9,8 +9,7 @@ use api::{
 use goose::prelude::*;
 use tokio::time::{Duration, Instant};
 
-use super::Persona;
-use crate::engine::{child::Engine, request::Request, visit::Visit};
+use crate::engine::{child::Engine, mix::Persona, request::Request, visit::Visit};
 
 /// Milliseconds between an answer and the next request.
 const THINK: std::ops::Range<u64> = 50..150;

@@ -2,44 +2,48 @@
 
 use telemetry::names;
 
-use super::document::{
-    ArmReport, Details, LoadFigures, PhaseSpan, Resources, RouteFigures, Second,
+use super::{
+    document::{ArmReport, Details, LoadFigures, Mark, PhaseSpan, Resources, RouteFigures, Second},
+    waterfall,
 };
 use crate::{
-    evidence::{Evidence, Scrape, Testimony, reconcile::edges, traces},
-    lab::Measurement,
+    evidence::{Evidence, Scrape, Testimony},
+    experiment::Arm,
+    judge::reconcile::edges,
+    measurement::Measurement,
     recording::{Cell, Recording},
-    statistics::{Estimate, percentiles, to_f64},
-    verdict::{Check, Expectation, judge},
+    statistics::{Confidence, Estimate, percentiles, to_f64},
+    verdict::{Check, judge},
 };
 
 /// How many of the slowest requests are shown with their traces.
 const SLOWEST: usize = 8;
 
-/// The report of `it`, whose objectives are about phase `measured`.
-pub(crate) fn report(
-    it: &Measurement,
-    description: &str,
-    expectation: Expectation,
-    measured: u16,
-    checks: Vec<Check>,
-) -> ArmReport {
-    let lag = it.recording.lag();
+/// The report of an arm, of whose `objectives` this is known already.
+pub(crate) fn report(arm: &Arm, it: &Measurement, objectives: Vec<Check>) -> ArmReport {
+    let clients = &it.clients;
+    let lag = clients.recording.lag();
+    let mut checks = objectives;
+    checks.extend(arm.checks.iter().flat_map(|check| check(it)));
+    // Those of one group stay in their order.
+    checks.sort_by_key(|it| it.group);
     ArmReport {
-        name: it.plan.name.clone(),
-        description: description.to_owned(),
-        expectation,
-        outcome: judge(expectation, &checks),
+        name: arm.name,
+        description: arm.description,
+        claim: arm.claim,
+        outcome: judge(arm.claim, &checks),
         checks,
+        looks: clients.looks,
+        confidence: 1.0 - clients.confidence.alpha(),
         load: LoadFigures {
-            users: it.plan.users,
-            attempts: it.load.attempts.len(),
-            counts: it.load.counts.clone().ok(),
+            users: clients.users,
+            attempts: clients.load.attempts.len(),
+            counts: clients.load.counts.clone().ok(),
             lag_p50_ms: millis(lag.value_at_quantile(0.5)),
             lag_p99_ms: millis(lag.value_at_quantile(0.99)),
             lag_max_ms: millis(lag.max()),
         },
-        routes: routes(&it.recording, measured),
+        routes: routes(&clients.recording, clients.measured.unwrap_or(0)),
         edges: it
             .evidence
             .keys()
@@ -47,7 +51,7 @@ pub(crate) fn report(
             .filter(|edge| !edge.caller.is_empty())
             .collect(),
         resources: resources(&it.evidence),
-        kills: Vec::new(),
+        tables: arm.tables.iter().map(|table| table(it)).collect(),
         details: Some(details(it)),
     }
 }
@@ -64,7 +68,7 @@ fn routes(recording: &Recording, phase: u16) -> Vec<RouteFigures> {
         .map(|route| {
             let seconds = recording.seconds(phase, &[&route]);
             let histograms: Vec<_> = seconds.values().map(|it| &it.latency).collect();
-            let [p50, p95, p99] = percentiles(&histograms, [0.5, 0.95, 0.99]);
+            let [p50, p95, p99] = percentiles(&histograms, [0.5, 0.95, 0.99], Confidence::P95);
             RouteFigures {
                 route,
                 requests: seconds.values().map(|it| it.latency.len()).sum(),
@@ -106,25 +110,24 @@ fn peak_memory(testimony: &Testimony) -> f64 {
 }
 
 fn details(it: &Measurement) -> Details {
-    let mut from = 0.0;
-    let mut phases = Vec::new();
-    for phase in &it.plan.phases {
-        let to = from + phase.seconds;
-        phases.push(PhaseSpan {
-            name: phase.name.clone(),
-            from,
-            to,
-        });
-        from = to;
-    }
-    let cells = it.recording.timeline();
+    let phases = it.clients.phases.iter().map(|phase| PhaseSpan {
+        name: phase.name.clone(),
+        from: phase.from.as_secs_f64(),
+        to: phase.to.as_secs_f64(),
+    });
+    let happened = it.happened.iter().map(|it| Mark {
+        at: it.at.as_secs_f64(),
+        what: it.what.clone(),
+    });
+    let cells = it.clients.recording.timeline();
     Details {
-        phases,
+        phases: phases.collect(),
+        happened: happened.collect(),
         seconds: cells
             .iter()
             .map(|((route, at), cell)| second(route, *at, cell))
             .collect(),
-        traces: traces::slowest(&it.load.attempts, &it.evidence, SLOWEST),
+        traces: waterfall::slowest(&it.clients.load.attempts, &it.evidence, SLOWEST),
     }
 }
 

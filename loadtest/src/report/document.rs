@@ -6,17 +6,19 @@ use std::time::Duration;
 use serde::Serialize;
 use time::format_description::well_known::Rfc3339;
 
+use super::waterfall::Waterfall;
 use crate::{
     deployment::Backends,
     engine::Counts,
-    evidence::{reconcile::Edge, traces::Waterfall},
+    judge::reconcile::Edge,
     run_dir::RunDir,
     statistics::Estimate,
-    verdict::{Check, Expectation, Outcome},
+    table::Table,
+    verdict::{Check, Claim, Outcome},
 };
 
 /// Version of `verdict.json`.
-const SCHEMA_VERSION: u32 = 2;
+const SCHEMA_VERSION: u32 = 3;
 
 /// A whole run.
 #[derive(Debug, Clone, Serialize)]
@@ -55,24 +57,30 @@ pub(crate) struct ExperimentReport {
     pub(crate) outcome: Outcome,
     pub(crate) duration_s: f64,
     pub(crate) arms: Vec<ArmReport>,
+    /// What compares arms.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) checks: Vec<Check>,
 }
 
 /// One arm of an experiment.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct ArmReport {
-    pub(crate) name: String,
-    pub(crate) description: String,
-    pub(crate) expectation: Expectation,
+    pub(crate) name: &'static str,
+    pub(crate) description: &'static str,
+    pub(crate) claim: Claim,
     pub(crate) outcome: Outcome,
     pub(crate) checks: Vec<Check>,
+    /// How often the measured phase was looked at.
+    pub(crate) looks: u32,
+    /// Of the intervals of the last look, from 0 to 1.
+    pub(crate) confidence: f64,
     pub(crate) load: LoadFigures,
     /// Of the measured phase.
     pub(crate) routes: Vec<RouteFigures>,
     pub(crate) edges: Vec<Edge>,
     pub(crate) resources: Vec<Resources>,
-    /// What was killed, where something was.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) kills: Vec<Kill>,
+    pub(crate) tables: Vec<Table>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) details: Option<Details>,
 }
@@ -112,30 +120,11 @@ pub(crate) struct Resources {
     pub(crate) peak_memory_mb: f64,
 }
 
-/// A service or server that was killed, and the orders that were acknowledged between this kill and the next.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Kill {
-    pub(crate) victim: String,
-    /// Seconds since the load began.
-    pub(crate) at_s: f64,
-    /// Seconds from the kill until a server took requests again.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) answered_after_s: Option<f64>,
-    /// Seconds from the kill until everything was ready again, if it was.
-    pub(crate) ready_after_s: Option<f64>,
-    /// Services that said meanwhile that they were not ready.
-    pub(crate) unready: Vec<String>,
-    pub(crate) acknowledged: usize,
-    /// Of which so many reached a final state.
-    pub(crate) ended: usize,
-    pub(crate) lost: usize,
-    pub(crate) doubled: usize,
-}
-
 /// What only the page needs.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Details {
     pub(crate) phases: Vec<PhaseSpan>,
+    pub(crate) happened: Vec<Mark>,
     pub(crate) seconds: Vec<Second>,
     pub(crate) traces: Vec<Waterfall>,
 }
@@ -146,6 +135,14 @@ pub(crate) struct PhaseSpan {
     pub(crate) name: String,
     pub(crate) from: f64,
     pub(crate) to: f64,
+}
+
+/// A step of the timeline.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Mark {
+    /// Seconds since the first arrival was due.
+    pub(crate) at: f64,
+    pub(crate) what: String,
 }
 
 /// One second of one route.

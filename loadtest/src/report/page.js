@@ -38,8 +38,8 @@ function ceiling(value) {
   return [1, 2, 2.5, 5, 10].map((step) => step * power).find((step) => step >= value * 0.999);
 }
 
-/** A line chart over seconds. `lines`: [{name, colour, points: [[second, value]]}]. */
-function chart(title, unit, lines, phases) {
+/** A line chart over seconds. `lines`: [{name, colour, points: [[second, value]]}]; `marks`: [{at, what}], what was done when. */
+function chart(title, unit, lines, phases, marks) {
   const [width, height, left, bottom, top] = [520, 200, 40, 22, 24];
   const end = phases.at(-1).to;
   const most = ceiling(Math.max(1, ...lines.flatMap((line) => line.points.map((point) => point[1]))));
@@ -54,6 +54,12 @@ function chart(title, unit, lines, phases) {
     }
     picture.append(svg("text", { x: x(phase.from) + 3, y: top + 11 }, phase.name));
   });
+  for (const mark of marks) {
+    const line = svg("line", { x1: x(mark.at), x2: x(mark.at), y1: top, y2: height - bottom, class: "mark" });
+    const place = { class: "mark", transform: `translate(${x(mark.at) + 3} ${top + 18}) rotate(90)` };
+    picture.append(line, svg("text", place, mark.what));
+    line.append(svg("title", {}, `${mark.at.toFixed(1)} s: ${mark.what}`));
+  }
   for (const part of [0, 0.5, 1]) {
     const value = most * part;
     picture.append(svg("line", { x1: left, x2: width - 6, y1: y(value), y2: y(value), class: "grid" }));
@@ -78,16 +84,16 @@ function perSecond(seconds, field) {
 }
 
 function charts(details) {
-  const { seconds, phases } = details;
+  const { seconds, phases, happened } = details;
   // The last second may hold requests that were due after the last full one.
   const whole = seconds.filter((it) => it.at < phases.at(-1).to);
   const routes = [...new Set(whole.map((it) => it.route))];
   const of = (route, field) => whole.filter((it) => it.route === route).map((it) => [it.at, it[field]]);
   const lines = [["p50", "p50_ms", "var(--teal)"], ["p95", "p95_ms", "var(--blue)"], ["p99", "p99_ms", "var(--violet)"]];
   return h("div", { class: "charts" },
-    chart("Requests", "per second", [{ name: "all routes", colour: "var(--blue)", points: perSecond(whole, "requests") }], phases),
-    chart("Errors", "per second", [{ name: "all routes", colour: "var(--fail)", points: perSecond(whole, "errors") }], phases),
-    routes.map((route) => chart(route, "ms", lines.map(([name, field, colour]) => ({ name, colour, points: of(route, field) })), phases)));
+    chart("Requests", "per second", [{ name: "all routes", colour: "var(--blue)", points: perSecond(whole, "requests") }], phases, happened),
+    chart("Errors", "per second", [{ name: "all routes", colour: "var(--fail)", points: perSecond(whole, "errors") }], phases, happened),
+    routes.map((route) => chart(route, "ms", lines.map(([name, field, colour]) => ({ name, colour, points: of(route, field) })), phases, happened)));
 }
 
 /** A gRPC method without its package, which would leave no room for the method; the whole name is in the tooltip. */
@@ -112,40 +118,57 @@ function waterfall(trace) {
     h("p", { class: "soft mono" }, trace.trace_id ? `trace ${trace.trace_id}` : ""));
 }
 
-function check(it, hurts) {
-  const wanted = hurts && it.group === "objective" && it.outcome === "FAIL";
-  const why = it.outcome === "PASS" || wanted || !it.counts ? [] : it.details ?? [];
+/** The checks that an arm claims will fail. */
+const mustFail = (arm) => arm.claim?.must_fail ?? [];
+
+function check(it, failing) {
+  const wanted = failing.includes(it.name);
+  const asClaimed = wanted ? it.outcome === "FAIL" : it.outcome === "PASS";
+  const why = asClaimed || !it.counts ? [] : it.details ?? [];
   return h("tr", {},
-    h("td", {}, it.counts ? stamp(it.outcome) : h("span", { class: "tag" }, "shown")),
+    h("td", {}, it.counts || wanted ? stamp(it.outcome) : h("span", { class: "tag" }, "shown")),
     h("td", { class: "soft" }, it.group),
-    h("td", {}, it.name, wanted ? h("span", { class: "soft" }, " (as it must)") : null),
+    h("td", {}, it.name, wanted ? h("span", { class: "soft" }, asClaimed ? " (as it must)" : " (must fail)") : null),
     h("td", {}, it.observed, why.length ? h("ul", { class: "why" }, why.map((text) => h("li", {}, text))) : null),
     h("td", { class: "soft" }, it.expected));
 }
 
-const seconds = (value) => value == null ? "–" : `${value.toFixed(2)} s`;
+const checks = (all, failing) => h("div", { class: "scroll" }, h("table", {},
+  h("thead", {}, h("tr", {}, ["", "about", "check", "seen", "expected"].map((title) => h("th", {}, title)))),
+  h("tbody", {}, all.map((one) => check(one, failing)))));
 
-function arm(it) {
-  const hurts = it.expectation === "must_hurt";
+/** What does not come out as its arm claims. */
+const unwanted = (all, failing) => all.filter((it) => failing.includes(it.name) ? it.outcome !== "FAIL" : it.counts && it.outcome !== "PASS");
+
+function cell(it) {
+  if ("count" in it) return count(it.count);
+  if ("seconds" in it) return it.seconds === null ? "\u2013" : `${it.seconds.toFixed(2)} s`;
+  return it.text;
+}
+
+const isText = (rows, index) => rows.every((row) => "text" in row[index]);
+
+const extra = (it) => [
+  h("h4", {}, it.title),
+  table(it.columns.map((title, index) => ({ title, numeric: !isText(it.rows, index), of: (row) => cell(row[index]) })), it.rows),
+];
+
+const folded = (title, open, ...children) => h("details", open ? { class: "fold", open: "" } : { class: "fold" }, h("summary", {}, title), ...children);
+
+const looks = (it) => it.looks > 1 ? `${it.looks} looks` : "1 look";
+const anchor = (experiment, it) => `${experiment.name}.${it.name}`;
+
+function arm(experiment, it) {
+  const failing = mustFail(it);
+  const wrong = unwanted(it.checks, failing);
   const load = it.load;
-  return h("section", { class: "card" },
-    h("div", { class: "title" }, stamp(it.outcome), h("h3", {}, it.name), h("span", {}, it.description), hurts ? h("span", { class: "tag" }, "must hurt") : null),
-    h("h4", {}, "Evidence"),
-    h("div", { class: "scroll" }, h("table", {},
-      h("thead", {}, h("tr", {}, ["", "about", "check", "seen", "expected"].map((title) => h("th", {}, title)))),
-      h("tbody", {}, it.checks.map((one) => check(one, hurts))))),
-    it.kills?.length ? h("h4", {}, "What was killed, and the orders acknowledged from then to the next kill") : null,
-    it.kills?.length ? table([
-      { title: "killed", of: (row) => row.victim },
-      { title: "at", numeric: true, of: (row) => `${row.at_s.toFixed(1)} s` },
-      { title: "answered after", numeric: true, of: (row) => seconds(row.answered_after_s) },
-      { title: "ready after", numeric: true, of: (row) => seconds(row.ready_after_s) },
-      { title: "acknowledged", numeric: true, of: (row) => count(row.acknowledged) },
-      { title: "final", numeric: true, of: (row) => count(row.ended) },
-      { title: "lost", numeric: true, of: (row) => count(row.lost) },
-      { title: "doubled", numeric: true, of: (row) => count(row.doubled) },
-      { title: "not ready meanwhile", of: (row) => row.unready.join(", ") },
-    ], it.kills) : null,
+  return h("section", { class: "card", id: anchor(experiment, it) },
+    h("div", { class: "title" }, stamp(it.outcome), h("h3", {}, it.name), h("span", {}, it.description),
+      failing.length ? h("span", { class: "tag" }, `must fail: ${failing.join(", ")}`) : null,
+      it.looks > 1 ? h("span", { class: "tag" }, `${looks(it)}, the last at ${(100 * it.confidence).toFixed(1)} %`) : null),
+    wrong.length ? checks(wrong, failing) : null,
+    folded(`Evidence: ${it.checks.length} checks`, false, checks(it.checks, failing)),
+    (it.tables ?? []).map(extra),
     h("h4", {}, "What the clients saw"),
     it.details && it.details.seconds.length ? charts(it.details) : null,
     h("p", { class: "soft" }, "Latency counts from the intended start of each request. Intervals are of 95 %."),
@@ -158,36 +181,53 @@ function arm(it) {
       { title: "p99", of: (row) => estimate(row.p99_ms) },
       { title: "slowest", numeric: true, of: (row) => ms(row.max_ms) },
     ], it.routes),
-    h("h4", {}, "Calls between services, counted on both sides"),
-    table([
+    folded("Calls between services, counted on both sides", false, table([
       { title: "caller", of: (row) => row.caller },
       { title: "callee", of: (row) => row.callee },
       { title: "operation", of: (row) => h("code", {}, row.operation) },
       { title: "status", of: (row) => row.status },
       { title: "caller counted", numeric: true, of: (row) => count(row.caller_count) },
       { title: "callee counted", numeric: true, of: (row) => count(row.callee_count) },
-    ], it.edges),
-    h("h4", {}, "Slowest requests, at least one of each route"),
-    (it.details?.traces ?? []).map(waterfall),
-    h("h4", {}, "Processes and load"),
-    table([
+    ], it.edges)),
+    folded("Slowest requests, at least one of each route", false, (it.details?.traces ?? []).map(waterfall)),
+    folded("Processes and load", false, table([
       { title: "service", of: (row) => row.service },
       { title: "replicas", numeric: true, of: (row) => row.replicas },
       { title: "CPU", numeric: true, of: (row) => `${row.cpu_s.toFixed(1)} s` },
       { title: "peak memory", numeric: true, of: (row) => `${row.peak_memory_mb.toFixed(1)} MB` },
     ], it.resources),
-    h("p", { class: "soft" }, `${count(load.attempts)} attempts by ${load.users} goose users; send lag p50 ${ms(load.lag_p50_ms)}, p99 ${ms(load.lag_p99_ms)}, at most ${ms(load.lag_max_ms)}.`));
+    h("p", { class: "soft" }, `${count(load.attempts)} attempts by ${load.users} goose users; send lag p50 ${ms(load.lag_p50_ms)}, p99 ${ms(load.lag_p99_ms)}, at most ${ms(load.lag_max_ms)}.`)));
+}
+
+/** Every experiment and arm in one table. */
+function overview() {
+  const row = (experiment, it, index) => h("tr", {},
+    h("td", {}, index === 0 ? h("b", {}, experiment.name) : ""),
+    h("td", {}, h("a", { href: `#${anchor(experiment, it)}` }, it.name)),
+    h("td", {}, stamp(it.outcome)),
+    h("td", {}, unwanted(it.checks, mustFail(it)).map((one) => one.name).join(", ") || "as claimed"),
+    h("td", { class: "n" }, count(it.checks.filter((one) => one.counts).length)),
+    h("td", { class: "n" }, count(it.load.attempts)),
+    h("td", { class: "n" }, looks(it)),
+    h("td", { class: "n" }, index === 0 ? `${experiment.duration_s.toFixed(0)} s` : ""));
+  const titles = ["experiment", "arm", "verdict", "what is not as claimed", "checks", "requests", "looks", "took"];
+  const numeric = (title) => ["checks", "requests", "looks", "took"].includes(title) ? { class: "n" } : {};
+  return h("section", { class: "card" }, h("div", { class: "scroll" }, h("table", {},
+    h("thead", {}, h("tr", {}, titles.map((title) => h("th", numeric(title), title)))),
+    h("tbody", {}, run.experiments.flatMap((experiment) => experiment.arms.map((it, index) => row(experiment, it, index)))))));
 }
 
 document.getElementById("page").replaceChildren(
   h("header", {}, stamp(run.outcome), h("div", {},
     h("h1", {}, "Windtunnel"),
     h("p", { class: "soft" }, `${run.started.replace("T", " ").slice(0, 19)} UTC, ${run.duration_s.toFixed(0)} s, on ${run.backends}, seed ${run.seed}, ${run.machine.profile} build, ${run.machine.cores} cores, ${run.machine.os} ${run.machine.architecture}`))),
+  overview(),
   ...run.experiments.flatMap((experiment) => [
     h("h2", {}, experiment.name),
     h("p", { class: "soft" }, experiment.question),
-    ...experiment.arms.map(arm),
-  ]),
+    experiment.checks?.length ? h("section", { class: "card" }, checks(experiment.checks, [])) : null,
+    ...experiment.arms.map((it) => arm(experiment, it)),
+  ].filter((child) => child !== null)),
   h("p", { class: "soft mono" }, run.command.join(" ")));
 // The first trace of each arm is what most people look for.
-for (const section of document.querySelectorAll("section")) section.querySelector("details")?.setAttribute("open", "");
+for (const fold of document.querySelectorAll(".fold")) fold.querySelector("details")?.setAttribute("open", "");

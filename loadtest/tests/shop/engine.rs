@@ -12,9 +12,9 @@ use axum::{Json, Router, routing::get};
 use loadtest::{
     engine::{
         Attempt,
+        mix::Mix,
         plan::{Arrivals, Phase, Plan},
     },
-    personas::Mix,
     recording::Recording,
 };
 use tokio::time::{Instant, sleep_until};

@@ -3,6 +3,7 @@
 mod commands;
 mod deployment;
 mod engine;
+mod order;
 mod secrets;
 mod verdicts;
 

@@ -1,49 +1,26 @@
 //! What experiments that kill something have in common.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
+use super::audit::{self, Promise, Wrong};
 use crate::{
-    audit::judge::{self as audit, Promise},
-    lab::Measurement,
-    report::document::Kill,
+    measurement::{Measurement, Outage},
     statistics::to_f64,
+    table::{Cell, Table},
     verdict::{Check, Group, Outcome},
 };
-
-use super::validity;
 
 /// With fewer orders, hardly any would be under way when something is killed.
 const MIN_ORDERS_A_MINUTE: f64 = 50.0;
 
-/// Something that was killed.
-pub(super) struct Killed {
-    pub(super) victim: String,
-    /// Since the load began.
-    pub(super) at: Duration,
-    /// Until a server took requests again, if it was one; services are asked for less.
-    pub(super) answered_after: Option<Duration>,
-    /// Until everything was ready again, if it was.
-    pub(super) ready_after: Option<Duration>,
-    /// Services that said meanwhile that they were not ready.
-    pub(super) unready: Vec<String>,
-}
-
 /// How late requests were sent is not asked: what is promised here does not depend on time.
-pub(super) fn checks(it: &Measurement, promises: &[Promise], killed: &[Killed]) -> Vec<Check> {
-    let mut checks = Vec::new();
-    if let Err(how) = &it.load.counts {
-        checks.push(validity::ended_early(how));
-    }
-    checks.push(orders_kept_coming(it, promises));
-    checks.push(all_came_back(killed));
-    checks.push(load_went_on(it, killed));
-    checks.push(validity::rest(it));
-    checks.extend(audit::checks(promises, &it.ledgers));
-    checks
+pub(crate) fn checks(it: &Measurement) -> Vec<Check> {
+    vec![orders_kept_coming(it), all_came_back(it), load_went_on(it)]
 }
 
-fn orders_kept_coming(it: &Measurement, promises: &[Promise]) -> Check {
-    let minutes = it.plan.length().as_secs_f64() / 60.0;
+fn orders_kept_coming(it: &Measurement) -> Check {
+    let promises = audit::promises(&it.clients.load.attempts);
+    let minutes = it.clients.length().as_secs_f64() / 60.0;
     let rate = to_f64(promises.len() as u64) / minutes;
     let outcome = if rate >= MIN_ORDERS_A_MINUTE {
         Outcome::Pass
@@ -56,7 +33,8 @@ fn orders_kept_coming(it: &Measurement, promises: &[Promise]) -> Check {
     )
 }
 
-fn all_came_back(killed: &[Killed]) -> Check {
+fn all_came_back(it: &Measurement) -> Check {
+    let killed = it.outages();
     let away = killed.iter().filter(|it| it.ready_after.is_none());
     let away: Vec<_> = away.map(|it| it.victim.clone()).collect();
     let slowest = killed.iter().filter_map(|it| it.ready_after).max();
@@ -76,9 +54,10 @@ fn all_came_back(killed: &[Killed]) -> Check {
 }
 
 /// A kill that nobody felt, because the load was over before all was ready again, proves nothing.
-fn load_went_on(it: &Measurement, killed: &[Killed]) -> Check {
-    let length = it.plan.length();
-    let late = |it: &&Killed| it.ready_after.is_some_and(|after| it.at + after > length);
+fn load_went_on(it: &Measurement) -> Check {
+    let killed = it.outages();
+    let length = it.clients.length();
+    let late = |it: &&&Outage| it.ready_after.is_some_and(|after| it.at + after > length);
     let late: Vec<_> = killed.iter().filter(late).map(|it| &it.victim).collect();
     let outcome = if late.is_empty() {
         Outcome::Pass
@@ -96,32 +75,54 @@ fn load_went_on(it: &Measurement, killed: &[Killed]) -> Check {
     )
 }
 
-/// What became of the orders that were acknowledged between each kill and the next.
-pub(super) fn table(killed: &[Killed], it: &Measurement, promises: &[Promise]) -> Vec<Kill> {
-    let lost = audit::lost(promises, &it.ledgers);
+/// What was killed, and what became of the orders that were acknowledged between each kill and the next.
+pub(crate) fn table(it: &Measurement) -> Table {
+    let promises = audit::promises(&it.clients.load.attempts);
+    let lost = audit::lost(&promises, &it.ledgers);
     let doubled = audit::doubled(&it.ledgers);
+    let killed = it.outages();
     let micros = |at: Duration| i64::try_from(at.as_micros()).unwrap_or(i64::MAX);
+    let seconds = |it: Option<Duration>| Cell::Seconds(it.map(|it| it.as_secs_f64()));
     let row = |index: usize| {
-        let kill = &killed[index];
+        let kill = killed[index];
         let next = killed.get(index + 1).map_or(i64::MAX, |it| micros(it.at));
         let within = |it: &&Promise| (micros(kill.at)..next).contains(&it.acknowledged_us);
         let meanwhile: Vec<_> = promises.iter().filter(within).collect();
-        let named = |wrong: &[String]| {
-            let is_named = |it: &&&Promise| wrong.iter().any(|text| text.contains(&it.order_id));
+        let among = |wrong: &[Wrong]| {
+            let named: BTreeSet<_> = wrong.iter().flat_map(|it| &it.orders).collect();
+            let is_named = |it: &&&Promise| named.contains(&it.order_id);
             meanwhile.iter().filter(is_named).count()
         };
-        let lost = named(&lost);
-        Kill {
-            victim: kill.victim.clone(),
-            at_s: kill.at.as_secs_f64(),
-            answered_after_s: kill.answered_after.map(|it| it.as_secs_f64()),
-            ready_after_s: kill.ready_after.map(|it| it.as_secs_f64()),
-            unready: kill.unready.clone(),
-            acknowledged: meanwhile.len(),
-            ended: meanwhile.len() - lost,
-            lost,
-            doubled: named(&doubled),
-        }
+        let lost = among(&lost);
+        let unready: BTreeSet<_> = kill.unready.iter().map(|it| it.0.name()).collect();
+        let unready: Vec<_> = unready.into_iter().collect();
+        vec![
+            Cell::Text(kill.victim.clone()),
+            seconds(Some(kill.at)),
+            seconds(kill.answered_after),
+            seconds(kill.ready_after),
+            Cell::Count(meanwhile.len()),
+            Cell::Count(meanwhile.len() - lost),
+            Cell::Count(lost),
+            Cell::Count(among(&doubled)),
+            Cell::Text(unready.join(", ")),
+        ]
     };
-    (0..killed.len()).map(row).collect()
+    Table {
+        title: "What was killed, and the orders acknowledged from then to the next kill",
+        columns: &COLUMNS,
+        rows: (0..killed.len()).map(row).collect(),
+    }
 }
+
+const COLUMNS: [&str; 9] = [
+    "killed",
+    "at",
+    "answered after",
+    "ready after",
+    "acknowledged",
+    "final",
+    "lost",
+    "doubled",
+    "not ready meanwhile",
+];

@@ -4,7 +4,7 @@ use telemetry::names;
 
 use crate::{
     engine::Counts,
-    lab::Measurement,
+    measurement::Measurement,
     recording::Recording,
     statistics::to_f64,
     verdict::{Check, Group, Outcome},
@@ -17,16 +17,17 @@ const MAX_DROPPED: f64 = 0.001;
 /// A machine of which others take a larger share of the processor time measures them.
 const MAX_STOLEN: f64 = 0.05;
 
-pub(super) fn checks(it: &Measurement) -> Vec<Check> {
+/// How late the generator was, what it dropped, what the machine took, and whether telemetry and processes lasted.
+pub(crate) fn checks(it: &Measurement) -> Vec<Check> {
     let mut checks = Vec::new();
-    match &it.load.counts {
+    match &it.clients.load.counts {
         Err(how) => checks.push(ended_early(how)),
         Ok(counts) => {
             checks.push(lag(it));
             checks.push(dropped(counts));
         }
     }
-    checks.extend(it.stolen.map(stolen));
+    checks.extend(it.clients.stolen.map(stolen));
     checks.push(telemetry_drops(it));
     if !it.incidents.is_empty() {
         checks.push(deaths(Group::Validity, "every process lived", it));
@@ -35,7 +36,7 @@ pub(super) fn checks(it: &Measurement) -> Vec<Check> {
 }
 
 /// Whether nothing died that was not killed on purpose.
-pub(super) fn deaths(group: Group, name: &str, it: &Measurement) -> Check {
+fn deaths(group: Group, name: &str, it: &Measurement) -> Check {
     let outcome = if it.incidents.is_empty() {
         Outcome::Pass
     } else {
@@ -46,8 +47,19 @@ pub(super) fn deaths(group: Group, name: &str, it: &Measurement) -> Check {
         .because(it.incidents.clone())
 }
 
+/// The same as a promise of the shop: whatever is done to it, no process dies of that.
+pub(crate) fn lived(it: &Measurement) -> Vec<Check> {
+    vec![deaths(Group::Audit, "no service died", it)]
+}
+
+/// Whether the engine finished, where how late it was does not matter.
+pub(crate) fn finished(it: &Measurement) -> Vec<Check> {
+    let how = it.clients.load.counts.as_ref().err();
+    how.map(|it| ended_early(it)).into_iter().collect()
+}
+
 /// The engine did not finish, and `how` it ended instead.
-pub(super) fn ended_early(how: &str) -> Check {
+fn ended_early(how: &str) -> Check {
     Check::new(
         Group::Validity,
         "the load engine finished",
@@ -59,17 +71,20 @@ pub(super) fn ended_early(how: &str) -> Check {
 
 /// Whether all that the load set going has come to an end. What never ends is no fault of the measurement: orders that stay
 /// pending are broken promises.
-pub(super) fn rest(it: &Measurement) -> Check {
+pub(crate) fn rest(it: &Measurement) -> Vec<Check> {
     let (outcome, observed) = match it.restless.len() {
         0 => (Outcome::Pass, "nothing is under way".to_owned()),
         _ => (Outcome::Fail, it.restless.join(", ")),
     };
-    Check::new(Group::Audit, "the shop came to rest", outcome).saw(observed, "nothing is under way")
+    vec![
+        Check::new(Group::Audit, "the shop came to rest", outcome)
+            .saw(observed, "nothing is under way"),
+    ]
 }
 
 /// Why the signals of this measurement cannot be compared, if they cannot.
-pub(super) fn cannot_reconcile(it: &Measurement) -> Option<Check> {
-    let reason = if it.load.counts.is_err() {
+pub(crate) fn cannot_reconcile(it: &Measurement) -> Option<Check> {
+    let reason = if it.clients.load.counts.is_err() {
         "what the clients saw is not known: the engine ended early"
     } else if !it.restless.is_empty() {
         "something is still under way, and what it will leave is not there yet"
@@ -86,7 +101,7 @@ pub(super) fn cannot_reconcile(it: &Measurement) -> Option<Check> {
 }
 
 /// Why latencies say nothing of the shop, if they do not.
-pub(super) fn delayed(recording: &Recording, stolen: Option<f64>) -> Option<&'static str> {
+pub(crate) fn delayed(recording: &Recording, stolen: Option<f64>) -> Option<&'static str> {
     if lag_p99_ms(recording) > MAX_LAG_MS {
         Some("the generator was late, and its own delay counts as latency")
     } else if stolen.is_some_and(|it| it > MAX_STOLEN) {
@@ -101,8 +116,8 @@ fn lag_p99_ms(recording: &Recording) -> f64 {
 }
 
 fn lag(it: &Measurement) -> Check {
-    let lag = it.recording.lag();
-    let p99 = lag_p99_ms(&it.recording);
+    let lag = it.clients.recording.lag();
+    let p99 = lag_p99_ms(&it.clients.recording);
     let outcome = if lag.is_empty() || p99 > MAX_LAG_MS {
         Outcome::Invalid
     } else {

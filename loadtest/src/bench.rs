@@ -1,4 +1,4 @@
-//! `compare`: how much the hot paths carry on servers, as a share of what they carry on files.
+//! `bench`: how much the hot paths carry on servers, as a share of what they carry on files.
 //!
 //! Both shops run side by side. Each path is loaded in a closed loop, first on one shop and then on the other, several times
 //! over: the machine's moods then hit both alike, and the spread of the ratios shows what they leave.
@@ -21,8 +21,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     accounts,
-    cli::{CompareArgs, Interrupted, Place},
+    args::{BenchArgs, RunsDir},
     deployment::{Backends, Deployment, Options},
+    interrupted::Interrupted,
     progress::Progress,
     run_dir::RunDir,
     statistics::to_f64,
@@ -90,7 +91,7 @@ impl HotPath {
                 };
                 http.post(format!("{gateway}/orders"))
                     .bearer_auth(token)
-                    .header("idempotency-key", format!("compare-{number}"))
+                    .header("idempotency-key", format!("bench-{number}"))
                     .json(&new)
             }
         }
@@ -199,12 +200,12 @@ struct Row {
 }
 
 /// Measures and prints the table.
-pub(crate) async fn compare(
-    args: &CompareArgs,
-    place: &Place,
+pub(crate) async fn bench(
+    args: &BenchArgs,
+    runs: &RunsDir,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let run_dir = RunDir::create(&place.runs, "compare")?;
+    let run_dir = RunDir::create(&runs.path, "bench")?;
     let comparison = Comparison {
         args,
         progress: Progress::new(),
@@ -216,7 +217,7 @@ pub(crate) async fn compare(
 }
 
 struct Comparison<'a> {
-    args: &'a CompareArgs,
+    args: &'a BenchArgs,
     progress: Progress,
     stop: CancellationToken,
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use api::QUEUES;
 use telemetry::names;
 
-use super::{Mismatch, agreement, examples, grouped, growth, missing};
+use super::{Mismatch, agreement, examples, growth, missing};
 use crate::{
     deployment::Service,
     evidence::{
@@ -13,6 +13,7 @@ use crate::{
         otlp::{Kind, Span},
         process_lines::ProcessLine,
     },
+    statistics::grouped,
     verdict::Check,
 };
 

@@ -3,15 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Mismatch, SERVER_HISTOGRAMS, agreement, examples, grouped, lost, missing, served, served_counts,
+    Mismatch, SERVER_HISTOGRAMS, agreement, examples, lost, missing, served, served_counts,
 };
 use crate::{
     deployment::Service,
     evidence::{
         Operation, Testimony,
-        lost_samples::Counted,
         otlp::{Kind, Span},
     },
+    judge::lost_samples::Counted,
+    statistics::grouped,
     verdict::Check,
 };
 

@@ -1,4 +1,6 @@
 //! What the shop promises: service level objectives, each a share of requests that may be bad.
+//!
+//! They are judged on the measured phase alone, and by what the clients saw alone: after each look (see [`super::looks`]).
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -10,8 +12,9 @@ use api::OrderStatus;
 use super::validity;
 use crate::{
     engine::Attempt,
+    measurement::ClientView,
     recording::Recording,
-    statistics::share,
+    statistics::{Confidence, share},
     verdict::{Check, Group, Outcome, at_most},
 };
 
@@ -29,7 +32,7 @@ enum Bad {
 
 /// A service level objective.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Objective {
+struct Objective {
     name: &'static str,
     routes: &'static [&'static str],
     bad: Bad,
@@ -38,7 +41,7 @@ pub(crate) struct Objective {
 }
 
 /// What shoppers are promised. Latencies are bucket bounds of the services' histograms, so that an alert can ask for the same.
-pub(crate) const OBJECTIVES: [Objective; 7] = [
+const OBJECTIVES: [Objective; 7] = [
     Objective::available("browsing is available", &BROWSING, 0.999),
     Objective::fast("lists are fast", &["GET /products"], 100),
     Objective::fast("product pages are fast", &["GET /products/{id}"], 100),
@@ -47,6 +50,18 @@ pub(crate) const OBJECTIVES: [Objective; 7] = [
     Objective::available("checkout is available", &["POST /orders"], 0.999),
     Objective::fast("checkout is fast", &["POST /orders"], 250),
 ];
+
+/// Every objective, by what the clients saw in the measured phase; none where nothing was measured.
+pub(crate) fn all(it: &ClientView) -> Vec<Check> {
+    let Some(phase) = it.measured else {
+        return Vec::new();
+    };
+    let judge =
+        |objective: &Objective| objective.check(&it.recording, phase, it.stolen, it.confidence);
+    let mut checks: Vec<_> = OBJECTIVES.iter().map(judge).collect();
+    checks.push(completion(&it.load.attempts, phase, it.confidence));
+    checks
+}
 
 const BROWSING: [&str; 2] = ["GET /products", "GET /products/{id}"];
 
@@ -70,7 +85,13 @@ impl Objective {
     }
 
     /// Judges one phase of a recording, during which others took a share of the processor time, if that is known.
-    pub(crate) fn check(&self, recording: &Recording, phase: u16, stolen: Option<f64>) -> Check {
+    fn check(
+        &self,
+        recording: &Recording,
+        phase: u16,
+        stolen: Option<f64>,
+        confidence: Confidence,
+    ) -> Check {
         let seconds: Vec<_> = recording
             .seconds(phase, self.routes)
             .values()
@@ -88,7 +109,7 @@ impl Objective {
                 (bad, total)
             })
             .collect();
-        let mut check = judge(self.name, self.promise(), self.target, &seconds);
+        let mut check = judge(self.name, self.promise(), self.target, &seconds, confidence);
         let counts_time = self.bad != Bad::Failed;
         if check.outcome == Outcome::Fail
             && counts_time
@@ -111,7 +132,7 @@ impl Objective {
 }
 
 /// Orders are final, for the eyes of their buyers, within ten seconds.
-pub(crate) fn completion(attempts: &[Attempt], phase: u16) -> Check {
+fn completion(attempts: &[Attempt], phase: u16, confidence: Confidence) -> Check {
     let micros = i64::try_from(COMPLETION.as_micros()).unwrap_or(i64::MAX);
     let mut ends: HashMap<&str, i64> = HashMap::new();
     for attempt in attempts {
@@ -137,12 +158,18 @@ pub(crate) fn completion(attempts: &[Attempt], phase: u16) -> Check {
     }
     let seconds: Vec<_> = seconds.into_values().collect();
     let promise = format!("99 % final within {} s", COMPLETION.as_secs());
-    judge("orders are completed", promise, 0.99, &seconds)
+    judge("orders are completed", promise, 0.99, &seconds, confidence)
 }
 
 /// The share of good requests against `target`; `seconds` are pairs of bad and all.
-fn judge(name: &str, promise: String, target: f64, seconds: &[(u64, u64)]) -> Check {
-    let Some(estimate) = share(seconds) else {
+fn judge(
+    name: &str,
+    promise: String,
+    target: f64,
+    seconds: &[(u64, u64)],
+    confidence: Confidence,
+) -> Check {
+    let Some(estimate) = share(seconds, confidence) else {
         return Check::new(Group::Objective, name, Outcome::Invalid).saw("no request", promise);
     };
     let limit = 1.0 - target;
@@ -157,7 +184,7 @@ fn judge(name: &str, promise: String, target: f64, seconds: &[(u64, u64)]) -> Ch
     let mut check = Check::new(Group::Objective, name, at_most(estimate, limit));
     check.estimate = Some(estimate);
     // Even without a single bad request so few would prove nothing; a miss they can still show.
-    let flawless = share(&[(0, total)]).map(|it| at_most(it, limit));
+    let flawless = share(&[(0, total)], confidence).map(|it| at_most(it, limit));
     if check.outcome == Outcome::Inconclusive && flawless == Some(Outcome::Inconclusive) {
         check.counts = false;
         return check.saw(format!("{observed}, too few to tell"), promise);
@@ -168,6 +195,8 @@ fn judge(name: &str, promise: String, target: f64, seconds: &[(u64, u64)]) -> Ch
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const P95: Confidence = Confidence::P95;
 
     /// A thousand requests that were sent and answered so long after they should have been sent; one in `bad` failed.
     fn recording(sent_us: i64, done_us: i64, bad: usize) -> Recording {
@@ -196,17 +225,17 @@ mod tests {
             (Some(0.05), Outcome::Fail),
             (Some(0.06), Outcome::Invalid),
         ] {
-            assert_eq!(fast.check(&slow_shop, 0, stolen).outcome, outcome);
-            let errors = available.check(&slow_shop, 0, stolen);
+            assert_eq!(fast.check(&slow_shop, 0, stolen, P95).outcome, outcome);
+            let errors = available.check(&slow_shop, 0, stolen, P95);
             assert_eq!(errors.outcome, Outcome::Fail);
         }
         let late_generator = recording(120_000, 150_000, 10);
         assert_eq!(
-            fast.check(&late_generator, 0, None).outcome,
+            fast.check(&late_generator, 0, None, P95).outcome,
             Outcome::Invalid
         );
         assert_eq!(
-            available.check(&late_generator, 0, None).outcome,
+            available.check(&late_generator, 0, None, P95).outcome,
             Outcome::Fail
         );
     }

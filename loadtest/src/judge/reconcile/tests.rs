@@ -235,11 +235,3 @@ fn an_attempt_without_an_answer_may_be_missing_and_a_stranger_may_not() {
     shop.attempts[0].status = Some(503);
     assert_says(&shop, "clients = gateway", &["another status", "r-0"]);
 }
-
-#[test]
-fn numbers_are_grouped() {
-    assert_eq!(
-        [1, 999, 1000, 1_234_567].map(grouped),
-        ["1", "999", "1,000", "1,234,567"]
-    );
-}

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Mismatch, agreement, examples, grouped, missing};
+use super::{Mismatch, agreement, examples, missing};
 use crate::{
-    deployment::Service, engine::Attempt, evidence::access_lines::AccessLine, verdict::Check,
+    deployment::Service, engine::Attempt, evidence::access_lines::AccessLine, statistics::grouped,
+    verdict::Check,
 };
 
 /// Every answered attempt has one line with its status; every line has an attempt. An attempt without an answer may

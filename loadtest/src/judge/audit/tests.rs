@@ -1,7 +1,9 @@
 //! The audit can fail, and says which order.
 
-use super::{judge::Promise, *};
-use crate::verdict::Outcome;
+use api::{CancelReason, ProductId};
+
+use super::*;
+use crate::evidence::ledgers::Level;
 
 const KEY: &str = "nominal-1-1";
 
@@ -64,7 +66,7 @@ fn healthy() -> (Vec<Promise>, Ledgers) {
 fn failing(change: impl FnOnce(&mut Vec<Promise>, &mut Ledgers)) -> Vec<String> {
     let (mut promises, mut ledgers) = healthy();
     change(&mut promises, &mut ledgers);
-    let checks = judge::checks(&promises, &ledgers);
+    let checks = checks(&promises, &ledgers);
     let failing = checks.into_iter().filter(|it| it.outcome == Outcome::Fail);
     failing
         .map(|it| {
@@ -81,7 +83,7 @@ fn failing(change: impl FnOnce(&mut Vec<Promise>, &mut Ledgers)) -> Vec<String> 
 #[test]
 fn healthy_ledgers_pass_and_no_order_at_all_shows_nothing() {
     assert_eq!(failing(|_, _| ()), Vec::<String>::new());
-    let none = judge::checks(&[], &Ledgers::default());
+    let none = checks(&[], &Ledgers::default());
     assert!(none.iter().all(|it| it.outcome == Outcome::Invalid));
 }
 

@@ -1,14 +1,20 @@
-//! What the ledgers must say.
+//! The audit: what the clients were promised, against the ledgers of orders, inventory and payments.
+//!
+//! Each acknowledged order is there once and final; money and stock are where its end says; no effect happened twice; and
+//! cancelling everything is no way to pass.
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use api::{OrderStatus, PaymentEffect, StockEffect};
 
-use super::{Ledgers, OrderEntry};
 use crate::{
     engine::Attempt,
-    evidence::reconcile::grouped,
-    statistics::to_f64,
+    evidence::ledgers::{Ledgers, OrderEntry},
+    measurement::Measurement,
+    statistics::{grouped, to_f64},
     verdict::{Check, Group, Outcome},
 };
 
@@ -54,10 +60,32 @@ pub(crate) fn promises(attempts: &[Attempt]) -> Vec<Promise> {
         .collect()
 }
 
+/// Every check of the audit on what this stretch of load has promised.
+pub(crate) fn all(it: &Measurement) -> Vec<Check> {
+    checks(&promises(&it.clients.load.attempts), &it.ledgers)
+}
+
+/// Something that is not as it must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Wrong {
+    /// The orders it is about.
+    pub(crate) orders: Vec<String>,
+    text: String,
+}
+
+impl Wrong {
+    fn of(order: &str, text: String) -> Self {
+        Self {
+            orders: vec![order.to_owned()],
+            text,
+        }
+    }
+}
+
 /// Every check of the audit. `promises` are the clients', of this stretch or of several; the ledgers may hold more.
-pub(crate) fn checks(promises: &[Promise], ledgers: &Ledgers) -> Vec<Check> {
+fn checks(promises: &[Promise], ledgers: &Ledgers) -> Vec<Check> {
     let counts = format!("{} acknowledged", grouped(promises.len() as u64));
-    let check = |name: &str, wrong: Vec<String>| {
+    let check = |name: &str, wrong: Vec<Wrong>| {
         let outcome = match (promises.is_empty(), wrong.is_empty()) {
             (true, _) => Outcome::Invalid,
             (_, true) => Outcome::Pass,
@@ -66,7 +94,7 @@ pub(crate) fn checks(promises: &[Promise], ledgers: &Ledgers) -> Vec<Check> {
         let observed = format!("{counts}, {} wrong", wrong.len());
         Check::new(Group::Audit, name, outcome)
             .saw(observed, "none wrong")
-            .because(wrong.into_iter().take(NAMED).collect())
+            .because(wrong.into_iter().take(NAMED).map(|it| it.text).collect())
     };
     vec![
         check("no acknowledged order is lost", lost(promises, ledgers)),
@@ -82,19 +110,21 @@ pub(crate) fn checks(promises: &[Promise], ledgers: &Ledgers) -> Vec<Check> {
 }
 
 /// Orders that are not there, or not final.
-pub(crate) fn lost(promises: &[Promise], ledgers: &Ledgers) -> Vec<String> {
-    let problem = |it: &Promise| match ledgers.orders.get(&it.order_id) {
-        None => Some(format!("order {} is not there", it.order_id)),
-        Some(order) if order.status == OrderStatus::Pending => {
-            Some(format!("order {} is not final", it.order_id))
-        }
-        Some(_) => None,
+pub(crate) fn lost(promises: &[Promise], ledgers: &Ledgers) -> Vec<Wrong> {
+    let problem = |it: &Promise| {
+        let what = match ledgers.orders.get(&it.order_id) {
+            None => "there",
+            Some(order) if order.status == OrderStatus::Pending => "final",
+            Some(_) => return None,
+        };
+        let text = format!("order {} is not {what}", it.order_id);
+        Some(Wrong::of(&it.order_id, text))
     };
     promises.iter().filter_map(problem).collect()
 }
 
 /// Keys that several orders have, effects that happened more than once.
-pub(crate) fn doubled(ledgers: &Ledgers) -> Vec<String> {
+pub(crate) fn doubled(ledgers: &Ledgers) -> Vec<Wrong> {
     let mut by_key: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for (id, order) in &ledgers.orders {
         let ids = by_key.entry(&order.idempotency_key).or_default();
@@ -104,13 +134,17 @@ pub(crate) fn doubled(ledgers: &Ledgers) -> Vec<String> {
     // Also where nobody was told: the client will try again.
     for (key, ids) in by_key.into_iter().filter(|it| it.1.len() > 1) {
         let ids: Vec<_> = ids.into_iter().collect();
-        wrong.push(format!("request {key} became orders {}", ids.join(" and ")));
+        wrong.push(Wrong {
+            text: format!("request {key} became orders {}", ids.join(" and ")),
+            orders: ids.into_iter().map(str::to_owned).collect(),
+        });
     }
     for (order_id, effects) in &ledgers.payments {
         for effect in [PaymentEffect::Captured, PaymentEffect::Refunded] {
             let times = effects.iter().filter(|it| it.0 == effect).count();
             if times > 1 {
-                wrong.push(format!("order {order_id}: {effect:?} {times} times"));
+                let text = format!("order {order_id}: {effect:?} {times} times");
+                wrong.push(Wrong::of(order_id, text));
             }
         }
     }
@@ -122,27 +156,30 @@ pub(crate) fn doubled(ledgers: &Ledgers) -> Vec<String> {
                 .or_default() += 1;
         }
         for ((product, name), times) in times.into_iter().filter(|it| it.1 > 1) {
-            wrong.push(format!("order {order_id}: {product} {name} {times} times"));
+            let text = format!("order {order_id}: {product} {name} {times} times");
+            wrong.push(Wrong::of(order_id, text));
         }
     }
     wrong
 }
 
-fn contradicted(promises: &[Promise], ledgers: &Ledgers) -> Vec<String> {
+fn contradicted(promises: &[Promise], ledgers: &Ledgers) -> Vec<Wrong> {
     let problem = |it: &Promise| {
         let (id, order) = (&it.order_id, ledgers.orders.get(&it.order_id)?);
         if order.idempotency_key != it.key {
             let (asked, answered) = (&it.key, &order.idempotency_key);
-            return Some(format!("request {asked} got order {id} of {answered}"));
+            let text = format!("request {asked} got order {id} of {answered}");
+            return Some(Wrong::of(id, text));
         }
         let (seen, is) = (it.seen?.as_str(), order.status.as_str());
-        (seen != is).then(|| format!("order {id} was {seen} to its buyer and is {is}"))
+        let text = || format!("order {id} was {seen} to its buyer and is {is}");
+        (seen != is).then(|| Wrong::of(id, text()))
     };
     promises.iter().filter_map(problem).collect()
 }
 
 /// Captured less refunded is the total of a confirmed order and nothing of any other.
-fn money(ledgers: &Ledgers) -> Vec<String> {
+fn money(ledgers: &Ledgers) -> Vec<Wrong> {
     let mut wrong = Vec::new();
     for (order_id, order) in finals(ledgers) {
         let kept: i64 = ledgers
@@ -162,21 +199,22 @@ fn money(ledgers: &Ledgers) -> Vec<String> {
         };
         if kept != due {
             let status = order.status.as_str();
-            wrong.push(format!(
-                "order {order_id} is {status} and {kept} cents were kept, not {due}"
-            ));
+            let text =
+                format!("order {order_id} is {status} and {kept} cents were kept, not {due}");
+            wrong.push(Wrong::of(order_id, text));
         }
     }
     for order_id in ledgers.payments.keys() {
         if !ledgers.orders.contains_key(order_id) {
-            wrong.push(format!("order {order_id} has payments and does not exist"));
+            let text = format!("order {order_id} has payments and does not exist");
+            wrong.push(Wrong::of(order_id, text));
         }
     }
     wrong
 }
 
 /// What a confirmed order wanted is sold, what a cancelled one held is free again, and every product adds up.
-fn stock(ledgers: &Ledgers) -> Vec<String> {
+fn stock(ledgers: &Ledgers) -> Vec<Wrong> {
     let mut wrong = Vec::new();
     for (order_id, order) in finals(ledgers) {
         let effects = ledgers.stock.get(order_id).map_or(&[][..], Vec::as_slice);
@@ -198,15 +236,17 @@ fn stock(ledgers: &Ledgers) -> Vec<String> {
             };
             if !right {
                 let status = order.status.as_str();
-                wrong.push(format!(
+                let text = format!(
                     "order {order_id} is {status}: of {quantity} {product}, {reserved} were reserved, {released} released, {sold} sold"
-                ));
+                );
+                wrong.push(Wrong::of(order_id, text));
             }
         }
     }
     for order_id in ledgers.stock.keys() {
         if !ledgers.orders.contains_key(order_id) {
-            wrong.push(format!("order {order_id} took stock and does not exist"));
+            let text = format!("order {order_id} took stock and does not exist");
+            wrong.push(Wrong::of(order_id, text));
         }
     }
     let pending = ledgers
@@ -222,10 +262,13 @@ fn stock(ledgers: &Ledgers) -> Vec<String> {
             .map(|it| it.2)
             .sum();
         if level.initial - sold != level.on_hand || (level.reserved != 0 && !pending) {
-            wrong.push(format!(
-                "{product}: {} at the start, {sold} sold, {} on hand, {} reserved",
-                level.initial, level.on_hand, level.reserved
-            ));
+            wrong.push(Wrong {
+                orders: Vec::new(),
+                text: format!(
+                    "{product}: {} at the start, {sold} sold, {} on hand, {} reserved",
+                    level.initial, level.on_hand, level.reserved
+                ),
+            });
         }
     }
     wrong

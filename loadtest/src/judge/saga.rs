@@ -5,13 +5,13 @@ use std::{
     fmt,
 };
 
-use super::{
-    Evidence,
-    otlp::{Kind, Span},
-};
 use crate::{
-    audit::Ledgers,
     engine::Attempt,
+    evidence::{
+        Evidence,
+        ledgers::Ledgers,
+        otlp::{Kind, Span},
+    },
     verdict::{Check, Group, Outcome},
 };
 
@@ -187,7 +187,9 @@ mod tests {
     use api::OrderStatus;
 
     use super::*;
-    use crate::{audit::OrderEntry, deployment::SERVICES, engine::OrderSeen, verdict::Outcome};
+    use crate::{
+        deployment::SERVICES, engine::OrderSeen, evidence::ledgers::OrderEntry, verdict::Outcome,
+    };
 
     /// Each span of an order's trace: its service, its parent's place in this list, and how it was reached.
     const CONFIRMED_TRACE: [(&str, usize, &str); 7] = [

@@ -1,11 +1,4 @@
-//! The audit: what the clients were promised, against the ledgers of orders, inventory and payments.
-//!
-//! Each acknowledged order is there once and final; money and stock are where its end says; no effect happened twice; and
-//! cancelling everything is no way to pass.
-
-pub(crate) mod judge;
-#[cfg(test)]
-mod tests;
+//! The ledgers: what orders, inventory and payments have written down.
 
 use std::collections::BTreeMap;
 

@@ -15,17 +15,36 @@ use std::collections::BTreeMap;
 pub use edges::{Edge, edges};
 
 use super::{
-    Evidence, Operation, Scrape, Testimony,
     lost_samples::{self, Counted, Reading},
-    metrics::Labels,
+    saga, traces, validity,
 };
 use crate::{
     engine::Attempt,
+    evidence::{Evidence, Operation, Scrape, Testimony, metrics::Labels},
+    measurement::Measurement,
     verdict::{Check, Group, Outcome},
 };
 
 /// How many request ids a check names.
 const NAMED: usize = 5;
+
+/// Whether all signals of this stretch tell the same story, or why that cannot be said.
+pub(crate) fn all(it: &Measurement) -> Vec<Check> {
+    if let Some(reason) = validity::cannot_reconcile(it) {
+        return vec![reason];
+    }
+    let attempts = &it.clients.load.attempts;
+    let mut checks = reconcile(attempts, &it.evidence);
+    let page = ["gateway", "catalog", "inventory"];
+    checks.push(traces::connected(
+        attempts,
+        &it.evidence,
+        "GET /products/{id}",
+        &page,
+    ));
+    checks.push(saga::check(attempts, &it.evidence, &it.ledgers));
+    checks
+}
 
 /// Every comparison, as checks.
 pub fn reconcile(attempts: &[Attempt], evidence: &Evidence) -> Vec<Check> {
@@ -165,19 +184,6 @@ fn readings(
 )]
 fn whole(count: f64) -> u64 {
     count.round().max(0.0) as u64
-}
-
-/// `1,234,567`.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// Reads the operation a server histogram's labels tell.

@@ -5,17 +5,16 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use telemetry::names;
 
-use super::{
-    Mismatch, agreement, examples, grouped, growth, lost, served_counts, signals::counted,
-};
+use super::{Mismatch, agreement, examples, growth, lost, served_counts, signals::counted};
 use crate::{
     deployment::Service,
     evidence::{
         Evidence, Operation, Testimony,
-        lost_samples::Counted,
         metrics::Labels,
         otlp::{Kind, Span},
     },
+    judge::lost_samples::Counted,
+    statistics::grouped,
     verdict::Check,
 };
 

@@ -1,0 +1,116 @@
+//! What the command line can ask for, as data.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::Args;
+
+use crate::deployment::Backends;
+
+/// Where runs are kept.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RunsDir {
+    /// Directory that holds one directory for each run, the newest ten of them
+    #[arg(
+        id = "runs",
+        long,
+        env = "LOADTEST_RUNS",
+        default_value = "target/loadtest",
+        global = true,
+        value_name = "DIRECTORY"
+    )]
+    pub(crate) path: PathBuf,
+}
+
+/// Said at more length.
+const BACKENDS_HELP: &str = "\
+What the shop runs on:
+  files        files in the run directory, and the cache in memory
+  real         PostgreSQL, Redis, RabbitMQ and, with --features elasticsearch, Elasticsearch
+  SERVER,...   these, and files for the rest: postgres, redis or memcached, rabbitmq or kafka, elasticsearch
+
+scripts/backends up starts the servers, eval \"$(scripts/backends env)\" says where they are. Each run has names of its own \
+there and takes them away in the end.";
+
+/// How experiments run.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RunArgs {
+    /// Repeats the arrivals and choices of an earlier run [default: drawn, and printed]
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) seed: Option<u64>,
+    /// How long a measured phase of full length is; what goes by a timeline lasts as long as that [default: 44 s]
+    #[arg(long, value_parser = seconds, value_name = "SECONDS")]
+    pub(crate) duration: Option<Duration>,
+    /// Arrivals a second at nominal load; the default leaves two slow cores time, in a debug build too
+    #[arg(long, default_value_t = 50.0, value_parser = rate, value_name = "RATE")]
+    pub(crate) rate: f64,
+    /// What the shop runs on: files, real, or servers by name, such as postgres,kafka,memcached
+    #[arg(long, default_value_t, value_name = "SERVERS", long_help = BACKENDS_HELP)]
+    pub(crate) backends: Backends,
+    /// Print the evidence for everything, not only for what did not pass
+    #[arg(long)]
+    pub(crate) verbose: bool,
+    /// Print the verdict as JSON, and nothing else, on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Lose one in 1,000 items of one signal, to see that the verdict notices: logs, traces or metrics
+    #[arg(long, hide = true, value_parser = signal, value_name = "SIGNAL")]
+    pub(crate) lose: Option<telemetry::loss::Signal>,
+    /// Keep the engine's threads busy for this many milliseconds in every hundred, to see that the verdict notices
+    #[arg(long, hide = true, default_value_t = 0, value_name = "MS")]
+    pub(crate) starve_ms: u64,
+}
+
+/// The quick profile: so many requests that an availability of 99.9 % can be told from less at the first look, and most often
+/// also whether searches are fast.
+pub(crate) const QUICK: Duration = Duration::from_secs(44);
+
+impl RunArgs {
+    /// How much longer measured phases are than their experiments say, which is by the quick profile.
+    pub(crate) fn stretch(&self) -> f64 {
+        self.duration.unwrap_or(QUICK).as_secs_f64() / QUICK.as_secs_f64()
+    }
+}
+
+/// How the shop is started for a person.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct UpArgs {
+    /// Port of the gateway on 127.0.0.1; 0 takes any free one
+    #[arg(long, default_value_t = 8080, value_name = "PORT")]
+    pub(crate) port: u16,
+    /// What the shop runs on: files, real, or servers by name, such as postgres,kafka,memcached
+    #[arg(long, default_value_t, value_name = "SERVERS", long_help = BACKENDS_HELP)]
+    pub(crate) backends: Backends,
+    /// Leave a process that died as it is
+    #[arg(long)]
+    pub(crate) no_restart: bool,
+}
+
+/// How servers are compared with files.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BenchArgs {
+    /// The servers: real, or by name, such as postgres,kafka,memcached
+    #[arg(long, default_value = "real", value_name = "SERVERS", long_help = BACKENDS_HELP)]
+    pub(crate) backends: Backends,
+    /// How long each load takes; every path has seven on each side
+    #[arg(long, default_value = "2s", value_parser = seconds, value_name = "SECONDS")]
+    pub(crate) duration: Duration,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let number = text.strip_suffix('s').unwrap_or(text).parse::<u64>();
+    match number {
+        Ok(seconds @ 1..=3600) => Ok(Duration::from_secs(seconds)),
+        _ => Err("give whole seconds, from 1 to 3600".into()),
+    }
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if (1.0..=100_000.0).contains(&rate) => Ok(rate),
+        _ => Err("give arrivals a second, from 1 to 100000".into()),
+    }
+}
+
+fn signal(text: &str) -> Result<telemetry::loss::Signal, String> {
+    serde_json::from_value(text.into()).map_err(|_| "it is logs, traces or metrics".into())
+}

@@ -1,0 +1,11 @@
+//! What must be true: turns facts into checks. Nothing here reads a file, a clock or a socket.
+
+pub(crate) mod audit;
+pub(crate) mod kills;
+pub(crate) mod looks;
+mod lost_samples;
+pub(crate) mod objectives;
+pub mod reconcile;
+pub(crate) mod saga;
+pub(crate) mod traces;
+pub(crate) mod validity;

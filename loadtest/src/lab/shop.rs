@@ -1,0 +1,88 @@
+//! The shop of one arm, running, with shoppers who are logged in.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+
+use super::Lab;
+use crate::{
+    accounts,
+    deployment::{Backends, Deployment, Options, Service},
+    evidence::otlp::Receiver,
+    experiment::Arm,
+    interrupted::Interrupted,
+    timeline,
+};
+
+/// Shoppers who are logged in before the load begins; buyers take turns with their tokens, each far below its rate limit.
+const SHOPPERS: u32 = 20;
+
+/// A running shop.
+pub(super) struct Shop {
+    pub(super) deployment: Deployment,
+    pub(super) receiver: Receiver,
+    pub(super) backends: Backends,
+    /// Where the gateway takes requests.
+    pub(super) gateway: String,
+    /// Tokens of shoppers who are logged in.
+    pub(super) tokens: Vec<String>,
+}
+
+impl Shop {
+    /// Starts it in `dir`. It begins with no data, whatever ran before it.
+    pub(super) async fn open(lab: &Lab<'_>, arm: &Arm, dir: &Path) -> anyhow::Result<Self> {
+        lab.progress
+            .step(format!("{}: starting the shop", arm.name));
+        let receiver = Receiver::start().await?;
+        let backends = arm.shop.backends(&lab.args.backends);
+        let said = lab.progress.clone();
+        let options = Options {
+            gateway_port: 0,
+            otlp: Some(receiver.address),
+            backends: backends.clone(),
+            environment: arm.shop.environment.to_vec(),
+            restart: true,
+            tell: Box::new(move |text| said.say(text)),
+        };
+        let deployment = Deployment::start(dir, options, lab.stop).await?;
+        let gateway = format!("http://{}", deployment.gateway()?);
+        let prepared = tokio::select! {
+            tokens = prepare(lab, arm, &deployment, &gateway) => tokens,
+            () = lab.stop.cancelled() => Err(Interrupted.into()),
+        };
+        let (deployment, tokens) = deployment.or_stop(prepared).await?;
+        Ok(Self {
+            deployment,
+            receiver,
+            backends,
+            gateway,
+            tokens,
+        })
+    }
+}
+
+async fn prepare(
+    lab: &Lab<'_>,
+    arm: &Arm,
+    deployment: &Deployment,
+    gateway: &str,
+) -> anyhow::Result<Vec<String>> {
+    for &(service, replicas) in arm.shop.replicas {
+        let started = deployment.scale(service, replicas).await;
+        started.with_context(|| format!("start {replicas} replicas of {service}"))?;
+    }
+    lab.progress
+        .step(format!("{}: logging shoppers in", arm.name));
+    let tokens = accounts::shoppers(deployment.http(), gateway, SHOPPERS).await?;
+    if let Some(signal) = lab.args.lose {
+        let loss = chassis::Fault {
+            telemetry_loss: Some(chassis::TelemetryLoss {
+                signal,
+                one_in: 1000,
+            }),
+            ..chassis::Fault::default()
+        };
+        timeline::set_fault(deployment, Service::Gateway, &loss).await?;
+    }
+    Ok(tokens)
+}

@@ -1,0 +1,72 @@
+//! Carries a timeline out.
+
+use tokio::time::{Duration, Instant, sleep_until};
+
+use super::{Do, Due, act, outage::Away};
+use crate::{
+    deployment::Deployment,
+    measurement::{Happened, Outage},
+};
+
+/// Carries `steps` out, one after the other, counting from `began`. A service that stays away ends it: what would follow shows
+/// nothing.
+pub(crate) async fn run(
+    steps: &[Due],
+    deployment: &Deployment,
+    began: Instant,
+) -> anyhow::Result<Vec<Happened>> {
+    let mut happened = Vec::new();
+    let mut away: Vec<Away> = Vec::new();
+    let mut delay = Duration::ZERO;
+    let mut ended = began;
+    for step in steps {
+        let due = match step.rest {
+            Some(rest) => {
+                let due = (began + step.at + delay).max(ended + rest);
+                delay = due - (began + step.at);
+                due
+            }
+            None => began + step.at,
+        };
+        sleep_until(due).await;
+        let at = began.elapsed();
+        let outage = carry_out(step.act, deployment, began, &mut away).await?;
+        ended = Instant::now();
+        let stays_away = outage.as_ref().is_some_and(|it| it.ready_after.is_none());
+        happened.push(Happened {
+            what: step.act.to_string(),
+            at,
+            outage,
+        });
+        if stays_away && matches!(step.act, Do::Kill(_)) {
+            break;
+        }
+    }
+    Ok(happened)
+}
+
+async fn carry_out(
+    act: Do,
+    deployment: &Deployment,
+    began: Instant,
+    away: &mut Vec<Away>,
+) -> anyhow::Result<Option<Outage>> {
+    match act {
+        Do::Fault(service, fault) => {
+            act::set_fault(deployment, service, &fault.into()).await?;
+        }
+        Do::ClearFaults(service) => act::clear_faults(deployment, service).await?,
+        Do::Kill(service) => return act::kill(deployment, service, began).await.map(Some),
+        Do::StopServer(server) => away.push(Away::begin(deployment, server, began).await?),
+        Do::StartServer(server) => {
+            let place = away.iter().position(|it| it.server == server);
+            let place = place.ok_or_else(|| {
+                anyhow::anyhow!("start {}: the timeline has not stopped it", server.name())
+            })?;
+            return away.swap_remove(place).end().await.map(Some);
+        }
+        Do::Scale(service, replicas) => deployment.scale(service, replicas).await?,
+        Do::Call(_, act) => act(deployment).await?,
+    }
+    Ok(None)
+}
