@@ -1,4 +1,4 @@
-//! The documents name only what exists: links within the repository, their anchors, and paths in code.
+//! The documents name only what exists (files, anchors of headings, paths in code), and name every sabotage patch.
 
 use std::{
     fs,
@@ -57,6 +57,21 @@ fn every_path_in_the_documents_exists() {
     }
     assert!(found > 0, "no document has a path");
     assert!(missing.is_empty(), "missing:\n{}", missing.join("\n"));
+}
+
+#[test]
+fn every_sabotage_patch_is_in_the_table() {
+    let folder = root().join("sabotage");
+    let table = read(&folder.join("README.md"));
+    let patches = entries(&folder);
+    let names = patches.iter().filter_map(|it| {
+        let patch = it.extension().is_some_and(|it| it == "patch");
+        patch.then(|| it.file_stem().expect("a file has a name").to_string_lossy())
+    });
+    let lacking: Vec<_> = names
+        .filter(|it| !table.contains(&format!("| `{it}` |")))
+        .collect();
+    assert!(lacking.is_empty(), "{lacking:?}");
 }
 
 #[test]
