@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CancelReason, CardNumber, OrderItem, Product};
+use crate::{CancelReason, CardNumber, Cents, OrderItem, Product};
 
 /// An event with its envelope.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,7 +59,7 @@ pub enum Fact {
     #[serde(rename = "payment.captured")]
     PaymentCaptured {
         /// EUR cents.
-        amount_cents: i64,
+        amount_cents: Cents,
     },
     /// payments: the card was not charged.
     #[serde(rename = "payment.declined")]
@@ -68,7 +68,7 @@ pub enum Fact {
     #[serde(rename = "payment.refunded")]
     PaymentRefunded {
         /// EUR cents.
-        amount_cents: i64,
+        amount_cents: Cents,
     },
     /// catalog: a product was created or changed, and is now as said here.
     #[serde(rename = "product.changed")]
@@ -81,7 +81,7 @@ pub struct PlacedOrder {
     /// What was ordered.
     pub items: Vec<OrderItem>,
     /// EUR cents.
-    pub total_cents: i64,
+    pub total_cents: Cents,
     /// What to charge.
     pub card_number: CardNumber,
 }
@@ -160,7 +160,9 @@ mod tests {
             Fact::OrderCancelled {
                 reason: CancelReason::TimedOut,
             },
-            Fact::PaymentCaptured { amount_cents: 5 },
+            Fact::PaymentCaptured {
+                amount_cents: Cents(5),
+            },
             Fact::ProductChanged(crate::seed(1).next().unwrap()),
         ];
         for fact in facts {
@@ -194,7 +196,7 @@ mod tests {
     fn no_card_number_is_shown() {
         let fact = Fact::OrderPlaced(PlacedOrder {
             items: Vec::new(),
-            total_cents: 1,
+            total_cents: Cents(1),
             card_number: CardNumber("4242424242424242".into()),
         });
         assert!(!format!("{fact:?}").contains("4242"));

@@ -40,7 +40,7 @@ impl Catalog for Store {
                     id: id.into(),
                     version: product.version,
                     name: product.name,
-                    price_cents: product.price_cents,
+                    price_cents: product.price_cents.0,
                 }),
                 Err(error) if matches!(*error, Error::NotFound(_)) => (),
                 Err(error) => return Err(Error::shared(&error).into_grpc()),

@@ -2,8 +2,9 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use anyhow::Context as _;
 use api::{
-    NewOrder,
+    Cents, NewOrder, ProductId,
     catalog::{GetProductsRequest, catalog_client::CatalogClient},
 };
 use chassis::{Address, Error, Upstream, UpstreamOptions};
@@ -28,13 +29,17 @@ impl Prices {
     }
 
     /// EUR cents by product id; products that are not sold are left out.
-    pub(crate) async fn of(&self, order: &NewOrder) -> Result<HashMap<String, i64>, Error> {
+    pub(crate) async fn of(&self, order: &NewOrder) -> Result<HashMap<ProductId, Cents>, Error> {
         let ids = order.items.iter().map(|it| it.product_id.to_string());
         let request = GetProductsRequest { ids: ids.collect() };
         let answer = CatalogClient::new(self.0.grpc())
             .get_products(request)
             .await?;
         let products = answer.into_inner().products.into_iter();
-        Ok(products.map(|it| (it.id, it.price_cents)).collect())
+        let prices = products.map(|it| {
+            let id = it.id.try_into().context("read a product id")?;
+            Ok((id, Cents(it.price_cents)))
+        });
+        prices.collect()
     }
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use api::{CancelReason, Event, Fact, NewOrder, Order, OrderItem, OrderStatus, PlacedOrder};
+use api::{CancelReason, Cents, Event, Fact, NewOrder, Order, OrderItem, OrderStatus, PlacedOrder};
 use chassis::{Error, Messaging, Transaction, new_id, now_ms, query, rfc3339, round};
 use telemetry::Origin;
 use tokio::time::{MissedTickBehavior, interval};
@@ -71,11 +71,13 @@ impl Store {
         messaging: &Messaging,
         attempt: Attempt<'_>,
         items: Vec<OrderItem>,
-        total_cents: i64,
+        total_cents: Cents,
     ) -> Result<Option<Order>, Error> {
         let now = now_ms();
         let order = Order {
-            id: new_id("o"),
+            id: new_id("o")
+                .try_into()
+                .expect("`o-` and 24 hexadecimal digits"),
             status: OrderStatus::Pending,
             reason: None,
             items,
@@ -104,7 +106,9 @@ impl Store {
             total_cents,
             card_number: attempt.order.card_number.clone(),
         });
-        messaging.tell(&mut transaction, &order.id, placed).await?;
+        messaging
+            .tell(&mut transaction, order.id.as_str(), placed)
+            .await?;
         transaction.commit().await?;
         Ok(Some(order))
     }
@@ -123,11 +127,11 @@ impl Store {
                  traceparent, tracestate, request_id)
              VALUES ($1, $2, $3, 'pending', $4, $5, $6, $7, $8, $9, $10)",
         )
-        .bind(&order.id)
+        .bind(order.id.as_str())
         .bind(attempt.user_id)
         .bind(attempt.key)
         .bind(serde_json::to_string(&order.items).context("write the items as JSON")?)
-        .bind(order.total_cents)
+        .bind(order.total_cents.0)
         .bind(now)
         .bind(now.saturating_add(timeout))
         .bind(origin.traceparent)
@@ -165,7 +169,8 @@ impl Store {
         transaction.commit().await
     }
 
-    /// Cancels orders that are not final in time, until `stop`. Replicas may all do it: each order is cancelled once.
+    /// Cancels orders that are not final in time and forgets old answers, until `stop`. Replicas may all do it: each order is
+    /// cancelled once.
     pub(crate) async fn sweep(self, messaging: Messaging, stop: CancellationToken) {
         let mut ticks = interval(SWEEP);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

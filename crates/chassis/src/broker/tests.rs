@@ -96,7 +96,9 @@ async fn an_event_goes_to_every_queue_that_wants_it_and_to_no_other(place: &Plac
     let sent = cancelled();
     broker.publish(std::slice::from_ref(&sent)).await.unwrap();
     // Nobody listens to this one, which is no reason not to take it.
-    let unheard = event(Fact::PaymentRefunded { amount_cents: 1 });
+    let unheard = event(Fact::PaymentRefunded {
+        amount_cents: api::Cents(1),
+    });
     broker.publish(&[unheard]).await.unwrap();
     for queue in api::QUEUES {
         let wanted = queue.types.contains(&"order.cancelled");

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use api::{
-    AuditRow, CancelReason, CardNumber, Fact, GOOD_CARD, OrderItem, PlacedOrder, StockEffect,
+    AuditRow, CancelReason, CardNumber, Cents, Fact, GOOD_CARD, OrderItem, PlacedOrder, StockEffect,
 };
 use chassis::{
     Broker, BrokerUrl, Database, DatabaseOptions, DatabaseUrl, Host, Messaging, Migrations, query,
@@ -82,11 +82,11 @@ impl Shop {
         let item = |product: &u32| OrderItem {
             product_id: api::product_id(*product),
             quantity,
-            price_cents: 100,
+            price_cents: Cents(100),
         };
         let order = PlacedOrder {
             items: products.iter().map(item).collect(),
-            total_cents: 100 * quantity,
+            total_cents: Cents(100) * quantity,
             card_number: CardNumber(GOOD_CARD.into()),
         };
         self.tell(order_id, Fact::OrderPlaced(order)).await;
@@ -105,7 +105,7 @@ impl Shop {
                 effect,
                 quantity,
                 ..
-            } if order_id == order => Some((effect, quantity)),
+            } if order_id.as_str() == order => Some((effect, quantity)),
             _ => None,
         });
         of_order.collect()

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use api::{
-    AuditRow, BROKEN_CARD, CancelReason, CardNumber, DECLINED_CARD, Fact, GOOD_CARD, PaymentEffect,
-    PlacedOrder,
+    AuditRow, BROKEN_CARD, CancelReason, CardNumber, Cents, DECLINED_CARD, Fact, GOOD_CARD,
+    PaymentEffect, PlacedOrder,
 };
 use chassis::{Broker, BrokerUrl, Database, DatabaseUrl, Host, Messaging, Migrations, query};
 use clap::Parser as _;
@@ -62,7 +62,7 @@ impl Shop {
     async fn reserved(&self, order_id: &str, card: &str) {
         let order = PlacedOrder {
             items: Vec::new(),
-            total_cents: 500,
+            total_cents: Cents(500),
             card_number: CardNumber(card.into()),
         };
         self.tell(order_id, Fact::StockReserved(order)).await;
@@ -81,7 +81,7 @@ impl Shop {
                 effect,
                 amount_cents,
                 ..
-            } if order_id == order => Some((effect, amount_cents)),
+            } if order_id.as_str() == order => Some((effect, amount_cents.0)),
             _ => None,
         });
         of_order.collect()

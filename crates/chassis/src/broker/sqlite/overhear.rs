@@ -154,7 +154,7 @@ mod tests {
         };
         let order = PlacedOrder {
             items: Vec::new(),
-            total_cents: 1,
+            total_cents: api::Cents(1),
             card_number: CardNumber("4242424242424242".into()),
         };
         let placed = Event {
