@@ -179,9 +179,17 @@ impl Store {
                 _ = ticks.tick() => (),
                 () = stop.cancelled() => return,
             }
-            if let Err(error) = round(self.cancel_overdue(&messaging)).await {
-                tracing::warn!(%error, "overdue orders were not cancelled this time");
-            }
+            self.sweep_once(&messaging).await;
+        }
+    }
+
+    /// One does not wait for the other: there may always be overdue orders, or none.
+    async fn sweep_once(&self, messaging: &Messaging) {
+        if let Err(error) = round(self.cancel_overdue(messaging)).await {
+            tracing::warn!(%error, "overdue orders were not cancelled this time");
+        }
+        if let Err(error) = round(self.forget_answers()).await {
+            tracing::warn!(%error, "old answers to idempotency keys were not forgotten this time");
         }
     }
 
@@ -196,7 +204,7 @@ impl Store {
         .fetch_all(self.database().readers())
         .await?;
         if overdue.is_empty() {
-            return self.forget_answers().await;
+            return Ok(());
         }
         let verdict = Verdict::Cancelled(CancelReason::TimedOut);
         let mut transaction = self.database().write().await?;
@@ -257,4 +265,48 @@ async fn set_final(
             .execute(transaction)
             .await?;
     Ok(updated == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use chassis::{DatabaseOptions, Host};
+    use testbed::{Databases, on_every_database};
+
+    use super::*;
+
+    on_every_database! {
+        old_answers_are_forgotten_while_orders_are_overdue,
+    }
+
+    async fn old_answers_are_forgotten_while_orders_are_overdue(data: Databases) {
+        let url = data.url("orders").await.parse().unwrap();
+        let (options, no_time) = (DatabaseOptions::default(), Duration::ZERO);
+        let store = Store::open(&url, &options, no_time).await.unwrap();
+        let broker = data.file("broker").parse().unwrap();
+        let database = store.database();
+        let messaging = Messaging::open(&Host::default(), "orders", &broker, database).await;
+        let messaging = messaging.unwrap();
+        let order = NewOrder {
+            items: Vec::new(),
+            card_number: api::CardNumber(api::GOOD_CARD.into()),
+        };
+        for key in ["old", "new"] {
+            let (user_id, order) = ("u-1", &order);
+            let attempt = Attempt { user_id, key, order };
+            let placed = store.place(&messaging, attempt, Vec::new(), Cents::ZERO);
+            placed.await.unwrap().unwrap();
+        }
+        let mut transaction = database.write().await.unwrap();
+        let age = query("UPDATE idempotency SET created_at = $1 WHERE key = 'old'");
+        let age = age.bind(now_ms() - REMEMBERED_MS - 1);
+        assert_eq!(age.execute(&mut transaction).await.unwrap(), 1);
+        transaction.commit().await.unwrap();
+
+        store.sweep_once(&messaging).await;
+
+        assert_eq!(store.pending().await.unwrap(), 0, "both were overdue");
+        let (user_id, order) = ("u-1", &order);
+        let answered = async |key| store.answered(Attempt { user_id, key, order }).await.unwrap();
+        assert!(answered("old").await.is_none() && answered("new").await.is_some());
+    }
 }
