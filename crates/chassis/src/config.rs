@@ -1,6 +1,6 @@
 //! What every service can be told.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use clap::ValueEnum;
 
@@ -42,30 +42,4 @@ pub enum Switch {
     On,
     /// Leave it.
     Off,
-}
-
-/// Splits `scheme:rest` for the URLs of backing services, whose embedded kinds have no authority part.
-pub(crate) fn scheme(url: &str) -> (&str, &str) {
-    url.split_once(':').unwrap_or((url, ""))
-}
-
-/// The longest name, or beginning of names, that a URL may give our things at a server: names of topics have at most 249 bytes,
-/// keys of Memcached 250, queues of `RabbitMQ` 255.
-const MAX_NAME: usize = 64;
-
-/// Whether `name`, which a URL gives as its `parameter`, can be what our things at a server are called.
-pub(crate) fn check_name(parameter: &str, name: &str) -> Result<(), String> {
-    let fits = |it: u8| it.is_ascii_alphanumeric() || b"._-".contains(&it);
-    if (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(fits) {
-        return Ok(());
-    }
-    Err(format!(
-        "{parameter} is 1 to {MAX_NAME} of A-Z, a-z, 0-9, '.', '_' and '-'"
-    ))
-}
-
-/// The path of `file:…` or `sqlite:…`, with or without the two slashes some write.
-pub(crate) fn path_of(rest: &str) -> Option<PathBuf> {
-    let path = rest.strip_prefix("//").unwrap_or(rest);
-    (!path.is_empty()).then(|| PathBuf::from(path))
 }

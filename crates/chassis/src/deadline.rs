@@ -16,14 +16,14 @@ tokio::task_local! {
 }
 
 /// Runs `future` with a deadline that [`remaining`] sees.
-pub(crate) async fn within<F: Future>(deadline: Instant, future: F) -> Option<F::Output> {
+pub async fn within<F: Future>(deadline: Instant, future: F) -> Option<F::Output> {
     tokio::time::timeout_at(deadline, DEADLINE.scope(deadline, future))
         .await
         .ok()
 }
 
 /// How long the current request may still take, at most `limit`.
-pub(crate) fn remaining(limit: Duration) -> Duration {
+pub fn remaining(limit: Duration) -> Duration {
     DEADLINE
         .try_with(|it| it.saturating_duration_since(Instant::now()))
         .map_or(limit, |left| left.min(limit))
@@ -61,7 +61,7 @@ fn grpc_timeout(text: &str) -> Option<Duration> {
 }
 
 /// Tells the callee how long we will wait.
-pub(crate) fn announce(headers: &mut HeaderMap, wait: Duration, grpc: bool) {
+pub fn announce(headers: &mut HeaderMap, wait: Duration, grpc: bool) {
     let millis = u64::try_from(wait.as_millis())
         .unwrap_or(u64::MAX)
         .min(99_999_999);

@@ -8,8 +8,6 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::database::{count_timeout, is_away};
-
 /// Why a request could not be served. It is the only type that knows status codes.
 ///
 /// Every text but that of `Internal` is also the answer. `Internal` keeps its cause for the log; the caller learns only
@@ -52,24 +50,6 @@ pub enum Error {
     /// 500: something broke.
     #[error("internal error")]
     Internal(#[from] anyhow::Error),
-}
-
-impl From<sqlx::Error> for Error {
-    fn from(cause: sqlx::Error) -> Self {
-        if !is_away(&cause) {
-            return Self::Internal(anyhow::Error::new(cause).context("use the database"));
-        }
-        if matches!(cause, sqlx::Error::PoolTimedOut) {
-            count_timeout();
-        }
-        // Its text may hold personal data where it comes from the database itself.
-        let reason = match &cause {
-            sqlx::Error::Database(error) => error.code().unwrap_or_default().into_owned(),
-            other => other.to_string(),
-        };
-        tracing::warn!(reason, "the database did not do it");
-        Self::Unavailable("the database")
-    }
 }
 
 impl Error {
@@ -128,7 +108,7 @@ impl Error {
     }
 
     /// What went wrong in one word, as metrics and spans call it.
-    pub(crate) fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &'static str {
         match self {
             Self::Invalid(_) => "invalid",
             Self::Unauthorized(_) => "unauthorized",
@@ -144,7 +124,8 @@ impl Error {
         }
     }
 
-    pub(crate) fn log(&self) {
+    /// Logs what the caller is not told: the cause of [`Error::Internal`].
+    pub fn log(&self) {
         if let Self::Internal(cause) = self {
             tracing::error!(error = format!("{cause:#}"), "request failed");
         }

@@ -74,7 +74,7 @@ impl Fault {
 
 /// The faults in force; cloning shares them.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Faults(Arc<RwLock<Vec<Fault>>>);
+pub struct Faults(Arc<RwLock<Vec<Fault>>>);
 
 impl Faults {
     fn list(&self) -> Vec<Fault> {
@@ -186,7 +186,7 @@ impl Fault {
 
 impl Faults {
     /// Lets the faults of this type of event happen to one delivery.
-    pub(crate) async fn strike(&self, kind: &str) -> Result<(), Error> {
+    pub async fn strike(&self, kind: &str) -> Result<(), Error> {
         match self.find(None, kind) {
             Some(fault) if fault.happens().await => {
                 Err(Error::Internal(anyhow::anyhow!("injected fault")))

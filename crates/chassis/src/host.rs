@@ -93,7 +93,8 @@ impl Host {
         });
     }
 
-    pub(crate) fn faults(&self) -> &Faults {
+    /// The faults in force.
+    pub fn faults(&self) -> &Faults {
         &self.0.faults
     }
 
@@ -111,7 +112,7 @@ impl Host {
     }
 
     /// Ends background work, waiting for it no longer than `drain`.
-    pub(crate) async fn finish_work(&self, drain: Duration) {
+    pub async fn finish_work(&self, drain: Duration) {
         self.0.work_over.cancel();
         self.0.tasks.close();
         if tokio::time::timeout(drain, self.0.tasks.wait())
@@ -126,7 +127,7 @@ impl Host {
     }
 
     /// The background work that failed, if any did.
-    pub(crate) fn failure(&self) -> Option<&'static str> {
+    pub fn failure(&self) -> Option<&'static str> {
         self.0.failed.get().copied()
     }
 

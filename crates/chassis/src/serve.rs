@@ -36,7 +36,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Serves HTTP/1.1 and HTTP/2 until `stop`, then waits for requests in flight for at most `drain`.
 ///
 /// axum's own `serve` has no limit on connections nor on the time for a request's head; this has both.
-pub(crate) async fn serve(
+pub async fn serve(
     listener: TcpListener,
     app: Router,
     max_connections: usize,
@@ -160,45 +160,9 @@ async fn speaks_http(stream: &TcpStream) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use axum::{
-        http::{HeaderMap, Method, uri::PathAndQuery},
-        routing::get,
-    };
-    use bytes::Bytes;
-    use http_body_util::BodyExt as _;
     use tokio::io::AsyncWriteExt as _;
 
     use super::*;
-    use crate::{Upstream, UpstreamOptions};
-
-    #[tokio::test]
-    async fn a_caller_gives_an_idle_connection_up_before_the_service_does() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
-        let who = async |ConnectInfo(peer): ConnectInfo<SocketAddr>| peer.to_string();
-        let app = Router::new().route("/", get(who));
-        tokio::spawn(serve(
-            listener,
-            app,
-            8,
-            CancellationToken::new(),
-            Duration::ZERO,
-        ));
-        let address = address.parse().unwrap();
-        let upstream = Upstream::new("peer", &address, UpstreamOptions::default());
-        let ask = async || {
-            let path = PathAndQuery::from_static("/");
-            let answer = upstream.send(Method::GET, "/", path, HeaderMap::new(), Bytes::new());
-            let body = answer.await.unwrap().into_body().collect().await;
-            body.unwrap().to_bytes()
-        };
-        let first = ask().await;
-        assert_eq!(ask().await, first, "the connection is used again");
-        tokio::time::pause();
-        tokio::time::advance(CLIENT_IDLE_TIMEOUT + Duration::from_secs(1)).await;
-        tokio::time::resume();
-        assert_ne!(ask().await, first, "and not when it was idle for so long");
-    }
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_does_not_say_what_it_speaks_is_let_go() {

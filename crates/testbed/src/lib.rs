@@ -6,7 +6,8 @@
 use std::{
     env,
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
+    process::Command,
     sync::atomic::{AtomicU32, Ordering},
     time::SystemTime,
 };
@@ -34,7 +35,7 @@ impl Databases {
             .fetch_one(&mut connection)
             .await
             .expect("its version");
-        announce(&format!("SQLite {version}"));
+        show(&format!("on SQLite {version}"));
         Self::new(None)
     }
 
@@ -48,7 +49,7 @@ impl Databases {
             .fetch_one(&mut connection)
             .await
             .expect("its version");
-        announce(&format!("PostgreSQL {version}"));
+        show(&format!("on PostgreSQL {version}"));
         let now = SystemTime::UNIX_EPOCH.elapsed().expect("a clock");
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         Self::new(Some(format!("test_{}_{number}", now.as_nanos())))
@@ -102,9 +103,25 @@ pub fn postgres(name: &str) -> String {
         .unwrap_or_else(|_| panic!("{variable} is not set: eval \"$(scripts/backends env)\""))
 }
 
-#[expect(clippy::print_stdout, reason = "a suite says what it ran on")]
-fn announce(variant: &str) {
-    println!("on {variant}");
+/// Runs `scripts/backends` and returns what it prints.
+pub fn backends(arguments: &[&str], environment: &[(&str, &str)]) -> String {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/backends");
+    let mut command = Command::new(script);
+    command.args(arguments).envs(environment.iter().copied());
+    let output = command.output().expect("scripts/backends runs");
+    let (printed, said) = (&output.stdout, &output.stderr);
+    let said = String::from_utf8_lossy(said);
+    assert!(
+        output.status.success(),
+        "scripts/backends {arguments:?}: {said}"
+    );
+    String::from_utf8_lossy(printed).into_owned()
+}
+
+/// Tells whoever runs the tests what one ran on or measured.
+#[expect(clippy::print_stdout, reason = "whoever runs the tests wants to know")]
+pub fn show(what: &str) {
+    println!("{what}");
 }
 
 /// Makes a test on each kind of database of every function that is named.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, env, path::Path, time::Duration, time::SystemTime};
 
 use anyhow::Context as _;
-use chassis::{Broker, BrokerUrl};
+use messaging::{Broker, BrokerUrl};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tokio::{net::TcpStream, time::timeout};
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use chassis::{Address, BrokerUrl, CacheUrl, DatabaseOptions, DatabaseUrl};
+use client::Address;
+use messaging::BrokerUrl;
 
 /// The product catalogue of the shop
 #[derive(Debug, Clone, clap::Parser)]
@@ -19,10 +20,10 @@ pub struct Config {
         default_value = "sqlite:catalog.db",
         value_name = "URL"
     )]
-    pub database_url: DatabaseUrl,
+    pub database_url: database::Url,
     /// Limits of that database.
     #[command(flatten)]
-    pub database: DatabaseOptions,
+    pub database: database::Options,
     /// Where changes of products are told: sqlite:PATH, amqp://USER:PASSWORD@HOST:PORT/VHOST or kafka://HOST:PORT
     #[arg(
         long,
@@ -40,7 +41,7 @@ pub struct Config {
         default_value = "memory:",
         value_name = "URL"
     )]
-    pub cache_url: CacheUrl,
+    pub cache_url: cache::Url,
     /// How long a cached product may be served
     #[arg(long, env, default_value = "30s", value_parser = humantime::parse_duration, value_name = "DURATION")]
     pub cache_ttl: Duration,

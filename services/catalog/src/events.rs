@@ -1,7 +1,8 @@
 //! What any replica changes, every replica forgets.
 
 use api::{Fact, Product};
-use chassis::{Cache, Overheard};
+use cache::Cache;
+use messaging::Overheard;
 
 /// Makes `cache` forget what has changed, or all of it if that may have been missed.
 pub(crate) async fn forget(cache: Cache<Product>, heard: Overheard) {

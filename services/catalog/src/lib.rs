@@ -7,8 +7,8 @@ mod products;
 mod routes;
 mod store;
 
-use chassis::Verifier;
 pub use config::Config;
+use identity::Verifier;
 pub use routes::app;
 pub use store::Store;
 

@@ -8,7 +8,8 @@ use axum::{
     response::IntoResponse,
     routing::get,
 };
-use chassis::{Admin, BearerScheme, Error, Problem, Verifier};
+use chassis::{Error, Problem};
+use identity::{Admin, BearerScheme, Verifier};
 use serde::Deserialize;
 use utoipa::{IntoParams, OpenApi as _};
 

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use api::{Cents, Fact, NewProduct, Product, ProductChange, ProductId, ProductPage};
-use chassis::{
-    Cache, CacheOptions, Database, Error, Host, Messaging, Migrations, Query, Transaction, query,
-};
+use cache::Cache;
+use chassis::{Error, Host};
+use database::{Database, Migrations, Query, Transaction, query};
+use messaging::Messaging;
 use sqlx::FromRow;
 
 use crate::{Config, events};
@@ -53,7 +54,7 @@ impl From<Row> for Product {
 impl Store {
     /// Opens the store and, if it is empty, fills it with the seed.
     pub async fn open(host: &Host, config: &Config) -> anyhow::Result<Self> {
-        let cache = CacheOptions {
+        let cache = cache::Options {
             ttl: config.cache_ttl,
             stale: config.cache_stale,
             capacity: config.cache_capacity,

@@ -7,7 +7,8 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use chassis::{Error, Verifier};
+use chassis::Error;
+use identity::Verifier;
 
 use crate::limit::{Client, Limiter};
 

@@ -3,7 +3,7 @@
 use std::{num::NonZeroU32, time::Duration};
 
 use axum::http::HeaderValue;
-use chassis::Address;
+use client::Address;
 
 /// The only public door of the shop
 #[derive(Debug, Clone, clap::Parser)]

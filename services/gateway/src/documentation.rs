@@ -6,7 +6,9 @@ use axum::{
     body::{Body, Bytes},
     http::{HeaderMap, Method, uri::PathAndQuery},
 };
-use chassis::{BearerScheme, Error, Problem, Upstream};
+use chassis::{Error, Problem};
+use client::Upstream;
+use identity::BearerScheme;
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 

@@ -13,8 +13,9 @@ mod routes;
 
 use std::time::Duration;
 
-use chassis::{Address, Upstream, UpstreamOptions, Verifier};
+use client::{Address, Upstream};
 pub use config::Config;
+use identity::Verifier;
 pub use routes::app;
 
 /// The services behind the gateway.
@@ -31,9 +32,9 @@ impl Upstreams {
     /// Finds them where `config` says. Must be called inside a Tokio runtime.
     pub fn new(config: &Config) -> Self {
         let find = |name, address: &Address, timeout: Duration| {
-            let options = UpstreamOptions {
+            let options = client::Options {
                 timeout,
-                ..UpstreamOptions::default()
+                ..client::Options::default()
             };
             Upstream::new(name, address, options)
         };

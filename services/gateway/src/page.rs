@@ -8,7 +8,8 @@ use axum::{
     body::{Body, Bytes},
     http::{HeaderMap, Method, StatusCode},
 };
-use chassis::{Error, Upstream};
+use chassis::Error;
+use client::Upstream;
 
 use crate::Upstreams;
 

@@ -6,7 +6,8 @@ use axum::{
     response::Response,
     routing::MethodFilter,
 };
-use chassis::{Error, Upstream};
+use chassis::Error;
+use client::Upstream;
 
 use crate::Upstreams;
 

@@ -13,7 +13,8 @@ use axum::{
     response::IntoResponse,
     routing::{get, on},
 };
-use chassis::{App, Error, Problem, Verifier};
+use chassis::{App, Error, Problem};
+use identity::Verifier;
 use serde_json::{Value, json};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use utoipa::openapi::OpenApi;

@@ -1,6 +1,6 @@
 //! What the command line and the environment decide.
 
-use chassis::{BrokerUrl, DatabaseOptions, DatabaseUrl};
+use messaging::BrokerUrl;
 
 /// The stock of the shop
 #[derive(Debug, Clone, clap::Parser)]
@@ -17,10 +17,10 @@ pub struct Config {
         default_value = "sqlite:inventory.db",
         value_name = "URL"
     )]
-    pub database_url: DatabaseUrl,
+    pub database_url: database::Url,
     /// Limits of that database.
     #[command(flatten)]
-    pub database: DatabaseOptions,
+    pub database: database::Options,
     /// Where events come from and go to: sqlite:PATH, amqp://USER:PASSWORD@HOST:PORT/VHOST or kafka://HOST:PORT
     #[arg(
         long,

@@ -1,7 +1,8 @@
 //! What the inventory does when it hears of orders.
 
 use api::{Event, Fact};
-use chassis::{Error, Messaging};
+use chassis::Error;
+use messaging::Messaging;
 
 use crate::Store;
 

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use anyhow::Context as _;
 use api::{AuditRow, Event, Fact, OrderItem, PlacedOrder, StockEffect};
-use chassis::{Error, Messaging, Transaction, query};
+use chassis::Error;
+use database::{Transaction, query};
+use messaging::Messaging;
 
 use crate::{Store, stock};
 

@@ -10,7 +10,8 @@ mod routes;
 mod stock;
 mod store;
 
-use chassis::{Host, Messaging};
+use chassis::Host;
+use messaging::Messaging;
 
 pub use config::Config;
 pub use routes::app;
@@ -33,7 +34,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 pub async fn follow(
     host: &Host,
     store: &Store,
-    broker: &chassis::BrokerUrl,
+    broker: &messaging::BrokerUrl,
 ) -> anyhow::Result<Messaging> {
     let messaging = Messaging::open(host, "inventory", broker, store.database()).await?;
     host.admin(routes::admin(store.clone()));

@@ -1,7 +1,8 @@
 //! Where stock is kept, and what of it can be sold.
 
 use anyhow::Context as _;
-use chassis::{Database, DatabaseOptions, DatabaseUrl, Error, Migrations, query};
+use chassis::Error;
+use database::{Database, Migrations, query};
 use sqlx::FromRow;
 
 static MIGRATIONS: Migrations = Migrations {
@@ -23,8 +24,8 @@ pub(crate) struct Available {
 impl Store {
     /// Opens the store and, if it is empty, fills it with the seed.
     pub async fn open(
-        url: &DatabaseUrl,
-        options: &DatabaseOptions,
+        url: &database::Url,
+        options: &database::Options,
         seed: u32,
     ) -> anyhow::Result<Self> {
         let store = Self(Database::open(url, options, &MIGRATIONS).await?);

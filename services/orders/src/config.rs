@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use chassis::{Address, BrokerUrl, DatabaseOptions, DatabaseUrl};
+use client::Address;
+use messaging::BrokerUrl;
 
 /// The orders of the shop
 #[derive(Debug, Clone, clap::Parser)]
@@ -19,10 +20,10 @@ pub struct Config {
         default_value = "sqlite:orders.db",
         value_name = "URL"
     )]
-    pub database_url: DatabaseUrl,
+    pub database_url: database::Url,
     /// Limits of that database.
     #[command(flatten)]
-    pub database: DatabaseOptions,
+    pub database: database::Options,
     /// Where events come from and go to: sqlite:PATH, amqp://USER:PASSWORD@HOST:PORT/VHOST or kafka://HOST:PORT
     #[arg(
         long,

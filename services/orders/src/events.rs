@@ -1,7 +1,8 @@
 //! What orders does when it hears how stock and payment went.
 
 use api::Event;
-use chassis::{Error, Messaging};
+use chassis::Error;
+use messaging::Messaging;
 
 use crate::{Store, order};
 

@@ -13,8 +13,10 @@ mod store;
 
 use std::sync::LazyLock;
 
-use chassis::{BrokerUrl, Host, Messaging, Verifier};
+use chassis::Host;
 pub use config::Config;
+use identity::Verifier;
+use messaging::{BrokerUrl, Messaging};
 pub use prices::Prices;
 use prometheus_client::metrics::gauge::Gauge;
 pub use routes::{Shop, app};

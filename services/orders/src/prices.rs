@@ -7,7 +7,8 @@ use api::{
     Cents, NewOrder, ProductId,
     catalog::{GetProductsRequest, catalog_client::CatalogClient},
 };
-use chassis::{Address, Error, Upstream, UpstreamOptions};
+use chassis::Error;
+use client::{Address, Upstream};
 
 /// Asks the catalogue; cloning shares its connections.
 #[derive(Debug, Clone)]
@@ -16,9 +17,9 @@ pub struct Prices(Upstream);
 impl Prices {
     /// Asks the catalogue at `address`, waiting for it no longer than `timeout`. Must be called inside a Tokio runtime.
     pub fn new(address: &Address, timeout: Duration) -> Self {
-        let options = UpstreamOptions {
+        let options = client::Options {
             timeout,
-            ..UpstreamOptions::default()
+            ..client::Options::default()
         };
         Self(Upstream::new("catalog", address, options))
     }
@@ -34,7 +35,8 @@ impl Prices {
         let request = GetProductsRequest { ids: ids.collect() };
         let answer = CatalogClient::new(self.0.grpc())
             .get_products(request)
-            .await?;
+            .await
+            .map_err(|status| self.0.failed(status))?;
         let products = answer.into_inner().products.into_iter();
         let prices = products.map(|it| {
             let id = it.id.try_into().context("read a product id")?;

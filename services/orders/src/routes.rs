@@ -8,7 +8,9 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use chassis::{BearerScheme, Error, Identity, Messaging, Problem, Verifier};
+use chassis::{Error, Problem};
+use identity::{BearerScheme, Identity, Verifier};
+use messaging::Messaging;
 use serde::Deserialize;
 use utoipa::{IntoParams, OpenApi as _};
 

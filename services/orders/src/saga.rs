@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use api::{CancelReason, Cents, Event, Fact, NewOrder, Order, OrderItem, OrderStatus, PlacedOrder};
-use chassis::{Error, Messaging, Transaction, new_id, now_ms, query, rfc3339, round};
+use chassis::{Error, new_id, now_ms, rfc3339};
+use database::{Transaction, query, round};
+use messaging::Messaging;
 use telemetry::Origin;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -269,7 +271,7 @@ async fn set_final(
 
 #[cfg(test)]
 mod tests {
-    use chassis::{DatabaseOptions, Host};
+    use chassis::Host;
     use testbed::{Databases, on_every_database};
 
     use super::*;
@@ -280,7 +282,7 @@ mod tests {
 
     async fn old_answers_are_forgotten_while_orders_are_overdue(data: Databases) {
         let url = data.url("orders").await.parse().unwrap();
-        let (options, no_time) = (DatabaseOptions::default(), Duration::ZERO);
+        let (options, no_time) = (database::Options::default(), Duration::ZERO);
         let store = Store::open(&url, &options, no_time).await.unwrap();
         let broker = data.file("broker").parse().unwrap();
         let database = store.database();
@@ -292,7 +294,11 @@ mod tests {
         };
         for key in ["old", "new"] {
             let (user_id, order) = ("u-1", &order);
-            let attempt = Attempt { user_id, key, order };
+            let attempt = Attempt {
+                user_id,
+                key,
+                order,
+            };
             let placed = store.place(&messaging, attempt, Vec::new(), Cents::ZERO);
             placed.await.unwrap().unwrap();
         }
@@ -306,7 +312,16 @@ mod tests {
 
         assert_eq!(store.pending().await.unwrap(), 0, "both were overdue");
         let (user_id, order) = ("u-1", &order);
-        let answered = async |key| store.answered(Attempt { user_id, key, order }).await.unwrap();
+        let answered = async |key| {
+            store
+                .answered(Attempt {
+                    user_id,
+                    key,
+                    order,
+                })
+                .await
+                .unwrap()
+        };
         assert!(answered("old").await.is_none() && answered("new").await.is_some());
     }
 }

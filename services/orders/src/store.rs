@@ -6,7 +6,8 @@ use anyhow::Context as _;
 use api::{
     AuditRow, CancelReason, Cents, Order, OrderId, OrderItem, OrderPage, OrderStatus, ProductId,
 };
-use chassis::{Database, DatabaseOptions, DatabaseUrl, Error, Migrations, query, rfc3339};
+use chassis::{Error, rfc3339};
+use database::{Database, Migrations, query};
 use sqlx::FromRow;
 
 static MIGRATIONS: Migrations = Migrations {
@@ -74,8 +75,8 @@ impl TryFrom<Row> for Order {
 impl Store {
     /// Opens the store; an order that is not final after `order_timeout` is cancelled.
     pub async fn open(
-        url: &DatabaseUrl,
-        options: &DatabaseOptions,
+        url: &database::Url,
+        options: &database::Options,
         order_timeout: Duration,
     ) -> anyhow::Result<Self> {
         Ok(Self {

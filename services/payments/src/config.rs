@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use api::Cents;
-use chassis::{BrokerUrl, DatabaseOptions, DatabaseUrl};
+use messaging::BrokerUrl;
 
 /// The payments of the shop
 #[derive(Debug, Clone, clap::Parser)]
@@ -20,10 +20,10 @@ pub struct Config {
         default_value = "sqlite:payments.db",
         value_name = "URL"
     )]
-    pub database_url: DatabaseUrl,
+    pub database_url: database::Url,
     /// Limits of that database.
     #[command(flatten)]
-    pub database: DatabaseOptions,
+    pub database: database::Options,
     /// Where events come from and go to: sqlite:PATH, amqp://USER:PASSWORD@HOST:PORT/VHOST or kafka://HOST:PORT
     #[arg(
         long,

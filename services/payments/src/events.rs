@@ -1,7 +1,8 @@
 //! What payments does when it hears that an order can be charged, or is off.
 
 use api::{Event, Fact};
-use chassis::{Error, Messaging};
+use chassis::Error;
+use messaging::Messaging;
 
 use crate::{Store, provider::Provider};
 

@@ -9,8 +9,9 @@ mod provider;
 mod routes;
 mod store;
 
-use chassis::{Host, Messaging};
+use chassis::Host;
 pub use config::Config;
+use messaging::Messaging;
 pub use routes::app;
 pub use store::Store;
 

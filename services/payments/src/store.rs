@@ -2,9 +2,9 @@
 
 use anyhow::Context as _;
 use api::{AuditRow, Cents, Event, Fact, PaymentEffect};
-use chassis::{
-    Database, DatabaseOptions, DatabaseUrl, Error, Messaging, Migrations, Transaction, query,
-};
+use chassis::Error;
+use database::{Database, Migrations, Transaction, query};
+use messaging::Messaging;
 
 use crate::{payment, provider::Charge};
 
@@ -19,7 +19,7 @@ pub struct Store(Database);
 
 impl Store {
     /// Opens the store.
-    pub async fn open(url: &DatabaseUrl, options: &DatabaseOptions) -> anyhow::Result<Self> {
+    pub async fn open(url: &database::Url, options: &database::Options) -> anyhow::Result<Self> {
         let database = Database::open(url, options, &MIGRATIONS).await?;
         Ok(Self(database))
     }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use chassis::{Address, BrokerUrl};
+use client::Address;
+use messaging::BrokerUrl;
 
 use crate::SearchUrl;
 

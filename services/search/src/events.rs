@@ -3,7 +3,8 @@
 use std::sync::LazyLock;
 
 use api::{Event, Fact};
-use chassis::{Error, Messaging};
+use chassis::Error;
+use messaging::Messaging;
 use prometheus_client::metrics::histogram::Histogram;
 use telemetry::names;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};

@@ -19,9 +19,11 @@ mod store;
 mod url;
 mod words;
 
+use chassis::Host;
+use database::Database;
 #[cfg(feature = "elasticsearch")]
-use chassis::Subscription;
-use chassis::{BrokerUrl, Database, Host, Messaging};
+use messaging::Subscription;
+use messaging::{BrokerUrl, Messaging};
 
 pub use config::Config;
 use events::Follower;

@@ -9,7 +9,8 @@ use anyhow::Context as _;
 use api::{Product, ProductId, ProductPage};
 use axum::http::{HeaderMap, Method, uri::PathAndQuery};
 use bytes::Bytes;
-use chassis::{Address, Error, Host, Upstream, UpstreamOptions};
+use chassis::{Error, Host};
+use client::{Address, Upstream};
 use http_body_util::{BodyExt as _, Limited};
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -100,7 +101,7 @@ impl Rebuilder {
         }
         let it = Self(Arc::new(Inner {
             store,
-            catalog: Upstream::new("catalog", catalog, UpstreamOptions::default()),
+            catalog: Upstream::new("catalog", catalog, client::Options::default()),
             status: Mutex::default(),
             asked: Notify::new(),
         }));

@@ -7,7 +7,9 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use api::{CategoryCount, Cents, Event, Hit, Product, ProductId};
-use chassis::{Error, Messaging, SqliteDatabase};
+use chassis::Error;
+use database::{SqliteDatabase, failed};
+use messaging::Messaging;
 use sqlx::{FromRow, QueryBuilder, SqliteConnection, migrate::Migrator};
 
 use crate::{
@@ -70,16 +72,19 @@ impl Sqlite {
 
     pub(crate) async fn version(&self) -> Result<String, Error> {
         let version = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(self.0.readers());
-        Ok(version.await?)
+        version.await.map_err(failed)
     }
 
     async fn seed(&self, count: u32) -> Result<(), Error> {
         let mut transaction = self.0.write().await?;
         let filled: i64 = sqlx::query_scalar("SELECT count(*) FROM products")
             .fetch_one(&mut *transaction)
-            .await?;
+            .await
+            .map_err(failed)?;
         if filled == 0 {
-            index::put(&mut transaction, api::seed(count), Replace::Older).await?;
+            index::put(&mut transaction, api::seed(count), Replace::Older)
+                .await
+                .map_err(failed)?;
         }
         transaction.commit().await
     }
@@ -97,7 +102,9 @@ impl Sqlite {
             return Ok(false);
         }
         let put = index::put(&mut transaction, [product], Replace::Older);
-        let changed = telemetry::db(SYSTEM, "UPDATE", "products", put).await?;
+        let changed = telemetry::db(SYSTEM, "UPDATE", "products", put)
+            .await
+            .map_err(failed)?;
         transaction.commit().await?;
         Ok(changed > 0)
     }
@@ -107,7 +114,9 @@ impl Sqlite {
     pub(crate) async fn put_again(&self, products: &[Product]) -> Result<(), Error> {
         let mut transaction = self.0.write().await?;
         let put = index::put(&mut transaction, products, Replace::OlderOrSame);
-        telemetry::db(SYSTEM, "UPDATE", "products", put).await?;
+        telemetry::db(SYSTEM, "UPDATE", "products", put)
+            .await
+            .map_err(failed)?;
         transaction.commit().await
     }
 
@@ -117,17 +126,23 @@ impl Sqlite {
 
     async fn find(&self, query: &Query) -> Result<Found, Error> {
         // Words, counts and hits are of one state of the index.
-        let mut snapshot = self.0.readers().begin().await?;
+        let mut snapshot = self.0.readers().begin().await.map_err(failed)?;
         let (expression, corrections) = match &query.text {
             Text::Blank => (None, Vec::new()),
-            Text::Words(words) => match reading::read(words, &mut snapshot).await? {
-                Some((expression, reading)) => (Some(expression), reading.corrections),
-                None => return Ok(Found::default()),
-            },
+            Text::Words(words) => {
+                match reading::read(words, &mut snapshot).await.map_err(failed)? {
+                    Some((expression, reading)) => (Some(expression), reading.corrections),
+                    None => return Ok(Found::default()),
+                }
+            }
         };
         let expression = expression.as_deref();
-        let categories = categories(query, expression, &mut snapshot).await?;
-        let rows = hits(query, expression, &mut snapshot).await?;
+        let categories = categories(query, expression, &mut snapshot)
+            .await
+            .map_err(failed)?;
+        let rows = hits(query, expression, &mut snapshot)
+            .await
+            .map_err(failed)?;
         let wanted =
             |it: &&CategoryCount| query.category.as_ref().is_none_or(|c| *c == it.category);
         Ok(Found {

@@ -1,7 +1,8 @@
 //! Where the index lives: one engine or another, chosen by a URL.
 
 use api::{CategoryCount, Correction, Hit, SearchQuery, SearchResults};
-use chassis::{Database, Error, Host};
+use chassis::{Error, Host};
+use database::Database;
 
 #[cfg(feature = "elasticsearch")]
 use crate::elastic::Elastic;

@@ -2,7 +2,6 @@
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
-use chassis::DatabaseUrl;
 use url::Url;
 
 const EXPECTED: &str =
@@ -55,7 +54,7 @@ impl FromStr for SearchUrl {
             );
         }
         match text.parse() {
-            Ok(DatabaseUrl::Sqlite(path)) => Ok(Self::Sqlite(path)),
+            Ok(database::Url::Sqlite(path)) => Ok(Self::Sqlite(path)),
             _ => Err(EXPECTED.to_owned()),
         }
     }

@@ -2,8 +2,6 @@
 
 use std::{num::NonZeroUsize, path::PathBuf, thread, time::Duration};
 
-use chassis::{DatabaseOptions, DatabaseUrl};
-
 /// Accounts and tokens of the shop
 #[derive(Debug, Clone, clap::Parser)]
 #[command(version)]
@@ -19,10 +17,10 @@ pub struct Config {
         default_value = "sqlite:users.db",
         value_name = "URL"
     )]
-    pub database_url: DatabaseUrl,
+    pub database_url: database::Url,
     /// Limits of that database.
     #[command(flatten)]
-    pub database: DatabaseOptions,
+    pub database: database::Options,
     /// The Ed25519 key that signs tokens, the same for all replicas: PKCS#8 as PEM or DER, as made by
     /// `openssl genpkey -algorithm ed25519`
     #[arg(long, env, value_name = "PATH")]

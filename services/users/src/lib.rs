@@ -1,7 +1,7 @@
 //! Users: accounts, and the tokens that say who is asking.
 //!
 //! Beside the files every service has: [`password`] (hashing within limits), [`stretch`] (the hash itself), [`admin`] (who there is from the start). Tokens are made and verified in
-//! `chassis::identity`, so that both sides agree on what they look like; only this service holds the key that signs.
+//! `identity`, so that both sides agree on what they look like; only this service holds the key that signs.
 
 mod account;
 mod admin;
@@ -14,8 +14,8 @@ mod stretch;
 use std::time::Duration;
 
 use axum::extract::FromRef;
-use chassis::{SigningKey, Verifier};
 pub use config::Config;
+use identity::{SigningKey, Verifier};
 pub use password::Hasher;
 pub use routes::app;
 pub use store::Store;

@@ -8,7 +8,8 @@ use axum::{
     response::IntoResponse,
     routing::{get, post},
 };
-use chassis::{BearerScheme, Error, Identity, Problem};
+use chassis::{Error, Problem};
+use identity::{BearerScheme, Identity};
 use utoipa::OpenApi as _;
 
 use crate::{

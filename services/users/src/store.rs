@@ -2,7 +2,8 @@
 
 use anyhow::Context as _;
 use api::{Role, User, UserId};
-use chassis::{Database, DatabaseOptions, DatabaseUrl, Error, Migrations, new_id, query};
+use chassis::{Error, new_id};
+use database::{Database, Migrations, query};
 use sqlx::FromRow;
 
 use crate::account::email_key;
@@ -59,7 +60,7 @@ const ADMIN: &str = "admin";
 
 impl Store {
     /// Opens the store.
-    pub async fn open(url: &DatabaseUrl, options: &DatabaseOptions) -> anyhow::Result<Self> {
+    pub async fn open(url: &database::Url, options: &database::Options) -> anyhow::Result<Self> {
         let database = Database::open(url, options, &MIGRATIONS).await?;
         Ok(Self(database))
     }

@@ -12,8 +12,10 @@ use api::{
     catalog::{GetProductsRequest, catalog_client::CatalogClient},
 };
 use catalog::{Config, Store, app};
-use chassis::{Host, Limits, SigningKey, Upstream, UpstreamOptions, Verifier, public};
+use chassis::{Host, Limits, public};
 use clap::Parser as _;
+use client::Upstream;
+use identity::{SigningKey, Verifier};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, header};
 use serde_json::{Value, json};
 use telemetry::Caller;
@@ -237,9 +239,9 @@ async fn grpc_returns_the_products_it_knows(data: Databases) {
     let address = format!("http://{}", catalog.address)
         .parse()
         .expect("an address");
-    let options = UpstreamOptions {
+    let options = client::Options {
         timeout: Duration::from_secs(10),
-        ..UpstreamOptions::default()
+        ..client::Options::default()
     };
     let upstream = Upstream::new("catalog", &address, options);
     let mut client = CatalogClient::new(upstream.grpc());

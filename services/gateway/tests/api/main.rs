@@ -8,9 +8,10 @@ mod passages;
 use std::{fs, net::SocketAddr, time::Duration};
 
 use axum::Router;
-use chassis::{DatabaseOptions, Limits, SigningKey, Verifier, public};
+use chassis::{Limits, public};
 use clap::Parser as _;
 use gateway::{Config, Upstreams};
+use identity::{SigningKey, Verifier};
 use reqwest::{Client, Method, RequestBuilder, Response, header};
 use serde_json::{Value, json};
 use telemetry::Caller;
@@ -53,7 +54,7 @@ async fn real_catalog(data: &TempDir, verifier: Verifier) -> String {
 async fn real_inventory(data: &TempDir) -> String {
     let url = format!("sqlite:{}/inventory.db", data.path().display());
     let url = url.parse().expect("a URL");
-    let options = DatabaseOptions::default();
+    let options = database::Options::default();
     let store = inventory::Store::open(&url, &options, 1000).await;
     let store = store.expect("a store");
     let app = public(inventory::app(store), limits(), Caller::Trusted);

@@ -5,7 +5,8 @@ mod orders;
 use std::{net::SocketAddr, time::Duration};
 
 use api::inventory::{GetAvailabilityRequest, inventory_client::InventoryClient};
-use chassis::{DatabaseOptions, GrpcUpstream, Limits, Upstream, UpstreamOptions, public};
+use chassis::{Limits, public};
+use client::{GrpcUpstream, Upstream};
 use inventory::{Store, app};
 use serde_json::Value;
 use telemetry::Caller;
@@ -16,7 +17,7 @@ const SEEDED: u32 = 150;
 
 async fn serve(data: &Databases) -> SocketAddr {
     let url = data.url("inventory").await.parse().expect("a URL");
-    let options = DatabaseOptions::default();
+    let options = database::Options::default();
     let store = Store::open(&url, &options, SEEDED).await.expect("a store");
     let limits = Limits {
         timeout: Duration::from_secs(10),
@@ -28,9 +29,9 @@ async fn serve(data: &Databases) -> SocketAddr {
 
 fn client(address: SocketAddr) -> InventoryClient<GrpcUpstream> {
     let address = format!("http://{address}").parse().expect("an address");
-    let options = UpstreamOptions {
+    let options = client::Options {
         timeout: Duration::from_secs(10),
-        ..UpstreamOptions::default()
+        ..client::Options::default()
     };
     InventoryClient::new(Upstream::new("inventory", &address, options).grpc())
 }

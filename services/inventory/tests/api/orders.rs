@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use api::{
     AuditRow, CancelReason, CardNumber, Cents, Fact, GOOD_CARD, OrderItem, PlacedOrder, StockEffect,
 };
-use chassis::{
-    Broker, BrokerUrl, Database, DatabaseOptions, DatabaseUrl, Host, Messaging, Migrations, query,
-};
+use chassis::Host;
+use database::{Database, Migrations, query};
 use futures_util::future::join_all;
 use inventory::Store;
+use messaging::{Broker, BrokerUrl, Messaging};
 use testbed::{Databases, on_every_database};
 
 /// Seeded with three units.
@@ -27,9 +27,9 @@ struct Shop {
 
 impl Shop {
     async fn open(data: Databases) -> Self {
-        let options = DatabaseOptions::default();
-        let stock: DatabaseUrl = data.url("inventory").await.parse().expect("a URL");
-        let teller: DatabaseUrl = data.file("teller").parse().expect("a URL");
+        let options = database::Options::default();
+        let stock: database::Url = data.url("inventory").await.parse().expect("a URL");
+        let teller: database::Url = data.file("teller").parse().expect("a URL");
         let broker: BrokerUrl = data.file("broker").parse().expect("a URL");
         let hosts = [(); 3].map(|()| Host::default());
         let store = Store::open(&stock, &options, 100).await.expect("a store");

@@ -9,11 +9,11 @@ use std::{
 };
 
 use api::{CardNumber, GOOD_CARD, NewItem, NewOrder, Order, OrderStatus, Role, product_id};
-use chassis::{
-    Broker, Database, DatabaseOptions, Host, Limits, Messaging, Migrations, SigningKey, Verifier,
-    public, query,
-};
+use chassis::{Host, Limits, public};
 use clap::Parser as _;
+use database::{Database, Migrations, query};
+use identity::{SigningKey, Verifier};
+use messaging::{Broker, Messaging};
 use orders::{Prices, Shop, Store, app};
 use reqwest::{Client, Response, header};
 use telemetry::Caller;
@@ -37,7 +37,7 @@ struct World {
 impl World {
     async fn open(data: Databases, order_timeout: Duration) -> Self {
         let broker = format!("--broker-url={}", data.file("broker"));
-        let options = DatabaseOptions::default();
+        let options = database::Options::default();
         let hosts = [(); 4].map(|()| Host::default());
         let key = SigningKey::generate();
         let verifier = Verifier::fixed(&key.public());

@@ -6,8 +6,10 @@ use api::{
     AuditRow, BROKEN_CARD, CancelReason, CardNumber, Cents, DECLINED_CARD, Fact, GOOD_CARD,
     PaymentEffect, PlacedOrder,
 };
-use chassis::{Broker, BrokerUrl, Database, DatabaseUrl, Host, Messaging, Migrations, query};
+use chassis::Host;
 use clap::Parser as _;
+use database::{Database, Migrations, query};
+use messaging::{Broker, BrokerUrl, Messaging};
 use payments::{Config, Store};
 use testbed::{Databases, on_every_database};
 
@@ -36,7 +38,7 @@ impl Shop {
             let followed = payments::follow(host, store, &config).await;
             followed.expect("events");
         }
-        let teller: DatabaseUrl = data.file("teller").parse().expect("a URL");
+        let teller: database::Url = data.file("teller").parse().expect("a URL");
         let database = Database::open(&teller, &config.database, &Migrations::NONE).await;
         let database = database.expect("a database");
         let broker: BrokerUrl = data.file("broker").parse().expect("a URL");

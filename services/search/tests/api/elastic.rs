@@ -190,7 +190,7 @@ async fn endless_rebuild(search: &Search) -> (Rebuilder, Arc<AtomicBool>) {
 }
 
 /// A catalogue that says when it is read, and has a product on every page until it is `over`.
-async fn endless_catalog(begun: Arc<Notify>, over: Arc<AtomicBool>) -> chassis::Address {
+async fn endless_catalog(begun: Arc<Notify>, over: Arc<AtomicBool>) -> client::Address {
     let pages = Arc::new(AtomicU32::new(0));
     let list = async move || {
         begun.notify_one();

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use api::{Fact, Product, SearchQuery};
-use chassis::{Broker, BrokerUrl, Database, DatabaseOptions, Host, Messaging, Migrations};
+use chassis::Host;
+use database::{Database, Migrations};
+use messaging::{Broker, BrokerUrl, Messaging};
 use search::follow;
 
 use crate::{SEEDED, Search, on_every_engine};
@@ -28,7 +30,7 @@ impl Catalog {
             .await
             .expect("a consumer");
         let database_url = url("catalog").parse().expect("a URL");
-        let options = DatabaseOptions::default();
+        let options = database::Options::default();
         let database = Database::open(&database_url, &options, &Migrations::NONE)
             .await
             .expect("a database");

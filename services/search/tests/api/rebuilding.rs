@@ -12,8 +12,9 @@ use std::{
 
 use api::{Role, SearchQuery};
 use axum::http::{Request, StatusCode};
-use chassis::{Host, Limits, SigningKey, Verifier, public};
+use chassis::{Host, Limits, public};
 use clap::Parser as _;
+use identity::{SigningKey, Verifier};
 use reqwest::Client;
 use search::{Outcome, Rebuilder, Status, admin, follow};
 use serde_json::json;

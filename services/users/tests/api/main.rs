@@ -5,8 +5,9 @@ mod tokens;
 
 use std::{fs, net::SocketAddr, path::PathBuf, sync::Arc};
 
-use chassis::{Limits, SigningKey, public};
+use chassis::{Limits, public};
 use clap::Parser as _;
+use identity::SigningKey;
 use reqwest::{Client, Response, header};
 use serde_json::{Value, json};
 use telemetry::Caller;

@@ -1,0 +1,254 @@
+//! Calling another service: one attempt per request on a live replica, over HTTP or gRPC, within the deadline.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::http::{HeaderMap, Method, Request, Response, Uri, Version, request, uri::PathAndQuery};
+use bytes::Bytes;
+use chassis::{CLIENT_IDLE_TIMEOUT, Error, deadline};
+use futures_util::future::BoxFuture;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+use telemetry::{ClientCall, ObservedBody};
+use tokio::time::Instant;
+
+use crate::{Address, discovery, replicas::Balancer};
+
+/// How many replicas are tried when connections are refused. Nothing was sent then, so trying again is always safe.
+const MAX_CONNECTS: usize = 3;
+/// The longest request body that goes upstream; it is held in memory.
+const MAX_REQUEST_BYTES: usize = 1024 * 1024;
+
+/// What an [`Upstream`] may cost.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// The longest one call may take; the current request's deadline can only shorten it.
+    pub timeout: Duration,
+    /// The longest a connection may take.
+    pub connect_timeout: Duration,
+    /// Idle connections kept per replica.
+    pub max_idle: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(1),
+            connect_timeout: Duration::from_millis(250),
+            max_idle: 128,
+        }
+    }
+}
+
+/// The body of an upstream's answer.
+pub type Body = ObservedBody<Incoming>;
+
+/// A service that this one calls; cloning shares its connections.
+#[derive(Debug, Clone)]
+pub struct Upstream(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    name: &'static str,
+    balancer: Balancer,
+    http: Client<HttpConnector, Full<Bytes>>,
+    grpc: Client<HttpConnector, Full<Bytes>>,
+    options: Options,
+}
+
+impl Upstream {
+    /// The upstream called `name`, found at `address`. Must be called inside a Tokio runtime.
+    pub fn new(name: &'static str, address: &Address, options: Options) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_connect_timeout(Some(options.connect_timeout));
+        connector.set_nodelay(true);
+        let mut builder = Client::builder(TokioExecutor::new());
+        builder
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(CLIENT_IDLE_TIMEOUT)
+            .pool_max_idle_per_host(options.max_idle);
+        let http = builder.build(connector.clone());
+        let grpc = builder.http2_only(true).build(connector);
+        Self(Arc::new(Inner {
+            name,
+            balancer: Balancer::new(discovery::follow(address, name)),
+            http,
+            grpc,
+            options,
+        }))
+    }
+
+    /// What it is called.
+    pub(crate) fn name(&self) -> &'static str {
+        self.0.name
+    }
+
+    /// A readiness check: whether any replica is known. It says nothing of the replica's health, so that one service that
+    /// is down does not take its callers out of rotation.
+    pub fn discovered(&self) -> Result<(), String> {
+        if self.0.balancer.any() {
+            Ok(())
+        } else {
+            Err(format!("no replica of {} is known", self.0.name))
+        }
+    }
+
+    /// Sends a request, with an empty `body` where it has none. `template` is the route it is for, as metrics and spans name
+    /// it. It is sent once: what becomes of it is the caller's to judge.
+    pub async fn send(
+        &self,
+        method: Method,
+        template: &'static str,
+        path: PathAndQuery,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Response<Body>, Error> {
+        let (mut parts, ()) = Request::new(()).into_parts();
+        parts.method = method;
+        parts.uri = path.into();
+        parts.headers = headers;
+        let call = |parts: &request::Parts| ClientCall::http(self.0.name, &parts.method, template);
+        self.attempt(&self.0.http, parts, body, call).await
+    }
+
+    /// The same upstream for a gRPC client made by tonic.
+    pub fn grpc(&self) -> GrpcUpstream {
+        GrpcUpstream(self.clone())
+    }
+
+    /// One attempt, repeated on another replica only while connections are refused.
+    async fn attempt(
+        &self,
+        client: &Client<HttpConnector, Full<Bytes>>,
+        parts: request::Parts,
+        body: Bytes,
+        start: impl Fn(&request::Parts) -> ClientCall,
+    ) -> Result<Response<Body>, Error> {
+        let Inner {
+            name,
+            balancer,
+            options,
+            ..
+        } = &*self.0;
+        let wait = deadline::remaining(options.timeout);
+        let until = Instant::now() + wait;
+        for _ in 0..MAX_CONNECTS {
+            let place = balancer.pick().ok_or(Error::Unavailable(name))?;
+            let mut call = start(&parts);
+            call.replica(place.address());
+            let mut request = Request::from_parts(parts.clone(), Full::new(body.clone()));
+            *request.uri_mut() = locate(place.address(), &parts.uri)?;
+            call.inject(request.headers_mut());
+            let grpc = parts.version == Version::HTTP_2;
+            deadline::announce(request.headers_mut(), until - Instant::now(), grpc);
+            match tokio::time::timeout_at(until, client.request(request)).await {
+                Ok(Ok(response)) => return Ok(call.finish(response)),
+                Ok(Err(error)) if error.is_connect() => {
+                    call.fail("connect");
+                    balancer.refused(&place);
+                }
+                Ok(Err(error)) => {
+                    tracing::debug!(%error, service = name, "a call broke off");
+                    call.fail("io");
+                    return Err(Error::Unavailable(name));
+                }
+                Err(_) => {
+                    call.fail("timeout");
+                    return Err(Error::Timeout);
+                }
+            }
+        }
+        Err(Error::Unavailable(name))
+    }
+}
+
+fn locate(address: std::net::SocketAddr, uri: &Uri) -> Result<Uri, Error> {
+    let path = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    Uri::builder()
+        .scheme("http")
+        .authority(address.to_string())
+        .path_and_query(path)
+        .build()
+        .map_err(|error| Error::Internal(error.into()))
+}
+
+type GrpcRequest = Request<tonic::body::Body>;
+
+/// An [`Upstream`] as the tower service that a generated gRPC client calls.
+#[derive(Debug, Clone)]
+pub struct GrpcUpstream(Upstream);
+
+impl tower::Service<GrpcRequest> for GrpcUpstream {
+    type Response = Response<Body>;
+    type Error = tonic::Status;
+    type Future = BoxFuture<'static, Result<Self::Response, tonic::Status>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), tonic::Status>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: GrpcRequest) -> Self::Future {
+        let upstream = self.0.clone();
+        Box::pin(async move {
+            let (mut parts, body) = request.into_parts();
+            parts.version = Version::HTTP_2;
+            let body = Limited::new(body, MAX_REQUEST_BYTES)
+                .collect()
+                .await
+                .map_err(|error| tonic::Status::internal(format!("collect the request: {error}")))?
+                .to_bytes();
+            let start = |parts: &request::Parts| {
+                ClientCall::rpc(upstream.0.name, parts.uri.path().trim_start_matches('/'))
+            };
+            let answer = upstream.attempt(&upstream.0.grpc, parts, body, start).await;
+            answer.map_err(Error::into_grpc)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use axum::{Router, extract::ConnectInfo, routing::get};
+    use tokio::net::TcpListener;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_caller_gives_an_idle_connection_up_before_the_service_does() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let who = async |ConnectInfo(peer): ConnectInfo<SocketAddr>| peer.to_string();
+        let app = Router::new().route("/", get(who));
+        tokio::spawn(chassis::serve(
+            listener,
+            app,
+            8,
+            CancellationToken::new(),
+            Duration::ZERO,
+        ));
+        let address = address.parse().unwrap();
+        let upstream = Upstream::new("peer", &address, Options::default());
+        let ask = async || {
+            let path = PathAndQuery::from_static("/");
+            let answer = upstream.send(Method::GET, "/", path, HeaderMap::new(), Bytes::new());
+            let body = answer.await.unwrap().into_body().collect().await;
+            body.unwrap().to_bytes()
+        };
+        let first = ask().await;
+        assert_eq!(ask().await, first, "the connection is used again");
+        tokio::time::pause();
+        tokio::time::advance(CLIENT_IDLE_TIMEOUT + Duration::from_secs(1)).await;
+        tokio::time::resume();
+        assert_ne!(ask().await, first, "and not when it was idle for so long");
+    }
+}

@@ -1,0 +1,40 @@
+//! What a failure of sqlx means to who asked.
+
+use chassis::Error;
+
+use super::pools;
+
+/// The error that a request gets for `cause`: unavailable where trying again may help, which is logged and, where no
+/// connection was had in time, counted.
+pub fn failed(cause: sqlx::Error) -> Error {
+    if !is_away(&cause) {
+        return Error::Internal(anyhow::Error::new(cause).context("use the database"));
+    }
+    if matches!(cause, sqlx::Error::PoolTimedOut) {
+        pools::count_timeout();
+    }
+    // Its text may hold personal data where it comes from the database itself.
+    let reason = match &cause {
+        sqlx::Error::Database(error) => error.code().unwrap_or_default().into_owned(),
+        other => other.to_string(),
+    };
+    tracing::warn!(reason, "the database did not do it");
+    Error::Unavailable("the database")
+}
+
+/// Whether `error` says that the database is away, too busy or had to choose another, so that trying again may help.
+///
+/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+pub(crate) fn is_away(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+            // Serialization failure, deadlock, a standby that takes no writes, a transaction that idled for too long, a
+            // lock that was not had; then the classes of connections, resources, and operators who intervene (a statement
+            // over its time is one).
+            ["40001", "40P01", "25006", "25P03", "55P03"].contains(&code.as_ref())
+                || ["08", "53", "57"].iter().any(|it| code.starts_with(it))
+        }),
+        _ => false,
+    }
+}

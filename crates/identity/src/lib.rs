@@ -1,0 +1,197 @@
+//! Who is asking: the bearer token of a request, verified by every service for itself.
+//!
+//! A service hands its [`Verifier`] to its router as (part of) the state, and its handlers take [`Identity`] or [`Admin`].
+//! Nothing here shows a token: not in `Debug`, not in an error, not in a log line.
+
+mod signing;
+mod verifier;
+
+use api::Role;
+use axum::{
+    extract::{FromRef, FromRequestParts},
+    http::{HeaderMap, HeaderValue, header, request::Parts},
+};
+use chassis::Error;
+use utoipa::openapi::{
+    OpenApi,
+    security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+};
+
+pub use signing::SigningKey;
+pub use verifier::Verifier;
+
+/// The account that a request speaks for. As an extractor it answers 401 where there is no token or no valid one.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// Which account: the token's `sub`.
+    pub user_id: String,
+    /// What it may do.
+    pub role: Role,
+    /// Marked as sensitive, so that `Debug` leaves it out.
+    authorization: HeaderValue,
+}
+
+impl Identity {
+    /// The `Authorization` header it came with, to hand on to another service.
+    pub fn authorization(&self) -> &HeaderValue {
+        &self.authorization
+    }
+}
+
+/// An [`Identity`] that may change the catalogue. As an extractor it answers 403 to everyone else.
+#[derive(Debug, Clone)]
+pub struct Admin(pub Identity);
+
+impl<S> FromRequestParts<S> for Identity
+where
+    S: Send + Sync,
+    Verifier: FromRef<S>,
+{
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let identity = Verifier::from_ref(state).identify(&parts.headers).await?;
+        identity.ok_or(Error::Unauthorized("a bearer token is needed; log in"))
+    }
+}
+
+impl<S> FromRequestParts<S> for Admin
+where
+    S: Send + Sync,
+    Verifier: FromRef<S>,
+{
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let identity = Identity::from_request_parts(parts, state).await?;
+        match identity.role {
+            Role::Admin => Ok(Self(identity)),
+            Role::Shopper => Err(Error::Forbidden("only an admin may do this")),
+        }
+    }
+}
+
+impl Verifier {
+    /// The account that `headers` speak for; none where they do not say. A claim that does not hold is an error even where
+    /// nobody needs to be known, so that a caller whose token has expired learns of it.
+    pub async fn identify(&self, headers: &HeaderMap) -> Result<Option<Identity>, Error> {
+        let mut claimed = headers.get_all(header::AUTHORIZATION).iter();
+        let Some(value) = claimed.next() else {
+            return Ok(None);
+        };
+        // Of two, each service might believe another one.
+        let token = bearer(value).filter(|_| claimed.next().is_none());
+        let claims = self.verify(token.ok_or_else(invalid)?).await?;
+        let mut authorization = value.clone();
+        authorization.set_sensitive(true);
+        Ok(Some(Identity {
+            user_id: claims.sub,
+            role: claims.role,
+            authorization,
+        }))
+    }
+}
+
+/// The token of `Bearer …` (RFC 6750, section 2.1); the scheme's case does not matter (RFC 9110, section 11.1).
+fn bearer(value: &HeaderValue) -> Option<&str> {
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then(|| token.trim_start_matches(' '))
+}
+
+/// One text for whatever is wrong with a token: the details help only those who forge.
+fn invalid() -> Error {
+    Error::Unauthorized("the bearer token is not valid; log in again")
+}
+
+/// Puts the security scheme `bearer` into an OpenAPI document, for operations that name it: `security(("bearer" = []))`.
+#[derive(Debug, Clone, Copy)]
+pub struct BearerScheme;
+
+impl utoipa::Modify for BearerScheme {
+    fn modify(&self, document: &mut OpenApi) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("JWT")
+            .description(Some("The token that `POST /sessions` answers."))
+            .build();
+        document
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("bearer", SecurityScheme::Http(scheme));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use axum::{Router, body::Body, http::Request, response::IntoResponse as _, routing::get};
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    const TTL: Duration = Duration::from_mins(1);
+
+    fn header(value: &str) -> HeaderValue {
+        value.parse().unwrap()
+    }
+
+    #[test]
+    fn a_bearer_token_is_found_whatever_the_case_of_its_scheme() {
+        for good in ["Bearer abc", "bearer abc", "BEARER  abc"] {
+            assert_eq!(bearer(&header(good)), Some("abc"), "{good}");
+        }
+        for bad in ["", "abc", "Bearer", "Basic abc"] {
+            assert_eq!(bearer(&header(bad)), None, "{bad}");
+        }
+    }
+
+    #[tokio::test]
+    async fn routes_ask_for_an_account_or_an_admin_and_say_which() {
+        let key = SigningKey::generate();
+        let app = Router::new()
+            .route("/me", get(async |it: Identity| it.user_id))
+            .route("/admin", get(async |Admin(it): Admin| it.user_id))
+            .with_state(Verifier::fixed(&key.public()));
+        let status = async |path: &str, authorizations: &[&str]| {
+            let mut request = Request::get(path).body(Body::empty()).unwrap();
+            for it in authorizations {
+                let name = axum::http::header::AUTHORIZATION;
+                request.headers_mut().append(name, header(it));
+            }
+            let answer = app.clone().oneshot(request).await.unwrap();
+            answer.status().as_u16()
+        };
+        let shopper = format!("Bearer {}", key.issue("u-1", Role::Shopper, TTL).unwrap());
+        let admin = format!("Bearer {}", key.issue("u-2", Role::Admin, TTL).unwrap());
+        assert_eq!(status("/me", &[]).await, 401);
+        assert_eq!(status("/me", &["Basic dTpw"]).await, 401);
+        assert_eq!(status("/me", &[&shopper]).await, 200);
+        assert_eq!(status("/me", &[&shopper, &admin]).await, 401);
+        assert_eq!(status("/admin", &[]).await, 401);
+        assert_eq!(status("/admin", &[&shopper]).await, 403);
+        assert_eq!(status("/admin", &[&admin]).await, 200);
+    }
+
+    #[tokio::test]
+    async fn an_identity_hands_its_header_on_and_shows_it_nowhere() {
+        let key = SigningKey::generate();
+        let token = key.issue("u-1", Role::Shopper, TTL).unwrap();
+        let value = header(&format!("Bearer {token}"));
+        let headers = HeaderMap::from_iter([(header::AUTHORIZATION, value.clone())]);
+        let verifier = Verifier::fixed(&key.public());
+        let identity = verifier.identify(&headers).await.unwrap().unwrap();
+        assert_eq!(identity.authorization(), &value);
+        for shown in [format!("{identity:?}"), format!("{:?}", invalid())] {
+            assert!(!shown.contains(&token), "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_which_scheme_to_use() {
+        let answer = invalid().into_response();
+        assert_eq!(answer.headers()[header::WWW_AUTHENTICATE], "Bearer");
+    }
+}

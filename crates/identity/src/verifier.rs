@@ -1,0 +1,223 @@
+//! Checking tokens against the public keys of users, which are fetched, kept, and fetched again when an unknown one is named.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, RwLock, Weak},
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use api::{Claims, TOKEN_AUDIENCE, TOKEN_ISSUER};
+use axum::{
+    body::{Body, to_bytes},
+    http::{HeaderMap, Method, StatusCode, uri::PathAndQuery},
+};
+use bytes::Bytes;
+use chassis::Error;
+use client::{Address, Upstream};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, jwk::JwkSet};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::invalid;
+
+/// How far the clock of the replica of users that signed a token may be ahead of or behind ours, in seconds.
+const LEEWAY_S: u64 = 5;
+/// A token that names an unknown key makes us ask for keys, but no more often than this: anyone can write such a token.
+const REFRESH_AFTER: Duration = Duration::from_secs(10);
+/// The first keys are asked for again after this, ...
+const FIRST_RETRY: Duration = Duration::from_millis(25);
+/// ... which doubles up to this.
+const LAST_RETRY: Duration = Duration::from_secs(1);
+/// The longest set of keys.
+const MAX_BYTES: usize = 64 * 1024;
+
+const JWKS: &str = "/.well-known/jwks.json";
+
+/// Verifies tokens of the shop, signed with Ed25519 and nothing else; cloning shares the keys.
+#[derive(Debug, Clone)]
+pub struct Verifier(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// By `kid`; empty until first loaded.
+    keys: RwLock<HashMap<String, DecodingKey>>,
+    validation: Validation,
+    /// Where keys come from; none where they are fixed.
+    users: Option<Upstream>,
+    last_refresh: Mutex<Option<Refresh>>,
+}
+
+/// A fetch because of an unknown key, under way or over.
+#[derive(Debug, Clone)]
+struct Refresh {
+    began: Instant,
+    over: CancellationToken,
+}
+
+impl Verifier {
+    /// Verifies with the keys of users, found at `address`, and begins to fetch them. Must be called inside a Tokio runtime.
+    ///
+    /// The last known keys stay while users is away. The fetches belong to no request: each is a trace of its own.
+    pub fn new(address: &Address) -> Self {
+        let users = Upstream::new("users", address, client::Options::default());
+        let verifier = Self::build(HashMap::new(), Some(users));
+        tokio::spawn(load(Arc::downgrade(&verifier.0)));
+        verifier
+    }
+
+    /// Verifies with these keys for ever: for users itself, and for tests.
+    pub fn fixed(keys: &JwkSet) -> Self {
+        Self::build(usable(keys), None)
+    }
+
+    fn build(keys: HashMap<String, DecodingKey>, users: Option<Upstream>) -> Self {
+        let mut validation = Validation::new(Algorithm::EdDSA);
+        validation.set_issuer(&[TOKEN_ISSUER]);
+        validation.set_audience(&[TOKEN_AUDIENCE]);
+        validation.set_required_spec_claims(&["iss", "aud", "sub", "exp"]);
+        validation.leeway = LEEWAY_S;
+        Self(Arc::new(Inner {
+            keys: RwLock::new(keys),
+            validation,
+            users,
+            last_refresh: Mutex::default(),
+        }))
+    }
+
+    /// A readiness check: whether keys have been loaded, ever.
+    pub fn loaded(&self) -> Result<(), String> {
+        if self.0.is_loaded() {
+            Ok(())
+        } else {
+            Err("the keys of users are not loaded yet".into())
+        }
+    }
+
+    /// What `token` says, if it is one of ours and not over. Until keys are loaded nobody can tell, which is no fault of the
+    /// caller's: 503.
+    pub async fn verify(&self, token: &str) -> Result<Claims, Error> {
+        let header = jsonwebtoken::decode_header(token).map_err(|_| invalid())?;
+        // Checked before the key is chosen: what else it says decides nothing. `crit` asks for what we do not know (RFC 7515).
+        if header.alg != Algorithm::EdDSA || header.crit.is_some() {
+            return Err(invalid());
+        }
+        let key = self.key(&header.kid.ok_or_else(invalid)?).await?;
+        let data = jsonwebtoken::decode(token, &key, &self.0.validation);
+        data.map(|it| it.claims).map_err(|_| invalid())
+    }
+
+    async fn key(&self, kid: &str) -> Result<DecodingKey, Error> {
+        if let Some(key) = self.0.key(kid) {
+            return Ok(key);
+        }
+        self.refresh().await;
+        if !self.0.is_loaded() {
+            return Err(Error::Unavailable("the verification of tokens"));
+        }
+        self.0.key(kid).ok_or_else(invalid)
+    }
+
+    /// Fetches the keys unless that was done a moment ago. Callers who come meanwhile wait for the same fetch.
+    async fn refresh(&self) {
+        if self.0.users.is_none() {
+            return;
+        }
+        let refresh = {
+            let last = self.0.last_refresh.lock();
+            let mut last = last.unwrap_or_else(PoisonError::into_inner);
+            last.take_if(|it| it.began.elapsed() >= REFRESH_AFTER);
+            last.get_or_insert_with(|| self.start_refresh()).clone()
+        };
+        refresh.over.cancelled().await;
+    }
+
+    fn start_refresh(&self) -> Refresh {
+        let (inner, over) = (Arc::clone(&self.0), CancellationToken::new());
+        let finish = over.clone().drop_guard();
+        // A task of its own: whoever asked first may go away, and others wait for it too.
+        tokio::spawn(async move {
+            let _finish = finish;
+            match inner.fetch().await {
+                Ok(()) => {
+                    tracing::info!("a token named an unknown key; the keys were fetched again");
+                }
+                Err(error) => {
+                    let error = format!("{error:#}");
+                    tracing::warn!(
+                        error,
+                        "the keys were not fetched again; the last known stay"
+                    );
+                }
+            }
+        });
+        Refresh {
+            began: Instant::now(),
+            over,
+        }
+    }
+}
+
+/// Asks until there are keys, or nobody needs them any more.
+async fn load(verifier: Weak<Inner>) {
+    let mut pause = FIRST_RETRY;
+    while let Some(inner) = verifier.upgrade() {
+        if let Err(error) = inner.fetch().await {
+            let error = format!("{error:#}");
+            if pause < LAST_RETRY {
+                // Services start together, so the first attempts may well fail.
+                tracing::debug!(error, "no keys of users yet");
+            } else {
+                tracing::warn!(error, "still no keys of users");
+            }
+        } else {
+            return;
+        }
+        drop(inner);
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LAST_RETRY);
+    }
+}
+
+impl Inner {
+    fn is_loaded(&self) -> bool {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        !keys.is_empty()
+    }
+
+    fn key(&self, kid: &str) -> Option<DecodingKey> {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        keys.get(kid).cloned()
+    }
+
+    async fn fetch(&self) -> anyhow::Result<()> {
+        let Some(users) = &self.users else {
+            return Ok(());
+        };
+        let path = PathAndQuery::from_static(JWKS);
+        let answer = users
+            .send(Method::GET, JWKS, path, HeaderMap::new(), Bytes::new())
+            .await?;
+        let status = answer.status();
+        anyhow::ensure!(status == StatusCode::OK, "users answered {status}");
+        let body = to_bytes(Body::new(answer.into_body()), MAX_BYTES).await;
+        let body = body.context("read the keys of users")?;
+        let keys = usable(&serde_json::from_slice(&body).context("understand the keys of users")?);
+        anyhow::ensure!(!keys.is_empty(), "users has no key that we could use");
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        Ok(())
+    }
+}
+
+/// The keys that may verify a token: named, and for Ed25519 only.
+fn usable(keys: &JwkSet) -> HashMap<String, DecodingKey> {
+    let keys = keys.keys.iter().filter_map(|it| {
+        let key = DecodingKey::from_jwk(it).ok()?;
+        let ed25519 = key.family() == Algorithm::EdDSA.family();
+        ed25519.then_some((it.common.key_id.clone()?, key))
+    });
+    keys.collect()
+}
+
+#[cfg(test)]
+mod tests;
