@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use api::{
-    AuditRow, BROADCAST, CancelReason, CardNumber, Fact, GOOD_CARD, OrderItem, PlacedOrder, QUEUES,
-    StockEffect,
+    AuditRow, BROADCAST, CancelReason, CardNumber, Cents, Fact, GOOD_CARD, OrderItem, PlacedOrder,
+    QUEUES, StockEffect,
 };
 use chassis::Host;
 use database::{Database, Migrations, query};
@@ -84,11 +84,11 @@ impl Shop {
         let item = |product: &u32| OrderItem {
             product_id: api::product_id(*product),
             quantity,
-            price_cents: 100,
+            price_cents: Cents(100),
         };
         let order = PlacedOrder {
             items: products.iter().map(item).collect(),
-            total_cents: 100 * quantity,
+            total_cents: Cents(100) * quantity,
             card_number: CardNumber(GOOD_CARD.into()),
         };
         self.tell(order_id, Fact::OrderPlaced(order)).await;
@@ -107,7 +107,7 @@ impl Shop {
                 effect,
                 quantity,
                 ..
-            } if order_id == order => Some((effect, quantity)),
+            } if order_id.as_str() == order => Some((effect, quantity)),
             _ => None,
         });
         of_order.collect()

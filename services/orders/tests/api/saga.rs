@@ -65,7 +65,7 @@ async fn an_order_that_can_be_filled_and_paid_is_confirmed(data: Databases) {
     let order = world.order("k-1", &good_order()).await;
     assert_eq!((order.status, order.reason), (OrderStatus::Confirmed, None));
     let price = api::seed(1).next().expect("a product").price_cents;
-    assert_eq!(order.total_cents, 2 * price);
+    assert_eq!(order.total_cents, price * 2);
     let stock = [StockEffect::Reserved, StockEffect::Sold];
     world
         .ends_as(&order, &stock, &[PaymentEffect::Captured])
@@ -107,7 +107,12 @@ async fn money_that_comes_for_a_cancelled_order_changes_nothing_there(data: Data
     let world = World::open(data, PATIENT).await;
     let cancelled = world.order("k-1", &order(SCARCE, 4, GOOD_CARD)).await;
     world
-        .tell(&cancelled.id, Fact::PaymentCaptured { amount_cents: 1 })
+        .tell(
+            cancelled.id.as_str(),
+            Fact::PaymentCaptured {
+                amount_cents: api::Cents(1),
+            },
+        )
         .await;
     world.quiet().await;
     let path = format!("/orders/{}", cancelled.id);

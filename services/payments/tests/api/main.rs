@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use api::{
-    AuditRow, BROADCAST, BROKEN_CARD, CancelReason, CardNumber, DECLINED_CARD, Fact, GOOD_CARD,
-    PaymentEffect, PlacedOrder, QUEUES,
+    AuditRow, BROADCAST, BROKEN_CARD, CancelReason, CardNumber, Cents, DECLINED_CARD, Fact,
+    GOOD_CARD, PaymentEffect, PlacedOrder, QUEUES,
 };
 use chassis::Host;
 use clap::Parser as _;
@@ -65,7 +65,7 @@ impl Shop {
     async fn reserved(&self, order_id: &str, card: &str) {
         let order = PlacedOrder {
             items: Vec::new(),
-            total_cents: 500,
+            total_cents: Cents(500),
             card_number: CardNumber(card.into()),
         };
         self.tell(order_id, Fact::StockReserved(order)).await;
@@ -84,7 +84,7 @@ impl Shop {
                 effect,
                 amount_cents,
                 ..
-            } if order_id == order => Some((effect, amount_cents)),
+            } if order_id.as_str() == order => Some((effect, amount_cents.0)),
             _ => None,
         });
         of_order.collect()
