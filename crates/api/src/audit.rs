@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CancelReason, OrderStatus, ProductId};
+use crate::{CancelReason, Cents, OrderId, OrderStatus, ProductId};
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,13 +13,13 @@ pub enum AuditRow {
     /// orders: an order as it stands.
     Order {
         /// Which.
-        order_id: String,
+        order_id: OrderId,
         /// Where it stands.
         status: OrderStatus,
         /// Why it was cancelled, if it was.
         reason: Option<CancelReason>,
         /// EUR cents.
-        total_cents: i64,
+        total_cents: Cents,
         /// The key it was placed with.
         idempotency_key: String,
         /// Product and units.
@@ -28,7 +28,7 @@ pub enum AuditRow {
     /// inventory: something was put aside, given back or sold.
     Stock {
         /// For which order.
-        order_id: String,
+        order_id: OrderId,
         /// The event that caused it.
         event_id: String,
         /// Which product.
@@ -52,13 +52,13 @@ pub enum AuditRow {
     /// payments: money was taken, given back, or could not be taken.
     Payment {
         /// For which order.
-        order_id: String,
+        order_id: OrderId,
         /// The event that caused it.
         event_id: String,
         /// What was done.
         effect: PaymentEffect,
         /// EUR cents, always positive.
-        amount_cents: i64,
+        amount_cents: Cents,
     },
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CancelReason, CardNumber, OrderItem, Product};
+use crate::{CancelReason, CardNumber, Cents, OrderItem, Product};
 
 /// Makes [`Fact`] of lines that say `NAME = "type": Variant data`.
 macro_rules! facts {
@@ -47,14 +47,14 @@ facts! {
     /// payments: the card was charged.
     PAYMENT_CAPTURED = "payment.captured": PaymentCaptured {
         /// EUR cents.
-        amount_cents: i64,
+        amount_cents: Cents,
     }
     /// payments: the card was not charged.
     PAYMENT_DECLINED = "payment.declined": PaymentDeclined {}
     /// payments: what was charged for an order that is off was given back.
     PAYMENT_REFUNDED = "payment.refunded": PaymentRefunded {
         /// EUR cents.
-        amount_cents: i64,
+        amount_cents: Cents,
     }
     /// catalog: a product was created or changed, and is now as said here.
     PRODUCT_CHANGED = "product.changed": ProductChanged (Product)
@@ -66,7 +66,7 @@ pub struct PlacedOrder {
     /// What was ordered.
     pub items: Vec<OrderItem>,
     /// EUR cents.
-    pub total_cents: i64,
+    pub total_cents: Cents,
     /// What to charge.
     pub card_number: CardNumber,
 }
@@ -125,7 +125,7 @@ mod tests {
     fn order() -> PlacedOrder {
         PlacedOrder {
             items: Vec::new(),
-            total_cents: 1,
+            total_cents: Cents(1),
             card_number: CardNumber("4242424242424242".into()),
         }
     }
@@ -139,9 +139,13 @@ mod tests {
             Fact::OrderCancelled { reason },
             Fact::StockReserved(order()),
             Fact::StockRejected {},
-            Fact::PaymentCaptured { amount_cents: 5 },
+            Fact::PaymentCaptured {
+                amount_cents: Cents(5),
+            },
             Fact::PaymentDeclined {},
-            Fact::PaymentRefunded { amount_cents: 5 },
+            Fact::PaymentRefunded {
+                amount_cents: Cents(5),
+            },
             Fact::ProductChanged(crate::seed(1).next().unwrap()),
         ];
         let kinds: Vec<_> = facts.iter().map(Fact::kind).collect();

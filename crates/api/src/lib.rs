@@ -1,7 +1,9 @@
 //! The wire contract of the shop: HTTP bodies, events, protobuf messages and the seed data. No logic.
 
 mod audit;
+mod cents;
 mod event;
+mod id;
 mod order;
 mod product;
 mod search;
@@ -9,14 +11,16 @@ pub mod seed;
 mod user;
 
 pub use audit::{AuditRow, PaymentEffect, StockEffect};
+pub use cents::Cents;
 pub use event::{BROADCAST, Fact, PlacedOrder, QUEUES, Queue};
+pub use id::{IdError, OrderId, ProductId, UserId};
 pub use order::{
     BROKEN_CARD, CancelReason, CardNumber, DECLINED_CARD, GOOD_CARD, MAX_ORDER_ITEMS, MAX_QUANTITY,
     NewItem, NewOrder, Order, OrderItem, OrderPage, OrderStatus,
 };
 pub use product::{
-    Availability, Category, NewProduct, Product, ProductChange, ProductId, ProductIdError,
-    ProductPage, ProductWithAvailability,
+    Availability, Category, NewProduct, Product, ProductChange, ProductPage,
+    ProductWithAvailability,
 };
 pub use search::{CategoryCount, Correction, Hit, SearchQuery, SearchResults};
 pub use seed::{CATEGORIES, product_id, seed};

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::ProductId;
+use crate::{Cents, OrderId, ProductId};
 
 /// The most lines of one order.
 pub const MAX_ORDER_ITEMS: usize = 20;
@@ -64,7 +64,8 @@ pub struct OrderItem {
     /// Units.
     pub quantity: i64,
     /// EUR cents for one unit.
-    pub price_cents: i64,
+    #[schema(value_type = i64)]
+    pub price_cents: Cents,
 }
 
 /// Where an order stands. `pending` is the only one that changes.
@@ -117,8 +118,7 @@ impl CancelReason {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Order {
     /// Names it for ever.
-    #[schema(example = "o-0006421f3c5a1d2e9b8c7d6e")]
-    pub id: String,
+    pub id: OrderId,
     /// Where it stands.
     pub status: OrderStatus,
     /// Why it was cancelled, if it was.
@@ -127,7 +127,8 @@ pub struct Order {
     /// What was ordered.
     pub items: Vec<OrderItem>,
     /// EUR cents.
-    pub total_cents: i64,
+    #[schema(value_type = i64)]
+    pub total_cents: Cents,
     /// RFC 3339, UTC.
     #[schema(example = "2026-11-25T14:00:00Z")]
     pub created_at: String,

@@ -1,73 +1,12 @@
 //! Products as they travel between the shop and its callers.
 
-use std::{fmt, str::FromStr};
-
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::{Cents, ProductId};
+
 /// The name of a category, one of [`crate::CATEGORIES`] for seeded products.
 pub type Category = String;
-
-/// Names a product: `p-` and 6 to 32 lower-case letters or digits.
-///
-/// Ids sort as text, and pages are cut by them: the id of the last product on a page is the cursor to the next.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(try_from = "String", into = "String")]
-#[schema(value_type = String, example = "p-000042")]
-pub struct ProductId(String);
-
-/// A text that is no product id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ProductIdError;
-
-impl fmt::Display for ProductIdError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a product id is `p-` and 6 to 32 lower-case letters or digits")
-    }
-}
-
-impl std::error::Error for ProductIdError {}
-
-impl ProductId {
-    /// The id as it is written.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for ProductId {
-    type Error = ProductIdError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let tail = text.strip_prefix("p-").ok_or(ProductIdError)?;
-        let known = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-        if (6..=32).contains(&tail.len()) && tail.bytes().all(known) {
-            Ok(Self(text))
-        } else {
-            Err(ProductIdError)
-        }
-    }
-}
-
-impl FromStr for ProductId {
-    type Err = ProductIdError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.to_owned().try_into()
-    }
-}
-
-impl From<ProductId> for String {
-    fn from(id: ProductId) -> Self {
-        id.0
-    }
-}
-
-impl fmt::Display for ProductId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// Something the shop sells.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -86,8 +25,8 @@ pub struct Product {
     #[schema(value_type = String, example = "furniture")]
     pub category: Category,
     /// Price in EUR cents.
-    #[schema(minimum = 1, example = 4999)]
-    pub price_cents: i64,
+    #[schema(value_type = i64, minimum = 1, example = 4999)]
+    pub price_cents: Cents,
 }
 
 /// Part of a list of products, in the order of their ids.
@@ -114,8 +53,8 @@ pub struct NewProduct {
     #[schema(value_type = String, min_length = 1, max_length = 50)]
     pub category: Category,
     /// EUR cents, from 1 to 100,000,000.
-    #[schema(minimum = 1, maximum = 100_000_000)]
-    pub price_cents: i64,
+    #[schema(value_type = i64, minimum = 1, maximum = 100_000_000)]
+    pub price_cents: Cents,
 }
 
 /// What to change of a product; what is absent stays.
@@ -130,7 +69,8 @@ pub struct ProductChange {
     #[schema(value_type = Option<String>)]
     pub category: Option<Category>,
     /// As in [`NewProduct`].
-    pub price_cents: Option<i64>,
+    #[schema(value_type = Option<i64>)]
+    pub price_cents: Option<Cents>,
 }
 
 /// Whether a product can be bought now.
@@ -153,22 +93,4 @@ pub struct ProductWithAvailability {
     pub product: Product,
     /// From the inventory.
     pub availability: Availability,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_product_id_is_checked_wherever_it_comes_in() {
-        for good in ["p-000042", "p-abcdef0123456789"] {
-            assert_eq!(good.parse::<ProductId>().unwrap().as_str(), good);
-        }
-        let long = format!("p-{}", "a".repeat(33));
-        for bad in [
-            "", "p-", "p-12345", "x-000042", "p-00004Z", "p-0000/4", &long,
-        ] {
-            assert_eq!(bad.parse::<ProductId>(), Err(ProductIdError), "{bad}");
-        }
-    }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::ProductId;
+use crate::{Cents, ProductId};
 
 /// What to look for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
@@ -18,10 +18,12 @@ pub struct SearchQuery {
     pub category: Option<String>,
     /// EUR cents.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub min_price: Option<i64>,
+    #[param(value_type = Option<i64>)]
+    pub min_price: Option<Cents>,
     /// EUR cents.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_price: Option<i64>,
+    #[param(value_type = Option<i64>)]
+    pub max_price: Option<Cents>,
     /// The `next_cursor` of the page before, with everything else as it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
@@ -62,7 +64,8 @@ pub struct Hit {
     /// Where it stands in the shop.
     pub category: String,
     /// Price in EUR cents.
-    pub price_cents: i64,
+    #[schema(value_type = i64)]
+    pub price_cents: Cents,
 }
 
 /// A facet.

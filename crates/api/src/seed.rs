@@ -1,6 +1,6 @@
 //! The products every fresh deployment starts with: the same for all, derived from their number alone.
 
-use crate::{Product, ProductId};
+use crate::{Cents, Product, ProductId};
 
 /// A category with its things and what is said of them.
 struct Shelf {
@@ -330,7 +330,7 @@ pub fn product(number: u32) -> Product {
         name: format!("{quality} {material} {thing}, {colour}"),
         description: format!("{praise} {about} A {thing} for {usage}."),
         category: shelf.category.to_owned(),
-        price_cents: i64::try_from(euros * 100 + 99).expect("at most 30,199"),
+        price_cents: Cents(i64::try_from(euros * 100 + 99).expect("at most 30,199")),
     }
 }
 

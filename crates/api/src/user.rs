@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::UserId;
+
 /// What an account may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -66,8 +68,7 @@ impl fmt::Debug for Session {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct User {
     /// Names it for ever; the `sub` of its tokens.
-    #[schema(example = "u-0006421f3c5a1d2e9b8c7d6e")]
-    pub id: String,
+    pub id: UserId,
     /// As it was registered.
     pub email: String,
     /// What it may do.

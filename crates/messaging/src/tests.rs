@@ -5,10 +5,11 @@ mod overhear;
 
 use std::{
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use futures_util::FutureExt as _;
+use testbed::eventually;
 use tokio::sync::Semaphore;
 
 use super::*;
@@ -31,14 +32,6 @@ async fn open(place: &Place, service: &'static str) -> (Host, Messaging) {
     let host = Host::default();
     let messaging = Messaging::open(&host, service, &place.url, &topology(), &database).await;
     (host, messaging.unwrap())
-}
-
-async fn eventually(what: &str, mut check: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !check().await {
-        assert!(Instant::now() < deadline, "never came true: {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }
 
 fn off() -> serde_json::Value {

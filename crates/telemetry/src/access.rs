@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::{
+    attributes,
     context::RequestContext,
     logs::{line, write_number, write_plain, write_text},
     loss::{self, Signal},
@@ -43,15 +44,15 @@ pub(crate) fn write(
         line.extend_from_slice(b",\"message\":\"request served\",\"event.dataset\":\"access\"");
         match asked {
             Asked::Http { method, route } => {
-                write_plain(line, "http.request.method", method);
-                write_plain(line, "http.route", route);
+                write_plain(line, attributes::HTTP_REQUEST_METHOD, method);
+                write_plain(line, attributes::HTTP_ROUTE, route);
             }
             Asked::Rpc { method, status } => {
-                write_text(line, "rpc.method", method);
-                write_plain(line, "rpc.response.status_code", status);
+                write_text(line, attributes::RPC_METHOD, method);
+                write_plain(line, attributes::RPC_RESPONSE_STATUS_CODE, status);
             }
         }
-        write_number(line, "http.response.status_code", http_status);
+        write_number(line, attributes::HTTP_RESPONSE_STATUS_CODE, http_status);
         write_number(line, "event.duration", duration.as_nanos());
     });
 }

@@ -13,6 +13,7 @@ use opentelemetry::{
 };
 
 use crate::{
+    attributes,
     context::{CURRENT, inject, new_span_id, new_trace_id, set_request_id},
     metrics::{Labels, Latencies, latencies},
     names,
@@ -185,38 +186,44 @@ impl ClientCall {
     }
 
     fn describe(&self, status: &str, error_type: &'static str) -> (String, Vec<KeyValue>) {
-        let mut attributes = vec![KeyValue::new("server.address", self.service)];
+        let mut attributes = vec![KeyValue::new(attributes::SERVER_ADDRESS, self.service)];
         let name = match &self.asked {
             Asked::Http { method, template } => {
-                attributes.push(KeyValue::new("http.request.method", *method));
-                attributes.push(KeyValue::new("url.template", *template));
+                attributes.push(KeyValue::new(attributes::HTTP_REQUEST_METHOD, *method));
+                attributes.push(KeyValue::new(attributes::URL_TEMPLATE, *template));
                 if let Ok(status) = status.parse::<i64>() {
-                    attributes.push(KeyValue::new("http.response.status_code", status));
+                    attributes.push(KeyValue::new(attributes::HTTP_RESPONSE_STATUS_CODE, status));
                 }
                 format!("{method} {template}")
             }
             Asked::Rpc { method } => {
-                attributes.push(KeyValue::new("rpc.system.name", "grpc"));
-                attributes.push(KeyValue::new("rpc.method", method.clone()));
-                attributes.push(KeyValue::new("rpc.response.status_code", status.to_owned()));
+                attributes.push(KeyValue::new(attributes::RPC_SYSTEM_NAME, "grpc"));
+                attributes.push(KeyValue::new(attributes::RPC_METHOD, method.clone()));
+                attributes.push(KeyValue::new(
+                    attributes::RPC_RESPONSE_STATUS_CODE,
+                    status.to_owned(),
+                ));
                 method.clone()
             }
         };
         if let Some(replica) = self.replica {
             attributes.push(KeyValue::new(
-                "network.peer.address",
+                attributes::NETWORK_PEER_ADDRESS,
                 replica.ip().to_string(),
             ));
             attributes.push(KeyValue::new(
-                "network.peer.port",
+                attributes::NETWORK_PEER_PORT,
                 i64::from(replica.port()),
             ));
         }
         if let Some(id) = self.request_id.as_ref().and_then(|it| it.to_str().ok()) {
-            attributes.push(KeyValue::new(names::REQUEST_ID_ATTRIBUTE, id.to_owned()));
+            attributes.push(KeyValue::new(
+                attributes::HTTP_REQUEST_HEADER_X_REQUEST_ID,
+                id.to_owned(),
+            ));
         }
         if !error_type.is_empty() {
-            attributes.push(KeyValue::new("error.type", error_type));
+            attributes.push(KeyValue::new(attributes::ERROR_TYPE, error_type));
         }
         (name, attributes)
     }

@@ -12,6 +12,7 @@ use opentelemetry::{
 };
 
 use crate::{
+    attributes,
     context::{CURRENT, new_span_id},
     metrics::{Labels, Latencies, latencies},
     names,
@@ -63,9 +64,9 @@ pub async fn db<T, E: Display>(
             start,
             end: start + duration,
             attributes: vec![
-                KeyValue::new("db.system.name", system),
-                KeyValue::new("db.operation.name", operation),
-                KeyValue::new("db.collection.name", collection),
+                KeyValue::new(attributes::DB_SYSTEM_NAME, system),
+                KeyValue::new(attributes::DB_OPERATION_NAME, operation),
+                KeyValue::new(attributes::DB_COLLECTION_NAME, collection),
             ],
             failed: result.is_err(),
         });

@@ -10,7 +10,7 @@ use opentelemetry_sdk::{Resource, trace::SpanExporter as _};
 use tracing_subscriber::{Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use crate::{
-    exposition,
+    attributes, exposition,
     logs::{self, EcsLayer},
     sampler,
     settings::{Protocol, Settings},
@@ -47,7 +47,7 @@ fn exporter(protocol: Protocol, settings: &Settings) -> anyhow::Result<SpanExpor
         Protocol::HttpProtobuf => builder.with_http().build(),
     }
     .context("read OTEL_EXPORTER_OTLP_ENDPOINT")?;
-    let instance = KeyValue::new("service.instance.id", settings.instance.clone());
+    let instance = KeyValue::new(attributes::SERVICE_INSTANCE_ID, settings.instance.clone());
     let resource = Resource::builder_empty()
         .with_service_name(settings.service.clone())
         .with_attribute(instance)

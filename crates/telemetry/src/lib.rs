@@ -8,6 +8,7 @@
 //! is decided before anything of a span exists; the span is built once, complete, when the request is over. Nothing here
 //! blocks or fails a request: lines and spans go to bounded queues, and what does not fit is counted.
 
+pub mod attributes;
 pub mod loss;
 pub mod names;
 

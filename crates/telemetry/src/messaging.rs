@@ -15,6 +15,7 @@ use opentelemetry::{
 };
 
 use crate::{
+    attributes,
     context::{
         CURRENT, RequestContext, fresh_request_id, is_request_id, new_span_id, new_trace_id, parse,
         traceparent,
@@ -155,10 +156,13 @@ impl Sending {
         }
         let mut attributes = attributes(self.system, "send", &self.kind, &self.id);
         if let Some(id) = self.request_id.as_ref().and_then(|it| it.to_str().ok()) {
-            attributes.push(KeyValue::new(names::REQUEST_ID_ATTRIBUTE, id.to_owned()));
+            attributes.push(KeyValue::new(
+                attributes::HTTP_REQUEST_HEADER_X_REQUEST_ID,
+                id.to_owned(),
+            ));
         }
         if !error_type.is_empty() {
-            attributes.push(KeyValue::new("error.type", error_type));
+            attributes.push(KeyValue::new(attributes::ERROR_TYPE, error_type));
         }
         spans::export(Finished {
             span: self.span.clone(),
@@ -188,11 +192,11 @@ fn attributes(
     id: &str,
 ) -> Vec<KeyValue> {
     vec![
-        KeyValue::new("messaging.system", system),
-        KeyValue::new("messaging.operation.name", operation),
-        KeyValue::new("messaging.operation.type", operation),
-        KeyValue::new("messaging.destination.name", kind.to_owned()),
-        KeyValue::new("messaging.message.id", id.to_owned()),
+        KeyValue::new(attributes::MESSAGING_SYSTEM, system),
+        KeyValue::new(attributes::MESSAGING_OPERATION_NAME, operation),
+        KeyValue::new(attributes::MESSAGING_OPERATION_TYPE, operation),
+        KeyValue::new(attributes::MESSAGING_DESTINATION_NAME, kind.to_owned()),
+        KeyValue::new(attributes::MESSAGING_MESSAGE_ID, id.to_owned()),
     ]
 }
 
@@ -265,13 +269,16 @@ impl Processing {
             return;
         }
         let mut attributes = attributes(it.system, "process", &it.kind, &it.id);
-        attributes.push(KeyValue::new("messaging.consumer.group.name", it.queue));
         attributes.push(KeyValue::new(
-            names::REQUEST_ID_ATTRIBUTE,
+            attributes::MESSAGING_CONSUMER_GROUP_NAME,
+            it.queue,
+        ));
+        attributes.push(KeyValue::new(
+            attributes::HTTP_REQUEST_HEADER_X_REQUEST_ID,
             self.context.request_id().to_owned(),
         ));
         if !error_type.is_empty() {
-            attributes.push(KeyValue::new("error.type", error_type));
+            attributes.push(KeyValue::new(attributes::ERROR_TYPE, error_type));
         }
         spans::export(Finished {
             span: span.clone(),
@@ -296,16 +303,16 @@ impl Processing {
             line.extend_from_slice(
                 b",\"message\":\"event processed\",\"event.dataset\":\"process\"",
             );
-            write_text(line, "messaging.destination.name", &it.kind);
-            write_text(line, "messaging.message.id", &it.id);
-            write_plain(line, "messaging.consumer.group.name", it.queue);
+            write_text(line, attributes::MESSAGING_DESTINATION_NAME, &it.kind);
+            write_text(line, attributes::MESSAGING_MESSAGE_ID, &it.id);
+            write_plain(line, attributes::MESSAGING_CONSUMER_GROUP_NAME, it.queue);
             write_plain(
                 line,
                 "event.outcome",
                 if failed { "failure" } else { "success" },
             );
             if failed {
-                write_plain(line, "error.type", error_type);
+                write_plain(line, attributes::ERROR_TYPE, error_type);
             }
             write_number(line, "event.duration", duration.as_nanos());
         });

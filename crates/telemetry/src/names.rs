@@ -1,7 +1,8 @@
-//! Every metric, label and header name, in one place.
+//! Every name of a metric and its labels, in one place.
 //!
 //! Services record with these constants, dashboards and the load test query with them, so renaming a metric renames it
-//! everywhere. Names follow the OpenTelemetry semantic conventions (v1.40) in their Prometheus form.
+//! everywhere. Names follow the OpenTelemetry semantic conventions (v1.40) in their Prometheus form; spans have them as they
+//! are, in [`attributes`](crate::attributes).
 
 /// Histogram: seconds from the request's head to the response's head. Labels [`HTTP_REQUEST_METHOD`], [`HTTP_ROUTE`],
 /// [`HTTP_RESPONSE_STATUS_CODE`].
@@ -46,6 +47,8 @@ pub const ORDERS_PENDING: &str = "orders_pending";
 pub const DNS_LOOKUP_DURATION: &str = "dns_lookup_duration_seconds";
 /// Gauge: replicas of an upstream that are known. Label [`SERVER_ADDRESS`].
 pub const DISCOVERY_REPLICAS: &str = "discovery_replicas";
+/// Gauge: 1 while the service takes requests and has all it needs, as `/readyz` says.
+pub const SERVICE_READY: &str = "service_ready";
 /// Counter: telemetry given up because a bounded queue was full or an export failed. Label [`SIGNAL`].
 pub const TELEMETRY_DROPPED: &str = "telemetry_dropped_total";
 /// Counter: batches of spans the collector did not take. Label [`SIGNAL`].
@@ -76,6 +79,12 @@ pub const SEARCH_REBUILDS: &str = "search_rebuilds_total";
 pub const PROCESS_CPU_SECONDS: &str = "process_cpu_seconds_total";
 /// Resident memory of the process.
 pub const PROCESS_RESIDENT_MEMORY_BYTES: &str = "process_resident_memory_bytes";
+/// When the process started, in seconds since 1970.
+pub const PROCESS_START_TIME_SECONDS: &str = "process_start_time_seconds";
+/// File descriptors that the process has open, ...
+pub const PROCESS_OPEN_FDS: &str = "process_open_fds";
+/// ... and how many it may have.
+pub const PROCESS_MAX_FDS: &str = "process_max_fds";
 
 /// Known method, or `_OTHER`.
 pub const HTTP_REQUEST_METHOD: &str = "http_request_method";
@@ -120,6 +129,3 @@ pub const SIGNAL: &str = "signal";
 pub const LATENCY_BUCKETS: [f64; 13] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
-
-/// Span attribute that holds the request id; the semantic conventions name captured headers so.
-pub const REQUEST_ID_ATTRIBUTE: &str = "http.request.header.x-request-id";

@@ -16,6 +16,7 @@ struct Usage {
     resident_bytes: u64,
     started: f64,
     open_files: u64,
+    max_files: u64,
 }
 
 impl Collector for Process {
@@ -39,7 +40,7 @@ impl Collector for Process {
         ConstGauge::new(usage.resident_bytes).encode(memory)?;
         let start = encoder.encode_descriptor(
             "process_start_time",
-            "Start, since 1970",
+            "Start of the process, since 1970",
             seconds,
             MetricType::Gauge,
         )?;
@@ -50,30 +51,92 @@ impl Collector for Process {
             None,
             MetricType::Gauge,
         )?;
-        ConstGauge::new(usage.open_files).encode(files)
+        ConstGauge::new(usage.open_files).encode(files)?;
+        let files = encoder.encode_descriptor(
+            "process_max_fds",
+            "File descriptors that may be open",
+            None,
+            MetricType::Gauge,
+        )?;
+        ConstGauge::new(usage.max_files).encode(files)
     }
 }
 
 #[cfg(target_os = "linux")]
 #[expect(clippy::cast_precision_loss, reason = "clock ticks since boot")]
 fn usage() -> Option<Usage> {
-    use std::{fs, os::unix::fs::MetadataExt as _};
-    let stat = fs::read_to_string("/proc/self/stat").ok()?;
-    // proc(5): the name in parentheses may hold anything; field 3 comes after the last one.
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
+    use std::fs;
+    let own = fs::read_to_string("/proc/self/stat").ok()?;
+    let system = fs::read_to_string("/proc/stat").ok()?;
     let tick = rustix::param::clock_ticks_per_second() as f64;
-    let resident_pages = number(24)?;
-    let since_1970 = fs::metadata("/proc/self").ok()?;
+    let resident_pages = field(&own, 24)?;
+    let max_files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     Some(Usage {
-        cpu_seconds: (number(14)? + number(15)?) as f64 / tick,
+        cpu_seconds: (field(&own, 14)? + field(&own, 15)?) as f64 / tick,
         resident_bytes: resident_pages * rustix::param::page_size() as u64,
-        started: since_1970.ctime() as f64,
+        started: boot_time(&system)? as f64 + field(&own, 22)? as f64 / tick,
         open_files: fs::read_dir("/proc/self/fd").ok()?.count() as u64,
+        // None is no limit.
+        max_files: max_files.unwrap_or(u64::MAX),
     })
+}
+
+/// A numeric field of `/proc/PID/stat`, counted from 1 as proc(5) does. The second, in parentheses, may hold anything, other
+/// parentheses too: the third comes after the last one.
+#[cfg(target_os = "linux")]
+fn field(stat: &str, number: usize) -> Option<u64> {
+    let from_third = stat.rsplit_once(')')?.1;
+    let text = from_third.split_whitespace().nth(number.checked_sub(3)?)?;
+    text.parse().ok()
+}
+
+/// When the machine was started, in seconds since 1970: `btime` of `/proc/stat`. The start of a process is counted from there,
+/// and unlike the times of `/proc/PID` it never moves.
+#[cfg(target_os = "linux")]
+fn boot_time(stat: &str) -> Option<u64> {
+    let line = stat.lines().find_map(|it| it.strip_prefix("btime "))?;
+    line.trim().parse().ok()
 }
 
 #[cfg(not(target_os = "linux"))]
 fn usage() -> Option<Usage> {
     None
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    #[test]
+    fn fields_are_counted_after_a_name_that_may_hold_anything() {
+        let stat = "42 (a) b (c) 9) S 1 42 42 0 -1 4194560 100 0 0 0 7 5 0 0 20 0 3 0 8150 1000 77 18446744073709551615 1";
+        assert_eq!(field(stat, 14), Some(7));
+        assert_eq!(field(stat, 15), Some(5));
+        assert_eq!(field(stat, 22), Some(8150));
+        assert_eq!(field(stat, 24), Some(77));
+        assert_eq!((field(stat, 3), field(stat, 99)), (None, None));
+    }
+
+    #[test]
+    fn the_machine_was_started_when_btime_says() {
+        let stat = "cpu  1 2 3 4\nintr 5\nctxt 6\nbtime 1795464719\nprocesses 7\n";
+        assert_eq!(boot_time(stat), Some(1_795_464_719));
+        assert_eq!(boot_time("cpu 1\n"), None);
+    }
+
+    #[test]
+    fn a_process_started_before_now_and_after_its_parent_and_its_files_are_below_the_limit() {
+        let started = |stat: &str| field(stat, 22).unwrap();
+        let own = std::fs::read_to_string("/proc/self/stat").unwrap();
+        let parent = format!("/proc/{}/stat", std::os::unix::process::parent_id());
+        let parent = std::fs::read_to_string(parent).unwrap();
+        assert!(started(&parent) <= started(&own));
+        let usage = usage().unwrap();
+        let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs_f64();
+        // `btime` has whole seconds.
+        assert!(usage.started > 0.0 && usage.started <= now + 1.0);
+        assert!(0 < usage.open_files && usage.open_files <= usage.max_files);
+    }
 }

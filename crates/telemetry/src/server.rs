@@ -25,6 +25,7 @@ use tower::{Layer, Service};
 
 use crate::{
     access::{self, Asked},
+    attributes,
     context::{
         CURRENT, RequestContext, extract, fresh_request_id, new_span_id, new_trace_id, request_id,
         set_request_id,
@@ -259,9 +260,9 @@ impl ServerCall {
             access::write(end, &self.context, asked, http_status, duration);
             name = method.to_owned();
             attributes = vec![
-                KeyValue::new("rpc.system.name", "grpc"),
-                KeyValue::new("rpc.method", method.to_owned()),
-                KeyValue::new("rpc.response.status_code", rpc_status),
+                KeyValue::new(attributes::RPC_SYSTEM_NAME, "grpc"),
+                KeyValue::new(attributes::RPC_METHOD, method.to_owned()),
+                KeyValue::new(attributes::RPC_RESPONSE_STATUS_CODE, rpc_status),
             ];
             failed = rpc::is_server_error(rpc_status);
         } else {
@@ -280,16 +281,19 @@ impl ServerCall {
             }
             name = format!("{method} {route}");
             attributes = vec![
-                KeyValue::new("http.request.method", method),
-                KeyValue::new("http.route", route.to_owned()),
-                KeyValue::new("http.response.status_code", i64::from(http_status)),
+                KeyValue::new(attributes::HTTP_REQUEST_METHOD, method),
+                KeyValue::new(attributes::HTTP_ROUTE, route.to_owned()),
+                KeyValue::new(
+                    attributes::HTTP_RESPONSE_STATUS_CODE,
+                    i64::from(http_status),
+                ),
             ];
             failed = http_status >= 500;
         }
         let Some(path) = self.path.take() else { return };
-        attributes.push(KeyValue::new("url.path", path));
+        attributes.push(KeyValue::new(attributes::URL_PATH, path));
         attributes.push(KeyValue::new(
-            names::REQUEST_ID_ATTRIBUTE,
+            attributes::HTTP_REQUEST_HEADER_X_REQUEST_ID,
             self.context.request_id().to_owned(),
         ));
         spans::export(Finished {

@@ -70,7 +70,7 @@ impl Visit {
     ) -> Result<Option<Order>, Box<TransactionError>> {
         let key = self.key();
         let seen = |order: &Order| OrderSeen {
-            id: order.id.clone(),
+            id: order.id.to_string(),
             key,
             status: order.status,
             fair,

@@ -70,11 +70,11 @@ impl Ledgers {
                 let entry = OrderEntry {
                     status,
                     reason,
-                    total_cents,
+                    total_cents: total_cents.0,
                     idempotency_key,
                     items,
                 };
-                self.orders.insert(order_id, entry);
+                self.orders.insert(order_id.into(), entry);
             }
             AuditRow::Stock {
                 order_id,
@@ -83,7 +83,7 @@ impl Ledgers {
                 quantity,
                 ..
             } => {
-                let effects = self.stock.entry(order_id).or_default();
+                let effects = self.stock.entry(order_id.into()).or_default();
                 effects.push((product_id, effect, quantity));
             }
             AuditRow::Level {
@@ -105,8 +105,8 @@ impl Ledgers {
                 amount_cents,
                 ..
             } => {
-                let effects = self.payments.entry(order_id).or_default();
-                effects.push((effect, amount_cents));
+                let effects = self.payments.entry(order_id.into()).or_default();
+                effects.push((effect, amount_cents.0));
             }
         }
     }

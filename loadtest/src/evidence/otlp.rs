@@ -71,7 +71,7 @@ impl Span {
 
     /// The request it belongs to.
     pub fn request_id(&self) -> &str {
-        self.attribute(telemetry::names::REQUEST_ID_ATTRIBUTE)
+        self.attribute(telemetry::attributes::HTTP_REQUEST_HEADER_X_REQUEST_ID)
     }
 }
 

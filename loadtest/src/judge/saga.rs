@@ -209,7 +209,10 @@ mod tests {
                 "gRPC" => (Kind::Server, Some(("rpc.method", "GetProducts"))),
                 event => (Kind::Consumer, Some(("messaging.destination.name", event))),
             };
-            let request = (telemetry::names::REQUEST_ID_ATTRIBUTE, request_id);
+            let request = (
+                telemetry::attributes::HTTP_REQUEST_HEADER_X_REQUEST_ID,
+                request_id,
+            );
             let attributes = attribute.into_iter().chain([request]);
             Span {
                 trace_id: request_id.to_owned(),

@@ -106,7 +106,7 @@ mod tests {
     const ROUTE: &str = "GET /products/{id}";
 
     fn span(id: &str, parent_id: &str, service: &str, kind: Kind, callee: &str) -> Span {
-        let request = telemetry::names::REQUEST_ID_ATTRIBUTE;
+        let request = telemetry::attributes::HTTP_REQUEST_HEADER_X_REQUEST_ID;
         let attributes = [(request, "r-1"), ("server.address", callee)];
         Span {
             trace_id: "t".into(),

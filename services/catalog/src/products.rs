@@ -1,11 +1,11 @@
 //! The rules of products. No I/O here.
 
-use api::{NewProduct, ProductChange};
+use api::{Cents, NewProduct, ProductChange};
 
 const MAX_NAME: usize = 200;
 const MAX_DESCRIPTION: usize = 4_000;
 const MAX_CATEGORY: usize = 50;
-const MAX_PRICE_CENTS: i64 = 100_000_000;
+const MAX_PRICE: Cents = Cents(100_000_000);
 
 /// A product that the shop does not take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -16,7 +16,7 @@ pub(crate) enum BadProduct {
     Description,
     #[error("a category is 1 to {MAX_CATEGORY} lower-case letters, digits or dashes")]
     Category,
-    #[error("a price is from 1 to {MAX_PRICE_CENTS} cents")]
+    #[error("a price is from 1 to {MAX_PRICE} cents")]
     Price,
 }
 
@@ -56,8 +56,8 @@ fn check_description(description: &str) -> Result<(), BadProduct> {
     good.then_some(()).ok_or(BadProduct::Description)
 }
 
-fn check_price(cents: i64) -> Result<(), BadProduct> {
-    let good = (1..=MAX_PRICE_CENTS).contains(&cents);
+fn check_price(price: Cents) -> Result<(), BadProduct> {
+    let good = (Cents(1)..=MAX_PRICE).contains(&price);
     good.then_some(()).ok_or(BadProduct::Price)
 }
 
@@ -70,7 +70,7 @@ mod tests {
             name: "Mug".into(),
             description: "Holds coffee.".into(),
             category: "kitchen".into(),
-            price_cents: 999,
+            price_cents: Cents(999),
         }
     }
 
@@ -88,7 +88,7 @@ mod tests {
             with(|it| it.category = "Kitchen".into()),
             Err(BadProduct::Category)
         );
-        assert_eq!(with(|it| it.price_cents = 0), Err(BadProduct::Price));
+        assert_eq!(with(|it| it.price_cents = Cents(0)), Err(BadProduct::Price));
         let long = with(|it| it.description = "x".repeat(4_001));
         assert_eq!(long, Err(BadProduct::Description));
     }
@@ -97,7 +97,7 @@ mod tests {
     fn a_change_is_checked_where_it_says_something() {
         assert_eq!(check_change(&ProductChange::default()), Ok(()));
         let free = ProductChange {
-            price_cents: Some(0),
+            price_cents: Some(Cents(0)),
             ..ProductChange::default()
         };
         assert_eq!(check_change(&free), Err(BadProduct::Price));

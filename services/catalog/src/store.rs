@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use api::{BROADCAST, Fact, NewProduct, Product, ProductChange, ProductId, ProductPage, QUEUES};
+use api::{
+    BROADCAST, Cents, Fact, NewProduct, Product, ProductChange, ProductId, ProductPage, QUEUES,
+};
 use cache::Cache;
 use chassis::{Error, Host};
 use database::{Database, Migrations, Query, Transaction, query};
@@ -28,27 +30,26 @@ pub struct Store {
 /// A product as the database holds it.
 #[derive(FromRow)]
 struct Row {
-    id: String,
+    #[sqlx(try_from = "String")]
+    id: ProductId,
     version: i64,
     name: String,
     description: String,
     category: String,
-    price_cents: i64,
+    #[sqlx(try_from = "i64")]
+    price_cents: Cents,
 }
 
-impl TryFrom<Row> for Product {
-    type Error = Error;
-
-    fn try_from(row: Row) -> Result<Self, Error> {
-        let id = row.id.try_into().context("read a product id");
-        Ok(Self {
-            id: id.map_err(Error::Internal)?,
+impl From<Row> for Product {
+    fn from(row: Row) -> Self {
+        Self {
+            id: row.id,
             version: row.version,
             name: row.name,
             description: row.description,
             category: row.category,
             price_cents: row.price_cents,
-        })
+        }
     }
 }
 
@@ -119,10 +120,7 @@ impl Store {
             .observed("SELECT", "products")
             .fetch_all(self.database.readers())
             .await?;
-        let mut items = rows
-            .into_iter()
-            .map(Product::try_from)
-            .collect::<Result<Vec<_>, _>>()?;
+        let mut items: Vec<_> = rows.into_iter().map(Product::from).collect();
         let more = items.len() > limit as usize;
         items.truncate(limit as usize);
         let next_cursor = items.last().filter(|_| more).map(|it| it.id.clone());
@@ -138,7 +136,7 @@ impl Store {
                 .observed("SELECT", "products")
                 .fetch_optional(database.readers())
                 .await?;
-            row.ok_or(Error::NotFound("product"))?.try_into()
+            row.map(Product::from).ok_or(Error::NotFound("product"))
         };
         self.cache.get_or_load(id.as_str(), load).await
     }
@@ -180,11 +178,11 @@ impl Store {
         .bind(change.name)
         .bind(change.description)
         .bind(change.category)
-        .bind(change.price_cents)
+        .bind(change.price_cents.map(|it| it.0))
         .observed("UPDATE", "products")
         .fetch_optional(&mut transaction)
         .await?;
-        let product = row.ok_or(Error::NotFound("product"))?.try_into()?;
+        let product = Product::from(row.ok_or(Error::NotFound("product"))?);
         self.tell(&mut transaction, &product).await?;
         transaction.commit().await?;
         self.cache.invalidate(id.as_str(), product.version).await;
@@ -207,5 +205,5 @@ fn insert(product: &Product) -> Query {
     .bind(&product.name)
     .bind(&product.description)
     .bind(&product.category)
-    .bind(product.price_cents)
+    .bind(product.price_cents.0)
 }

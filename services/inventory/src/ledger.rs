@@ -95,7 +95,7 @@ impl Store {
         let mut rows = Vec::with_capacity(entries.len());
         for (order_id, event_id, product_id, effect, quantity) in entries {
             rows.push(AuditRow::Stock {
-                order_id,
+                order_id: order_id.try_into().context("read an order id")?,
                 event_id,
                 product_id: product_id.try_into().context("read a product id")?,
                 effect: StockEffect::named(&effect).context("read an effect")?,

@@ -25,7 +25,7 @@ mod tests {
         let item = |id: &str, quantity| OrderItem {
             product_id: id.parse().unwrap(),
             quantity,
-            price_cents: 1,
+            price_cents: api::Cents(1),
         };
         let available = HashMap::from([("p-000001".to_owned(), 3), ("p-000002".to_owned(), 0)]);
         let short = |items: &[OrderItem]| shortage(items, &available).map(ToString::to_string);

@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use api::{
-    CancelReason, Fact, MAX_ORDER_ITEMS, MAX_QUANTITY, NewOrder, OrderItem, OrderStatus, ProductId,
+    CancelReason, Cents, Fact, MAX_ORDER_ITEMS, MAX_QUANTITY, NewOrder, OrderItem, OrderStatus,
+    ProductId,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -66,11 +67,11 @@ pub(crate) fn is_id(text: &str) -> bool {
 /// The lines with the prices of this moment, and what they cost together in EUR cents.
 pub(crate) fn price(
     order: &NewOrder,
-    prices: &HashMap<String, i64>,
-) -> Result<(Vec<OrderItem>, i64), BadOrder> {
+    prices: &HashMap<ProductId, Cents>,
+) -> Result<(Vec<OrderItem>, Cents), BadOrder> {
     let mut items = Vec::with_capacity(order.items.len());
     for item in &order.items {
-        let price_cents = prices.get(item.product_id.as_str()).copied();
+        let price_cents = prices.get(&item.product_id).copied();
         items.push(OrderItem {
             product_id: item.product_id.clone(),
             quantity: item.quantity,
@@ -78,7 +79,7 @@ pub(crate) fn price(
         });
     }
     // At most 20 lines of 100 units at a million EUR each: far from what 64 bits hold.
-    let total = items.iter().map(|it| it.quantity * it.price_cents).sum();
+    let total = items.iter().map(|it| it.price_cents * it.quantity).sum();
     Ok((items, total))
 }
 
@@ -191,13 +192,16 @@ mod tests {
 
     #[test]
     fn an_order_costs_what_its_lines_cost_and_an_unknown_product_has_no_price() {
-        let prices = HashMap::from([("p-000001".to_owned(), 250), ("p-000002".to_owned(), 1)]);
+        let prices = HashMap::from([
+            (api::product_id(1), Cents(250)),
+            (api::product_id(2), Cents(1)),
+        ]);
         let (items, total) = price(
             &order(vec![item("p-000001", 2), item("p-000002", 3)]),
             &prices,
         )
         .unwrap();
-        assert_eq!((items.len(), total), (2, 503));
+        assert_eq!((items.len(), total), (2, Cents(503)));
         let unknown = order(vec![item("p-999999", 1)]);
         assert!(matches!(
             price(&unknown, &prices),

@@ -2,8 +2,9 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use anyhow::Context as _;
 use api::{
-    NewOrder,
+    Cents, NewOrder, ProductId,
     catalog::{GetProductsRequest, catalog_client::CatalogClient},
 };
 use chassis::Error;
@@ -29,7 +30,7 @@ impl Prices {
     }
 
     /// EUR cents by product id; products that are not sold are left out.
-    pub(crate) async fn of(&self, order: &NewOrder) -> Result<HashMap<String, i64>, Error> {
+    pub(crate) async fn of(&self, order: &NewOrder) -> Result<HashMap<ProductId, Cents>, Error> {
         let ids = order.items.iter().map(|it| it.product_id.to_string());
         let request = GetProductsRequest { ids: ids.collect() };
         let answer = CatalogClient::new(self.0.grpc())
@@ -37,6 +38,10 @@ impl Prices {
             .await
             .map_err(|status| self.0.failed(status))?;
         let products = answer.into_inner().products.into_iter();
-        Ok(products.map(|it| (it.id, it.price_cents)).collect())
+        let prices = products.map(|it| {
+            let id = it.id.try_into().context("read a product id")?;
+            Ok((id, Cents(it.price_cents)))
+        });
+        prices.collect()
     }
 }

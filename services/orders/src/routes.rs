@@ -130,7 +130,7 @@ impl Shop {
             .store
             .place(&self.messaging, attempt, items, total_cents);
         if let Some(order) = placed.await? {
-            tracing::info!(order_id = order.id, total_cents, "order placed");
+            tracing::info!(order_id = %order.id, total_cents = total_cents.0, "order placed");
             return Ok(order);
         }
         // The same request twice at once: the other one was first.

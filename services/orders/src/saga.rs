@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use api::{CancelReason, Fact, NewOrder, Order, OrderItem, OrderStatus, PlacedOrder};
+use api::{CancelReason, Cents, Fact, NewOrder, Order, OrderItem, OrderStatus, PlacedOrder};
 use chassis::{Error, new_id, now_ms, rfc3339};
 use database::{Transaction, query, round};
 use messaging::{Event, Messaging};
@@ -73,11 +73,13 @@ impl Store {
         messaging: &Messaging,
         attempt: Attempt<'_>,
         items: Vec<OrderItem>,
-        total_cents: i64,
+        total_cents: Cents,
     ) -> Result<Option<Order>, Error> {
         let now = now_ms();
         let order = Order {
-            id: new_id("o"),
+            id: new_id("o")
+                .try_into()
+                .expect("`o-` and 24 hexadecimal digits"),
             status: OrderStatus::Pending,
             reason: None,
             items,
@@ -106,7 +108,9 @@ impl Store {
             total_cents,
             card_number: attempt.order.card_number.clone(),
         });
-        messaging.tell(&mut transaction, &order.id, placed).await?;
+        messaging
+            .tell(&mut transaction, order.id.as_str(), placed)
+            .await?;
         transaction.commit().await?;
         Ok(Some(order))
     }
@@ -125,11 +129,11 @@ impl Store {
                  traceparent, tracestate, request_id)
              VALUES ($1, $2, $3, 'pending', $4, $5, $6, $7, $8, $9, $10)",
         )
-        .bind(&order.id)
+        .bind(order.id.as_str())
         .bind(attempt.user_id)
         .bind(attempt.key)
         .bind(serde_json::to_string(&order.items).context("write the items as JSON")?)
-        .bind(order.total_cents)
+        .bind(order.total_cents.0)
         .bind(now)
         .bind(now.saturating_add(timeout))
         .bind(origin.traceparent)
@@ -167,7 +171,8 @@ impl Store {
         transaction.commit().await
     }
 
-    /// Cancels orders that are not final in time, until `stop`. Replicas may all do it: each order is cancelled once.
+    /// Cancels orders that are not final in time and forgets old answers, until `stop`. Replicas may all do it: each order is
+    /// cancelled once.
     pub(crate) async fn sweep(self, messaging: Messaging, stop: CancellationToken) {
         let mut ticks = interval(SWEEP);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -176,9 +181,17 @@ impl Store {
                 _ = ticks.tick() => (),
                 () = stop.cancelled() => return,
             }
-            if let Err(error) = round(self.cancel_overdue(&messaging)).await {
-                tracing::warn!(%error, "overdue orders were not cancelled this time");
-            }
+            self.sweep_once(&messaging).await;
+        }
+    }
+
+    /// One does not wait for the other: there may always be overdue orders, or none.
+    async fn sweep_once(&self, messaging: &Messaging) {
+        if let Err(error) = round(self.cancel_overdue(messaging)).await {
+            tracing::warn!(%error, "overdue orders were not cancelled this time");
+        }
+        if let Err(error) = round(self.forget_answers()).await {
+            tracing::warn!(%error, "old answers to idempotency keys were not forgotten this time");
         }
     }
 
@@ -193,7 +206,7 @@ impl Store {
         .fetch_all(self.database().readers())
         .await?;
         if overdue.is_empty() {
-            return self.forget_answers().await;
+            return Ok(());
         }
         let verdict = Verdict::Cancelled(CancelReason::TimedOut);
         let mut transaction = self.database().write().await?;
@@ -254,4 +267,65 @@ async fn set_final(
             .execute(transaction)
             .await?;
     Ok(updated == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use api::{BROADCAST, QUEUES};
+    use chassis::Host;
+    use messaging::Topology;
+    use testbed::{Databases, on_every_database};
+
+    use super::*;
+
+    on_every_database! {
+        old_answers_are_forgotten_while_orders_are_overdue,
+    }
+
+    async fn old_answers_are_forgotten_while_orders_are_overdue(data: Databases) {
+        let url = data.url("orders").await.parse().unwrap();
+        let (options, no_time) = (database::Options::default(), Duration::ZERO);
+        let store = Store::open(&url, &options, no_time).await.unwrap();
+        let broker = data.file("broker").parse().unwrap();
+        let database = store.database();
+        let topology = Topology::new(Fact::KINDS, QUEUES, &BROADCAST);
+        let messaging =
+            Messaging::open(&Host::default(), "orders", &broker, &topology, database).await;
+        let messaging = messaging.unwrap();
+        let order = NewOrder {
+            items: Vec::new(),
+            card_number: api::CardNumber(api::GOOD_CARD.into()),
+        };
+        for key in ["old", "new"] {
+            let (user_id, order) = ("u-1", &order);
+            let attempt = Attempt {
+                user_id,
+                key,
+                order,
+            };
+            let placed = store.place(&messaging, attempt, Vec::new(), Cents::ZERO);
+            placed.await.unwrap().unwrap();
+        }
+        let mut transaction = database.write().await.unwrap();
+        let age = query("UPDATE idempotency SET created_at = $1 WHERE key = 'old'");
+        let age = age.bind(now_ms() - REMEMBERED_MS - 1);
+        assert_eq!(age.execute(&mut transaction).await.unwrap(), 1);
+        transaction.commit().await.unwrap();
+
+        store.sweep_once(&messaging).await;
+
+        assert_eq!(store.pending().await.unwrap(), 0, "both were overdue");
+        let (user_id, order) = ("u-1", &order);
+        let answered = async |key| {
+            store
+                .answered(Attempt {
+                    user_id,
+                    key,
+                    order,
+                })
+                .await
+                .unwrap()
+        };
+        assert!(answered("old").await.is_none() && answered("new").await.is_some());
+    }
 }

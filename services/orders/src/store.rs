@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use api::{AuditRow, CancelReason, Order, OrderItem, OrderPage, OrderStatus, ProductId};
+use api::{
+    AuditRow, CancelReason, Cents, Order, OrderId, OrderItem, OrderPage, OrderStatus, ProductId,
+};
 use chassis::{Error, rfc3339};
 use database::{Database, Migrations, query};
 use sqlx::FromRow;
@@ -23,12 +25,14 @@ pub struct Store {
 /// An order as the database holds it.
 #[derive(FromRow)]
 struct Row {
-    id: String,
+    #[sqlx(try_from = "String")]
+    id: OrderId,
     idempotency_key: String,
     status: String,
     reason: Option<String>,
     items: String,
-    total_cents: i64,
+    #[sqlx(try_from = "i64")]
+    total_cents: Cents,
     created_at: i64,
 }
 
@@ -120,7 +124,7 @@ impl Store {
         let mut items = items?;
         let more = items.len() > limit as usize;
         items.truncate(limit as usize);
-        let next_cursor = items.last().filter(|_| more).map(|it| it.id.clone());
+        let next_cursor = items.last().filter(|_| more).map(|it| it.id.to_string());
         Ok(OrderPage { items, next_cursor })
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use api::Cents;
 use messaging::BrokerUrl;
 
 /// The payments of the shop
@@ -40,7 +41,7 @@ pub struct Config {
     pub decline_card: Vec<String>,
     /// The provider declines whatever is above so many EUR cents
     #[arg(long, env, value_name = "CENTS")]
-    pub decline_above: Option<i64>,
+    pub decline_above: Option<Cents>,
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The rules of payments. No I/O here.
 
-use api::{Fact, PaymentEffect};
+use api::{Cents, Fact, PaymentEffect};
 
 use crate::provider::Charge;
 
@@ -10,7 +10,7 @@ use crate::provider::Charge;
 pub(crate) fn settle(
     charge: Charge,
     cancelled: bool,
-    amount_cents: i64,
+    amount_cents: Cents,
 ) -> Vec<(PaymentEffect, Fact)> {
     let captured = (
         PaymentEffect::Captured,
@@ -24,7 +24,7 @@ pub(crate) fn settle(
 }
 
 /// Gives `amount_cents` back.
-pub(crate) fn refund(amount_cents: i64) -> (PaymentEffect, Fact) {
+pub(crate) fn refund(amount_cents: Cents) -> (PaymentEffect, Fact) {
     (
         PaymentEffect::Refunded,
         Fact::PaymentRefunded { amount_cents },
@@ -39,7 +39,7 @@ mod tests {
     fn money_taken_for_a_cancelled_order_goes_back_at_once() {
         use PaymentEffect::{Captured, Declined, Refunded};
         let effects = |charge, cancelled| {
-            let settled = settle(charge, cancelled, 5);
+            let settled = settle(charge, cancelled, Cents(5));
             settled.into_iter().map(|it| it.0).collect::<Vec<_>>()
         };
         assert_eq!(effects(Charge::Captured, false), [Captured]);

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use api::{BROKEN_CARD, CardNumber};
+use api::{BROKEN_CARD, CardNumber, Cents};
 use chassis::Error;
 
 use crate::Config;
@@ -24,7 +24,7 @@ pub(crate) enum Charge {
 pub(crate) struct Provider {
     latency: Duration,
     decline_cards: Vec<CardNumber>,
-    decline_above: Option<i64>,
+    decline_above: Option<Cents>,
 }
 
 impl Provider {
@@ -48,13 +48,13 @@ impl Provider {
     pub(crate) async fn charge(
         &self,
         card: &CardNumber,
-        amount_cents: i64,
+        amount_cents: Cents,
     ) -> Result<Charge, Error> {
         tokio::time::sleep(self.latency).await;
         self.decide(card, amount_cents)
     }
 
-    fn decide(&self, card: &CardNumber, amount_cents: i64) -> Result<Charge, Error> {
+    fn decide(&self, card: &CardNumber, amount_cents: Cents) -> Result<Charge, Error> {
         if card.0 == BROKEN_CARD {
             return Err(Error::Internal(anyhow::anyhow!(
                 "the payment provider broke down over a charge"
@@ -79,7 +79,7 @@ mod tests {
     fn test_cards_decide_and_so_does_the_amount() {
         let config = Config::parse_from(["payments", "--decline-above=1000"]);
         let provider = Provider::new(&config);
-        let charge = |card: &str, cents| provider.decide(&CardNumber(card.into()), cents);
+        let charge = |card: &str, cents| provider.decide(&CardNumber(card.into()), Cents(cents));
         assert_eq!(charge(GOOD_CARD, 1_000).unwrap(), Charge::Captured);
         assert_eq!(charge(GOOD_CARD, 1_001).unwrap(), Charge::Declined);
         assert_eq!(charge(DECLINED_CARD, 1).unwrap(), Charge::Declined);

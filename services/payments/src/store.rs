@@ -1,7 +1,7 @@
 //! Where payments are kept.
 
 use anyhow::Context as _;
-use api::{AuditRow, Fact, PaymentEffect};
+use api::{AuditRow, Cents, Fact, PaymentEffect};
 use chassis::Error;
 use database::{Database, Migrations, Transaction, query};
 use messaging::{Event, Messaging};
@@ -53,7 +53,7 @@ impl Store {
         messaging: &Messaging,
         event: &Event,
         charge: Charge,
-        amount_cents: i64,
+        amount_cents: Cents,
     ) -> Result<(), Error> {
         let mut transaction = self.0.write().await?;
         if !messaging.is_new(&mut transaction, event).await? {
@@ -73,7 +73,7 @@ impl Store {
                  ON CONFLICT (order_id) DO UPDATE SET amount_cents = captures.amount_cents + excluded.amount_cents",
             )
             .bind(order_id)
-            .bind(amount_cents)
+            .bind(amount_cents.0)
             .execute(&mut transaction)
             .await?;
         }
@@ -106,7 +106,7 @@ impl Store {
                 .bind(order_id)
                 .fetch_optional(&mut transaction)
                 .await?;
-        if let Some((amount_cents,)) = captured {
+        if let Some(amount_cents) = captured.map(|(it,)| Cents(it)) {
             let (effect, fact) = payment::refund(amount_cents);
             self.write(
                 &mut transaction,
@@ -115,7 +115,7 @@ impl Store {
                 (effect, amount_cents, fact),
             )
             .await?;
-            tracing::info!(order_id, amount_cents, "payment refunded");
+            tracing::info!(order_id, amount_cents = amount_cents.0, "payment refunded");
         }
         transaction.commit().await
     }
@@ -125,7 +125,7 @@ impl Store {
         transaction: &mut Transaction,
         messaging: &Messaging,
         event: &Event,
-        (effect, amount_cents, fact): (PaymentEffect, i64, Fact),
+        (effect, amount_cents, fact): (PaymentEffect, Cents, Fact),
     ) -> Result<(), Error> {
         query(
             "INSERT INTO ledger (order_id, event_id, effect, amount_cents) VALUES ($1, $2, $3, $4)",
@@ -133,7 +133,7 @@ impl Store {
         .bind(&event.subject)
         .bind(&event.id)
         .bind(effect.as_str())
-        .bind(amount_cents)
+        .bind(amount_cents.0)
         .observed("INSERT", "ledger")
         .execute(&mut *transaction)
         .await?;
@@ -151,10 +151,10 @@ impl Store {
             .into_iter()
             .map(|(order_id, event_id, effect, amount_cents)| {
                 Ok(AuditRow::Payment {
-                    order_id,
+                    order_id: order_id.try_into().context("read an order id")?,
                     event_id,
                     effect: PaymentEffect::named(&effect).context("read an effect")?,
-                    amount_cents,
+                    amount_cents: Cents(amount_cents),
                 })
             });
         rows.collect()

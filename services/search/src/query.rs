@@ -1,6 +1,6 @@
 //! What is asked for, once it is known to make sense. No I/O here.
 
-use api::SearchQuery;
+use api::{Cents, SearchQuery};
 
 use crate::{
     cursor::{Position, fingerprint},
@@ -38,8 +38,8 @@ pub(crate) enum BadQuery {
 pub(crate) struct Query {
     pub(crate) text: Text,
     pub(crate) category: Option<String>,
-    pub(crate) min_price: i64,
-    pub(crate) max_price: i64,
+    pub(crate) min_price: Cents,
+    pub(crate) max_price: Cents,
     pub(crate) limit: u32,
     /// Where the page before ended.
     pub(crate) after: Option<Position>,
@@ -67,9 +67,9 @@ impl TryFrom<SearchQuery> for Query {
         if !asked.category.as_deref().is_none_or(is_category) {
             return Err(BadQuery::Category);
         }
-        let min_price = asked.min_price.unwrap_or(0);
-        let max_price = asked.max_price.unwrap_or(i64::MAX);
-        if min_price < 0 || max_price < min_price {
+        let min_price = asked.min_price.unwrap_or(Cents::ZERO);
+        let max_price = asked.max_price.unwrap_or(Cents(i64::MAX));
+        if min_price < Cents::ZERO || max_price < min_price {
             return Err(BadQuery::Price);
         }
         let limit = asked.limit.unwrap_or(DEFAULT_LIMIT);
@@ -168,7 +168,10 @@ mod tests {
             let bad = query(|it| it.category = Some(category.into()));
             assert_eq!(bad, Err(BadQuery::Category), "{category}");
         }
-        let prices = |min, max| query(|it| (it.min_price, it.max_price) = (min, max)).err();
+        let prices = |min: Option<i64>, max: Option<i64>| {
+            let (min, max) = (min.map(Cents), max.map(Cents));
+            query(|it| (it.min_price, it.max_price) = (min, max)).err()
+        };
         assert_eq!(prices(Some(5), Some(5)), None);
         assert_eq!(prices(Some(6), Some(5)), Some(BadQuery::Price));
         assert_eq!(prices(Some(-1), None), Some(BadQuery::Price));
@@ -192,8 +195,8 @@ mod tests {
             mark(|_| ()),
             mark(|it| it.q = Some("lamps".into())),
             mark(|it| (it.q, it.category) = (Some("lamp".into()), Some("toys".into()))),
-            mark(|it| (it.q, it.min_price) = (Some("lamp".into()), Some(1))),
-            mark(|it| (it.q, it.max_price) = (Some("lamp".into()), Some(1))),
+            mark(|it| (it.q, it.min_price) = (Some("lamp".into()), Some(Cents(1)))),
+            mark(|it| (it.q, it.max_price) = (Some("lamp".into()), Some(Cents(1)))),
         ] {
             assert_ne!(lamp, other);
         }

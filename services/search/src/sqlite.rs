@@ -6,7 +6,7 @@ mod reading;
 use std::path::Path;
 
 use anyhow::Context as _;
-use api::{CategoryCount, Hit, Product};
+use api::{CategoryCount, Cents, Hit, Product, ProductId};
 use chassis::Error;
 use database::{SqliteDatabase, failed};
 use messaging::{Event, Messaging};
@@ -31,31 +31,31 @@ pub struct Sqlite(SqliteDatabase);
 /// A product that matches, as the database holds it.
 #[derive(FromRow)]
 struct Row {
-    id: String,
+    #[sqlx(try_from = "String")]
+    id: ProductId,
     version: i64,
     name: String,
     category: String,
-    price_cents: i64,
+    #[sqlx(try_from = "i64")]
+    price_cents: Cents,
     score: f64,
 }
 
 impl Row {
     /// The hit and where it stands among the others.
-    fn into_hit(self) -> Result<(Hit, Position), Error> {
-        let id = self.id.parse().context("read a product id");
-        let id: api::ProductId = id.map_err(Error::Internal)?;
+    fn into_hit(self) -> (Hit, Position) {
         let position = Position {
             score: self.score,
-            id: id.clone(),
+            id: self.id.clone(),
         };
         let hit = Hit {
-            id,
+            id: self.id,
             version: self.version,
             name: self.name,
             category: self.category,
             price_cents: self.price_cents,
         };
-        Ok((hit, position))
+        (hit, position)
     }
 }
 
@@ -147,10 +147,7 @@ impl Sqlite {
             |it: &&CategoryCount| query.category.as_ref().is_none_or(|c| *c == it.category);
         Ok(Found {
             total: categories.iter().filter(wanted).map(|it| it.count).sum(),
-            hits: rows
-                .into_iter()
-                .map(Row::into_hit)
-                .collect::<Result<_, _>>()?,
+            hits: rows.into_iter().map(Row::into_hit).collect(),
             categories,
             corrections,
         })
@@ -214,7 +211,7 @@ fn push_matches(sql: &mut QueryBuilder<sqlx::Sqlite>, query: &Query, expression:
         None => sql.push(" FROM products WHERE"),
     };
     sql.push(" price_cents BETWEEN ")
-        .push_bind(query.min_price)
+        .push_bind(query.min_price.0)
         .push(" AND ")
-        .push_bind(query.max_price);
+        .push_bind(query.max_price.0);
 }

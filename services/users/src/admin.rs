@@ -28,7 +28,7 @@ pub(crate) async fn seed(
     if let Some(admin) = store.admin().await? {
         if email_key(&admin.email) != email_key(email) {
             tracing::warn!(
-                user_id = admin.id,
+                user_id = %admin.id,
                 "there is an admin already; --admin-email is not followed"
             );
             return Ok(());
@@ -40,6 +40,6 @@ pub(crate) async fn seed(
     }
     let hash = hasher.hash(password.to_owned()).await?;
     let user_id = store.put_admin(email, &hash).await?;
-    tracing::info!(user_id, role = ?Role::Admin, "the admin has the password of the file");
+    tracing::info!(%user_id, role = ?Role::Admin, "the admin has the password of the file");
     Ok(())
 }

@@ -56,7 +56,7 @@ async fn register(
     check_password(&new.password).map_err(unprocessable)?;
     let hash = users.hasher.hash(new.password).await?;
     if let Some(user_id) = users.store.register(&new.email, &hash).await? {
-        tracing::info!(user_id, "account registered");
+        tracing::info!(%user_id, "account registered");
     }
     let next = "log in with POST /sessions".to_owned();
     Ok((StatusCode::ACCEPTED, Json(Registered { next })))
@@ -88,11 +88,11 @@ async fn log_in(
     let session = Session {
         token: users
             .key
-            .issue(&account.id, account.role(), users.token_ttl)?,
+            .issue(account.id.as_str(), account.role(), users.token_ttl)?,
         token_type: "Bearer".into(),
         expires_in: users.token_ttl.as_secs(),
     };
-    tracing::info!(user_id = account.id, "logged in");
+    tracing::info!(user_id = %account.id, "logged in");
     Ok((StatusCode::CREATED, [NOT_KEPT], Json(session)))
 }
 

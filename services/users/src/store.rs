@@ -1,6 +1,7 @@
 //! Where accounts are kept.
 
-use api::{Role, User};
+use anyhow::Context as _;
+use api::{Role, User, UserId};
 use chassis::{Error, new_id};
 use database::{Database, Migrations, query};
 use sqlx::FromRow;
@@ -19,10 +20,18 @@ pub struct Store(Database);
 /// An account as the database holds it. It has no `Debug`, so that it cannot end up in a log.
 #[derive(FromRow)]
 pub(crate) struct Account {
-    pub(crate) id: String,
+    #[sqlx(try_from = "String")]
+    pub(crate) id: UserId,
     pub(crate) email: String,
     pub(crate) password_hash: String,
     role: String,
+}
+
+/// What `RETURNING id` says.
+#[derive(FromRow)]
+struct Named {
+    #[sqlx(try_from = "String")]
+    id: UserId,
 }
 
 impl Account {
@@ -65,9 +74,9 @@ impl Store {
         &self,
         email: &str,
         password_hash: &str,
-    ) -> Result<Option<String>, Error> {
+    ) -> Result<Option<UserId>, Error> {
         let mut transaction = self.0.write().await?;
-        let inserted: Option<(String,)> = query(
+        let inserted: Option<Named> = query(
             "INSERT INTO users (id, email, email_key, password_hash, role) VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT (email_key) DO NOTHING RETURNING id",
         )
@@ -80,7 +89,7 @@ impl Store {
         .fetch_optional(&mut transaction)
         .await?;
         transaction.commit().await?;
-        Ok(inserted.map(|(id,)| id))
+        Ok(inserted.map(|it| it.id))
     }
 
     /// Makes the account of `email`, old or new, the admin's and returns its id.
@@ -88,9 +97,9 @@ impl Store {
         &self,
         email: &str,
         password_hash: &str,
-    ) -> Result<String, Error> {
+    ) -> Result<UserId, Error> {
         let mut transaction = self.0.write().await?;
-        let id = query(
+        let named: Option<Named> = query(
             "INSERT INTO users (id, email, email_key, password_hash, role) VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT (email_key) DO UPDATE SET password_hash = excluded.password_hash, role = excluded.role
              RETURNING id",
@@ -101,10 +110,10 @@ impl Store {
         .bind(password_hash)
         .bind(ADMIN)
         .observed("INSERT", "users")
-        .fetch_value(&mut transaction)
+        .fetch_optional(&mut transaction)
         .await?;
         transaction.commit().await?;
-        Ok(id)
+        Ok(named.context("an account that was put has an id")?.id)
     }
 
     /// The account of an address.

@@ -1,6 +1,9 @@
 //! A change in one replica, and what the others have in memory.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::{
+    sync::atomic::{AtomicBool, AtomicI64, Ordering},
+    time::Instant,
+};
 
 use cache::Cache;
 use serde_json::json;

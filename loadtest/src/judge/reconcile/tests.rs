@@ -29,7 +29,10 @@ fn span(service: Service, kind: Kind, index: u64, attributes: &[(&str, &str)]) -
     let end = at(index).duration_since(SystemTime::UNIX_EPOCH).unwrap();
     let end_ns = u64::try_from(end.as_nanos()).unwrap();
     let id = format!("r-{index}");
-    let own = [(names::REQUEST_ID_ATTRIBUTE, id.as_str())];
+    let own = [(
+        telemetry::attributes::HTTP_REQUEST_HEADER_X_REQUEST_ID,
+        id.as_str(),
+    )];
     let attributes = attributes.iter().chain(&own);
     Span {
         trace_id: format!("t{index}"),

@@ -1,17 +1,13 @@
 //! The inventory as orders see it: events in, events out, and a ledger.
 
-use std::time::{Duration, Instant};
-
 use api::{
-    AuditRow, BROADCAST, CancelReason, CardNumber, Fact, GOOD_CARD, OrderItem, PlacedOrder, QUEUES,
-    StockEffect,
+    AuditRow, CancelReason, CardNumber, Cents, Fact, GOOD_CARD, OrderItem, PlacedOrder, StockEffect,
 };
 use chassis::Host;
-use database::{Database, Migrations, query};
 use futures_util::future::join_all;
 use inventory::Store;
-use messaging::{Broker, BrokerUrl, Messaging, Topology};
-use testbed::{Databases, on_every_database};
+use messaging::BrokerUrl;
+use testbed::{Databases, Teller, on_every_database};
 
 /// Seeded with three units.
 const SCARCE: u32 = 13;
@@ -19,10 +15,8 @@ const SCARCE: u32 = 13;
 /// The inventory, two replicas of it, and somebody who tells it of orders.
 struct Shop {
     store: Store,
-    teller: Messaging,
-    database: Database,
-    broker: Broker,
-    _hosts: [Host; 3],
+    teller: Teller,
+    _hosts: [Host; 2],
     _data: Databases,
 }
 
@@ -30,24 +24,16 @@ impl Shop {
     async fn open(data: Databases) -> Self {
         let options = database::Options::default();
         let stock: database::Url = data.url("inventory").await.parse().expect("a URL");
-        let teller: database::Url = data.file("teller").parse().expect("a URL");
         let broker: BrokerUrl = data.file("broker").parse().expect("a URL");
-        let hosts = [(); 3].map(|()| Host::default());
+        let hosts = [(); 2].map(|()| Host::default());
         let store = Store::open(&stock, &options, 100).await.expect("a store");
         let replica = Store::open(&stock, &options, 100).await.expect("a store");
         for (host, store) in hosts.iter().zip([&store, &replica]) {
             let followed = inventory::follow(host, store, &broker).await;
             followed.expect("events");
         }
-        let database = Database::open(&teller, &options, &Migrations::NONE).await;
-        let database = database.expect("a database");
-        let topology = Topology::new(Fact::KINDS, QUEUES, &BROADCAST);
         Self {
-            teller: Messaging::open(&hosts[2], "orders", &broker, &topology, &database)
-                .await
-                .expect("events"),
-            broker: Broker::open(&broker, &topology).await.expect("the broker"),
-            database,
+            teller: Teller::open(&data, "orders").await,
             store,
             _hosts: hosts,
             _data: data,
@@ -56,23 +42,8 @@ impl Shop {
 
     /// Tells `fact` and waits until the inventory has heard it.
     async fn tell(&self, order_id: &str, fact: Fact) {
-        let mut transaction = self.database.write().await.expect("a transaction");
-        let told = self.teller.tell(&mut transaction, order_id, fact).await;
-        told.expect("it is written down");
-        transaction.commit().await.expect("it is committed");
-        let deadline = Instant::now() + Duration::from_secs(30);
-        loop {
-            let outbox: i64 = query("SELECT count(*) FROM outbox")
-                .fetch_value(self.database.readers())
-                .await
-                .expect("the outbox");
-            let queue = self.broker.depth("inventory").await.expect("the queue");
-            if outbox + queue.messages == 0 {
-                return;
-            }
-            assert!(Instant::now() < deadline, "{outbox} told, {queue:?} heard");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        self.teller.tell(order_id, fact).await;
+        self.teller.heard_by("inventory").await;
     }
 
     async fn place(&self, order_id: &str, product: u32, quantity: i64) {
@@ -84,11 +55,11 @@ impl Shop {
         let item = |product: &u32| OrderItem {
             product_id: api::product_id(*product),
             quantity,
-            price_cents: 100,
+            price_cents: Cents(100),
         };
         let order = PlacedOrder {
             items: products.iter().map(item).collect(),
-            total_cents: 100 * quantity,
+            total_cents: Cents(100) * quantity,
             card_number: CardNumber(GOOD_CARD.into()),
         };
         self.tell(order_id, Fact::OrderPlaced(order)).await;
@@ -107,7 +78,7 @@ impl Shop {
                 effect,
                 quantity,
                 ..
-            } if order_id == order => Some((effect, quantity)),
+            } if order_id.as_str() == order => Some((effect, quantity)),
             _ => None,
         });
         of_order.collect()
@@ -200,7 +171,7 @@ async fn many_orders_at_once_take_what_there_is_and_no_more(data: Databases) {
             "the scarcer one decides"
         );
     }
-    let letters = shop.broker.dead_letters("inventory").await;
+    let letters = shop.teller.broker().dead_letters("inventory").await;
     assert_eq!(letters.expect("letters"), []);
 }
 

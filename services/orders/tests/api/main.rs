@@ -8,19 +8,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use api::{
-    BROADCAST, CardNumber, Fact, GOOD_CARD, NewItem, NewOrder, Order, OrderStatus, QUEUES, Role,
-    product_id,
-};
+use api::{CardNumber, GOOD_CARD, NewItem, NewOrder, Order, OrderStatus, Role, product_id};
 use chassis::{Host, Limits, public};
 use clap::Parser as _;
-use database::{Database, Migrations, query};
 use identity::{SigningKey, Verifier};
-use messaging::{Broker, Messaging, Topology};
 use orders::{Prices, Shop, Store, app};
 use reqwest::{Client, Response, header};
 use telemetry::Caller;
-use testbed::{Databases, on_every_database};
+use testbed::{Databases, Teller, on_every_database};
 
 /// Everything an order passes through, in this process.
 struct World {
@@ -29,10 +24,8 @@ struct World {
     key: SigningKey,
     inventory: inventory::Store,
     payments: payments::Store,
-    broker: Broker,
     /// Somebody else who tells events.
-    teller: Messaging,
-    database: Database,
+    teller: Teller,
     _hosts: [Host; 4],
     _data: Databases,
 }
@@ -78,22 +71,13 @@ impl World {
             prices,
             verifier,
         });
-        let teller = data.file("teller").parse().expect("a URL");
-        let database = Database::open(&teller, &options, &Migrations::NONE).await;
-        let database = database.expect("a database");
-        let topology = Topology::new(Fact::KINDS, QUEUES, &BROADCAST);
-        let teller = Messaging::open(&hosts[0], "teller", &broker_url, &topology, &database).await;
         Self {
             address: listen(app).await,
             client: Client::builder().no_proxy().build().expect("a client"),
             key,
             inventory,
             payments,
-            broker: Broker::open(&broker_url, &topology)
-                .await
-                .expect("the broker"),
-            teller: teller.expect("events"),
-            database,
+            teller: Teller::open(&data, "teller").await,
             _hosts: hosts,
             _data: data,
         }

@@ -1,6 +1,6 @@
 //! Searching.
 
-use api::{CategoryCount, Hit};
+use api::{CategoryCount, Cents, Hit};
 use chassis::Error;
 use elasticsearch::{MsearchParts, SearchParts, http::request::JsonBody};
 use serde::Deserialize;
@@ -63,7 +63,7 @@ struct Document {
 struct Product {
     name: String,
     category: String,
-    price_cents: i64,
+    price_cents: Cents,
 }
 
 #[derive(Debug, Default, Deserialize)]

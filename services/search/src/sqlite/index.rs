@@ -66,7 +66,7 @@ async fn put_product(
     .bind(product.version)
     .bind(&product.name)
     .bind(&product.category)
-    .bind(product.price_cents)
+    .bind(product.price_cents.0)
     .bind(replace == Replace::OlderOrSame)
     .fetch_optional(connection)
     .await

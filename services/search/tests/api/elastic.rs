@@ -109,7 +109,7 @@ async fn both_engines_find_the_same() {
         for (category, max_price) in [(None, None), (Some("lighting"), None), (None, Some(5_000))] {
             let query = SearchQuery {
                 category: category.map(str::to_owned),
-                max_price,
+                max_price: max_price.map(api::Cents),
                 limit: Some(100),
                 ..text_query(text)
             };

@@ -86,7 +86,7 @@ fn zither() -> Product {
         name: "Zither".into(),
         description: "An unplugged curiosity.".into(),
         category: "music".into(),
-        price_cents: 12_345,
+        price_cents: api::Cents(12_345),
     }
 }
 

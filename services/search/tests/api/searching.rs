@@ -44,8 +44,8 @@ async fn filters_narrow_and_facets_count_every_category_but_only_what_else_is_wa
     search: &Search,
 ) {
     let mut query = SearchQuery {
-        min_price: Some(5_000),
-        max_price: Some(15_099),
+        min_price: Some(api::Cents(5_000)),
+        max_price: Some(api::Cents(15_099)),
         limit: Some(100),
         ..text_query("light")
     };
@@ -53,7 +53,7 @@ async fn filters_narrow_and_facets_count_every_category_but_only_what_else_is_wa
     assert!(
         everywhere
             .iter()
-            .all(|it| (5_000..=15_099).contains(&it.price_cents))
+            .all(|it| (5_000..=15_099).contains(&it.price_cents.0))
     );
     let mut expected = BTreeMap::new();
     for hit in &everywhere {

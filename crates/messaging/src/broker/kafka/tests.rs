@@ -8,7 +8,7 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer as _},
     message::Headers as _,
 };
-use testbed::show;
+use testbed::{eventually, show};
 use tokio::time::Instant;
 
 use super::*;
@@ -17,8 +17,7 @@ use crate::{
     broker::{
         place::{Place, topology},
         tests::outage::{
-            Load, Server, cancelled, eventually, is_empty, is_made_though_nobody_waits,
-            is_said_to_be_away,
+            Load, Server, cancelled, is_empty, is_made_though_nobody_waits, is_said_to_be_away,
         },
     },
 };

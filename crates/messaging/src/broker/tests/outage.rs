@@ -13,7 +13,7 @@ use std::{
 
 use chassis::Error;
 use tempfile::TempDir;
-use testbed::backends;
+use testbed::{backends, eventually};
 use tokio::{
     task::spawn_blocking,
     time::{Instant, MissedTickBehavior, interval, sleep, timeout},
@@ -35,20 +35,6 @@ pub(in crate::broker) fn cancelled(subject: &str) -> Event {
         tracestate: Some("a=b".into()),
         ..event("order.cancelled")
     }
-}
-
-/// Waits until `check` holds and says how long that took.
-pub(in crate::broker) async fn eventually(
-    what: &str,
-    mut check: impl AsyncFnMut() -> bool,
-) -> Duration {
-    let start = Instant::now();
-    while !check().await {
-        let waited = start.elapsed();
-        assert!(waited < Duration::from_mins(1), "never: {what}");
-        sleep(Duration::from_millis(10)).await;
-    }
-    start.elapsed()
 }
 
 /// Asks for what has to be made first, and each time leaves long before it can be there.
