@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CancelReason, CardNumber, Cents, OrderItem, Product};
+use crate::{CancelReason, CardNumber, Cents, IdError, OrderId, OrderItem, Product};
 
 /// An event with its envelope.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +84,16 @@ pub struct PlacedOrder {
     pub total_cents: Cents,
     /// What to charge.
     pub card_number: CardNumber,
+}
+
+impl Event {
+    /// The order it is about.
+    ///
+    /// # Errors
+    /// It is about something else.
+    pub fn order_id(&self) -> Result<OrderId, IdError> {
+        self.subject.parse()
+    }
 }
 
 impl Fact {

@@ -14,7 +14,7 @@ use std::sync::{Arc, LazyLock};
 
 pub use broker::{AmqpUrl, Broker, BrokerUrl, DeadLetter, Depth, KafkaUrl, Overheard};
 use chassis::{Error, Host, new_id, now_ms, rfc3339};
-use database::{Database, Executor, Migrations, Transaction, query};
+use database::{Database, Executor, Migrations, Transaction, query, unobserved};
 
 use anyhow::Context as _;
 use api::{Event, Fact};
@@ -40,6 +40,30 @@ static OUTBOX: LazyLock<Gauge> = LazyLock::new(|| {
     telemetry::register(names::MESSAGING_OUTBOX_MESSAGES, help, Gauge::default())
 });
 
+/// The broker that carries a service's events; flatten it into the service's `Config`.
+#[derive(Debug, Clone, clap::Args)]
+#[group(id = "messaging")]
+#[command(next_help_heading = "Messaging")]
+pub struct Options {
+    /// Where events come from and go to: sqlite:PATH, amqp://USER:PASSWORD@HOST:PORT/VHOST or kafka://HOST:PORT
+    #[arg(
+        id = "broker_url",
+        long = "broker-url",
+        env = "BROKER_URL",
+        hide_env_values = true,
+        default_value = "sqlite:broker.db",
+        value_name = "URL"
+    )]
+    pub url: BrokerUrl,
+}
+
+/// The broker at `url`.
+impl From<BrokerUrl> for Options {
+    fn from(url: BrokerUrl) -> Self {
+        Self { url }
+    }
+}
+
 /// A service's way to tell and hear events; cloning shares it.
 #[derive(Debug, Clone)]
 pub struct Messaging {
@@ -50,7 +74,7 @@ pub struct Messaging {
 }
 
 impl Messaging {
-    /// Connects `service` to the broker at `url`, makes outbox and inbox in its `database`, and begins to hand over what is
+    /// Connects `service` to the broker, makes outbox and inbox in its `database`, and begins to hand over what is
     /// in the outbox.
     ///
     /// # Errors
@@ -58,7 +82,7 @@ impl Messaging {
     pub async fn open(
         host: &Host,
         service: &'static str,
-        url: &BrokerUrl,
+        options: &Options,
         database: &Database,
     ) -> anyhow::Result<Self> {
         database
@@ -66,7 +90,7 @@ impl Messaging {
             .await
             .context("make the outbox and the inbox")?;
         let it = Self {
-            subscription: Subscription::open(host, service, url).await?,
+            subscription: Subscription::open(host, service, options).await?,
             database: database.clone(),
             told: Arc::default(),
         };
@@ -111,7 +135,6 @@ impl Messaging {
         let body = serde_json::to_string(&event).context("write an event as JSON")?;
         query("INSERT INTO outbox (body) VALUES ($1)")
             .bind(body)
-            .observed("INSERT", "outbox")
             .execute(transaction)
             .await?;
         self.told.notify_one();
@@ -140,14 +163,13 @@ impl Messaging {
         )
         .bind(&event.id)
         .bind(now_ms())
-        .observed("INSERT", "inbox")
         .execute(transaction)
         .await?;
         Ok(inserted == 1)
     }
 
     async fn refresh_outbox(self) {
-        let count = query("SELECT count(*) FROM outbox").fetch_value(self.database.readers());
+        let count = unobserved("SELECT count(*) FROM outbox").fetch_value(self.database.readers());
         match count.await {
             Ok(count) => _ = OUTBOX.set(count),
             Err(error) => tracing::warn!(%error, "the outbox was not counted"),

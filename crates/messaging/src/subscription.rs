@@ -17,7 +17,7 @@ use prometheus_client::{
 use telemetry::{Delivered, Origin, names};
 
 use super::consumer::Consumer;
-use crate::{Broker, BrokerUrl, broker::DeadLetter};
+use crate::{Broker, Options, broker::DeadLetter};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct QueueLabel {
@@ -43,14 +43,18 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// Connects `service` to the broker at `url`.
+    /// Connects `service` to the broker.
     ///
     /// # Errors
     /// A broker that cannot be opened.
-    pub async fn open(host: &Host, service: &'static str, url: &BrokerUrl) -> anyhow::Result<Self> {
-        let broker = Broker::open(url)
-            .await
-            .with_context(|| format!("open the broker {url}"))?;
+    pub async fn open(
+        host: &Host,
+        service: &'static str,
+        options: &Options,
+    ) -> anyhow::Result<Self> {
+        let url = &options.url;
+        let broker = Broker::open(url).await;
+        let broker = broker.with_context(|| format!("open the broker {url}"))?;
         let checked = broker.clone();
         host.check("broker", move || checked.clone().ping());
         Ok(Self { service, broker })

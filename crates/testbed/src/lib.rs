@@ -12,7 +12,8 @@ use std::{
     time::SystemTime,
 };
 
-use axum::Router;
+use axum::{Json, Router, routing::get};
+use serde::Serialize;
 use sqlx::{Connection as _, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -94,6 +95,16 @@ pub async fn serve(app: Router) -> SocketAddr {
     let address = listener.local_addr().expect("its address");
     tokio::spawn(async move { axum::serve(listener, app).await });
     address
+}
+
+/// Publishes a set of keys as users does, and says where: what a service under test takes as `--users-addr`.
+pub async fn publish<K>(keys: K) -> String
+where
+    K: Serialize + Clone + Send + Sync + 'static,
+{
+    let answer = get(async move || Json(keys.clone()));
+    let app = Router::new().route("/.well-known/jwks.json", answer);
+    format!("http://{}", serve(app).await)
 }
 
 /// Where the `PostgreSQL` database of the service called `name` is.

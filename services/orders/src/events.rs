@@ -2,14 +2,13 @@
 
 use api::Event;
 use chassis::Error;
-use messaging::Messaging;
 
-use crate::{Store, order};
+use crate::{State, order};
 
 /// Confirms or cancels; an event that decides nothing is let pass.
-pub(crate) async fn handle(store: Store, messaging: Messaging, event: Event) -> Result<(), Error> {
+pub(crate) async fn handle(State { store, .. }: State, event: Event) -> Result<(), Error> {
     match order::verdict(&event.fact) {
-        Some(verdict) => store.end(&messaging, &event, verdict).await,
+        Some(verdict) => store.end(&event, verdict).await,
         None => Ok(()),
     }
 }

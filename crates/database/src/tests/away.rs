@@ -80,12 +80,13 @@ async fn a_server_that_is_away_is_waited_for_and_used_again_when_it_is_back() {
     let data = Databases::postgres().await;
     let (door, url) = Door::new(&data.url("orders").await).await;
     let options = Options {
+        url,
         acquire_timeout: Duration::from_secs(1),
         ..Options::default()
     };
     let opening = tokio::spawn({
         let options = options.clone();
-        async move { Database::open(&url, &options, &Migrations::NONE).await }
+        async move { Database::open(&options, &Migrations::NONE).await }
     });
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(!opening.is_finished(), "it is tried again");
@@ -114,11 +115,12 @@ async fn connections_that_have_fallen_silent_are_given_up() {
     let (door, url) = Door::new(&data.url("orders").await).await;
     door.open().await;
     let options = Options {
+        url,
         connections: 2,
         statement_timeout: Duration::from_secs(1),
         ..Options::default()
     };
-    let database = Database::open(&url, &options, &Migrations::NONE).await;
+    let database = Database::open(&options, &Migrations::NONE).await;
     let database = database.unwrap();
     let mut both = [
         database.write().await.unwrap(),

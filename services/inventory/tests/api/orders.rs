@@ -12,6 +12,8 @@ use inventory::Store;
 use messaging::{Broker, BrokerUrl, Messaging};
 use testbed::{Databases, on_every_database};
 
+use crate::open;
+
 /// Seeded with three units.
 const SCARCE: u32 = 13;
 
@@ -27,26 +29,20 @@ struct Shop {
 
 impl Shop {
     async fn open(data: Databases) -> Self {
-        let options = database::Options::default();
-        let stock: database::Url = data.url("inventory").await.parse().expect("a URL");
-        let teller: database::Url = data.file("teller").parse().expect("a URL");
-        let broker: BrokerUrl = data.file("broker").parse().expect("a URL");
         let hosts = [(); 3].map(|()| Host::default());
-        let store = Store::open(&stock, &options, 100).await.expect("a store");
-        let replica = Store::open(&stock, &options, 100).await.expect("a store");
-        for (host, store) in hosts.iter().zip([&store, &replica]) {
-            let followed = inventory::follow(host, store, &broker).await;
-            followed.expect("events");
-        }
-        let database = Database::open(&teller, &options, &Migrations::NONE).await;
+        let state = open(&data, 100, &hosts[0]).await;
+        open(&data, 100, &hosts[1]).await;
+        let teller: database::Url = data.file("teller").parse().expect("a URL");
+        let database = Database::open(&teller.into(), &Migrations::NONE).await;
         let database = database.expect("a database");
+        let broker: BrokerUrl = data.file("broker").parse().expect("a URL");
+        let options = broker.clone().into();
+        let teller = Messaging::open(&hosts[2], "orders", &options, &database).await;
         Self {
-            teller: Messaging::open(&hosts[2], "orders", &broker, &database)
-                .await
-                .expect("events"),
+            teller: teller.expect("events"),
             broker: Broker::open(&broker).await.expect("the broker"),
             database,
-            store,
+            store: state.store,
             _hosts: hosts,
             _data: data,
         }

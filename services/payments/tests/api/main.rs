@@ -9,8 +9,8 @@ use api::{
 use chassis::Host;
 use clap::Parser as _;
 use database::{Database, Migrations, query};
-use messaging::{Broker, BrokerUrl, Messaging};
-use payments::{Config, Store};
+use messaging::{Broker, Messaging};
+use payments::{Config, State, Store};
 use testbed::{Databases, on_every_database};
 
 /// Payments, two replicas of it, and somebody who tells it of orders.
@@ -31,24 +31,19 @@ impl Shop {
         arguments.extend(flags);
         let config = Config::parse_from(arguments);
         let hosts = [(); 3].map(|()| Host::default());
-        let store = Store::open(&config.database_url, &config.database).await;
-        let store = store.expect("a store");
-        let replica = Store::open(&config.database_url, &config.database).await;
-        for (host, store) in hosts.iter().zip([&store, &replica.expect("a store")]) {
-            let followed = payments::follow(host, store, &config).await;
-            followed.expect("events");
-        }
+        let state = State::open(&config, &hosts[0]).await;
+        let replica = State::open(&config, &hosts[1]).await;
+        replica.expect("what it needs, too");
         let teller: database::Url = data.file("teller").parse().expect("a URL");
-        let database = Database::open(&teller, &config.database, &Migrations::NONE).await;
+        let database = Database::open(&teller.into(), &Migrations::NONE).await;
         let database = database.expect("a database");
-        let broker: BrokerUrl = data.file("broker").parse().expect("a URL");
+        let broker = &config.messaging.url;
+        let teller = Messaging::open(&hosts[2], "orders", &config.messaging, &database).await;
         Self {
-            teller: Messaging::open(&hosts[2], "orders", &broker, &database)
-                .await
-                .expect("events"),
-            broker: Broker::open(&broker).await.expect("the broker"),
+            teller: teller.expect("events"),
+            broker: Broker::open(broker).await.expect("the broker"),
             database,
-            store,
+            store: state.expect("what it needs").store,
             _hosts: hosts,
             _data: data,
         }
