@@ -17,13 +17,14 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> anyhow::Result<()> {
 //! let options = Options {
+//!     url: Url::Memory, // Or "redis://127.0.0.1:6379".parse().
 //!     ttl: Duration::from_secs(30),
 //!     stale: Duration::from_secs(30),
 //!     capacity: 10_000,
 //!     timeout: Duration::from_millis(10),
 //! };
-//! // The value is its own version here; Url::Memory could as well be "redis://127.0.0.1:6379".parse().
-//! let cache = Cache::open(&Url::Memory, "prices", options, |price: &i64| *price).await?;
+//! // The value is its own version here.
+//! let cache = Cache::open("prices", options, |price: &i64| *price).await?;
 //! let first = cache.get_or_load("p-1", async { Ok(5) }).await;
 //! assert_eq!(first.unwrap(), 5);
 //! let again = cache.get_or_load("p-1", async { unreachable!("it is in memory") }).await;
@@ -67,17 +68,39 @@ pub use self::url::{Server, Url};
 /// expire together.
 const JITTER: f64 = 0.1;
 
-/// How long and how much a [`Cache`] holds.
-#[derive(Debug, Clone, Copy)]
+/// Where a [`Cache`] is, and how long and how much it holds; flatten it into the service's `Config`.
+#[derive(Debug, Clone, clap::Args)]
+#[group(id = "cache")]
+#[command(next_help_heading = "Cache")]
 pub struct Options {
-    /// How long a value is fresh.
+    /// Where values are cached: memory:, or behind that redis://HOST:PORT or memcached://HOST:PORT
+    #[arg(
+        id = "cache_url",
+        long = "cache-url",
+        env = "CACHE_URL",
+        hide_env_values = true,
+        default_value = "memory:",
+        value_name = "URL"
+    )]
+    pub url: Url,
+    /// How long a cached value may be served
+    #[arg(id = "cache_ttl", long = "cache-ttl", env = "CACHE_TTL", default_value = "30s", value_parser = humantime::parse_duration, value_name = "DURATION")]
     pub ttl: Duration,
-    /// How much longer it may be served while a fresh one is loaded.
+    /// How much longer it may be served while a fresh one is loaded
+    #[arg(id = "cache_stale", long = "cache-stale", env = "CACHE_STALE", default_value = "30s", value_parser = humantime::parse_duration, value_name = "DURATION")]
     pub stale: Duration,
-    /// The most entries in this process.
-    pub capacity: u64,
-    /// The longest a call to the shared cache may take.
+    /// The longest a call to Redis or Memcached may take; then the value is loaded
+    #[arg(id = "cache_timeout", long = "cache-timeout", env = "CACHE_TIMEOUT", default_value = "10ms", value_parser = humantime::parse_duration, value_name = "DURATION")]
     pub timeout: Duration,
+    /// How many values each replica keeps in memory at most
+    #[arg(
+        id = "cache_capacity",
+        long = "cache-capacity",
+        env = "CACHE_CAPACITY",
+        default_value_t = 10_000,
+        value_name = "COUNT"
+    )]
+    pub capacity: u64,
 }
 
 impl Options {
@@ -160,12 +183,11 @@ pub struct Cache<V: Cached> {
 }
 
 impl<V: Cached> Cache<V> {
-    /// The cache at `url`; `name` labels its metrics and begins its keys. A shared cache need not be there yet.
+    /// A cache; `name` labels its metrics and begins its keys. A shared cache need not be there yet.
     ///
     /// # Errors
     /// A URL that the client does not understand.
     pub async fn open(
-        url: &Url,
         name: &'static str,
         options: Options,
         version: Version<V>,
@@ -173,12 +195,12 @@ impl<V: Cached> Cache<V> {
         let life = options.life();
         Ok(Self {
             name,
-            options,
             version,
             entries: in_memory(&options, life),
             // An entry may come a little after it was known to be old.
             newest: in_memory(&options, 2 * life),
-            remote: Remote::open(url, name, options).await?.map(Arc::new),
+            remote: Remote::open(name, &options).await?.map(Arc::new),
+            options,
         })
     }
 

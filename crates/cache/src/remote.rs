@@ -92,13 +92,12 @@ impl Display for Failure {
 }
 
 impl Remote {
-    /// Prepares the client of `url`; nothing is connected yet. None, if the URL names no shared cache.
+    /// Prepares the client of the URL; nothing is connected yet. None, if it names no shared cache.
     pub(super) async fn open(
-        url: &Url,
         name: &'static str,
-        options: Options,
+        options: &Options,
     ) -> anyhow::Result<Option<Self>> {
-        let (client, prefix) = match url {
+        let (client, prefix) = match &options.url {
             Url::Memory => return Ok(None),
             Url::Redis(server) => {
                 let client = redis::Client::open(format!("redis://{}", server.address));
@@ -108,7 +107,7 @@ impl Remote {
                     .set_number_of_retries(1);
                 let manager = client
                     .and_then(|it| ConnectionManager::new_lazy_with_config(it, config))
-                    .with_context(|| format!("read the cache's URL {url}"))?;
+                    .with_context(|| format!("read the cache's URL {}", options.url))?;
                 (Client::Redis(manager), &server.prefix)
             }
             Url::Memcached(server) => {
@@ -121,7 +120,7 @@ impl Remote {
             name,
             prefix: format!("{prefix}{separator}{name}:"),
             client,
-            options,
+            options: options.clone(),
             breaker: Breaker::new(THRESHOLD, LEFT_ALONE),
         }))
     }

@@ -7,6 +7,7 @@ use tokio::{net::TcpListener, sync::Notify};
 use super::*;
 
 const OPTIONS: Options = Options {
+    url: Url::Memory,
     ttl: Duration::from_mins(1),
     stale: Duration::from_mins(1),
     capacity: 10,
@@ -15,7 +16,11 @@ const OPTIONS: Options = Options {
 };
 
 async fn open(url: &Url, options: Options) -> Cache<u32> {
-    Cache::open(url, "test", options, |it| i64::from(*it))
+    let options = Options {
+        url: url.clone(),
+        ..options
+    };
+    Cache::open("test", options, |it| i64::from(*it))
         .await
         .unwrap()
 }
@@ -189,7 +194,11 @@ async fn whoever_has_another_prefix_finds_nothing(url: &Url) {
 async fn garbage_is_a_miss_and_is_written_over(url: &Url) {
     let key = fresh_key();
     // A text where a number is expected: another version's value, say.
-    let vandal = Remote::open(url, "test", OPTIONS).await.unwrap().unwrap();
+    let options = Options {
+        url: url.clone(),
+        ..OPTIONS
+    };
+    let vandal = Remote::open("test", &options).await.unwrap().unwrap();
     vandal.set(&key, &"not a number").await;
     assert_eq!(vandal.get::<String>(&key).await.unwrap().0, "not a number");
     let cache = open(url, OPTIONS).await;

@@ -10,6 +10,7 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
+use telemetry::Caller;
 use tokio::time::Instant;
 use tower_http::{catch_panic::CatchPanicLayer, cors::CorsLayer, limit::RequestBodyLimitLayer};
 
@@ -37,11 +38,13 @@ impl From<&Config> for Limits {
     }
 }
 
-/// What a service serves: its routes, and which pages may call them from a browser. A router alone lets no page call it.
+/// What a service serves: its routes, which pages may call them from a browser, and whose traces it continues. A router alone
+/// lets no page call it, and is called by services of ours.
 #[derive(Debug, Clone)]
 pub struct App {
     routes: Router,
     cors: Option<CorsLayer>,
+    caller: Caller,
 }
 
 impl App {
@@ -49,28 +52,41 @@ impl App {
     /// page could not even read the status.
     pub fn with_cors(routes: Router, cors: CorsLayer) -> Self {
         Self {
-            routes,
             cors: Some(cors),
+            ..routes.into()
         }
+    }
+
+    /// The same where `caller` calls.
+    #[must_use]
+    pub fn called_by(self, caller: Caller) -> Self {
+        Self { caller, ..self }
     }
 }
 
 impl From<Router> for App {
     fn from(routes: Router) -> Self {
-        Self { routes, cors: None }
+        Self {
+            routes,
+            cors: None,
+            caller: Caller::Trusted,
+        }
     }
 }
 
 /// Wraps a service's routes in telemetry, CORS, problem+json, panic handling, deadline, faults and body limit, from the
 /// outside in. Tests of a service wrap it in the same.
-pub fn public(app: impl Into<App>, limits: Limits, caller: telemetry::Caller) -> Router {
-    wrap(app.into(), limits, caller, &Faults::default())
+pub fn public(app: impl Into<App>, limits: Limits) -> Router {
+    wrap(app.into(), limits, &Faults::default())
 }
 
 pub(crate) fn wrap(
-    App { routes, cors }: App,
+    App {
+        routes,
+        cors,
+        caller,
+    }: App,
     limits: Limits,
-    caller: telemetry::Caller,
     faults: &Faults,
 ) -> Router {
     let app = routes
@@ -195,7 +211,7 @@ mod tests {
             .header(header::CONTENT_TYPE, content_type)
             .body(Body::empty())
             .unwrap();
-        let app = public(app, limits, telemetry::Caller::Trusted);
+        let app = public(app, limits);
         app.oneshot(request).await.unwrap()
     }
 

@@ -22,14 +22,14 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() {
 //! let limits = Limits { timeout: Duration::from_secs(1), body: 1024 };
-//! let app = public(Router::new().route("/", get(find)), limits, telemetry::Caller::Trusted);
+//! let app = public(Router::new().route("/", get(find)), limits);
 //! let answer = app.oneshot(Request::get("/").body(Body::empty()).unwrap()).await.unwrap();
 //! assert_eq!(answer.status(), StatusCode::NOT_FOUND);
 //! assert_eq!(answer.headers()["content-type"], "application/problem+json");
 //! # }
 //! ```
 //!
-//! (A service itself says `chassis::run("catalog", &config, telemetry::Caller::Trusted, async |host| Ok(app))`.)
+//! (A service itself says `chassis::run("catalog", &config, async |host| Ok(app))`.)
 //!
 //! **It costs** axum, hyper and tonic, and the crate `telemetry`; no client of a database, a broker or a cache.
 

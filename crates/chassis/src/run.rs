@@ -28,19 +28,14 @@ const MAX_ADMIN_CONNECTIONS: usize = 64;
 /// # Errors
 /// An address that cannot be bound, telemetry that cannot be set up, whatever `build` could not open, or background work
 /// that ended before the service.
-pub async fn run<B, F, A>(
-    name: &'static str,
-    config: &Config,
-    caller: telemetry::Caller,
-    build: B,
-) -> anyhow::Result<()>
+pub async fn run<B, F, A>(name: &'static str, config: &Config, build: B) -> anyhow::Result<()>
 where
     B: FnOnce(Host) -> F,
     F: Future<Output = anyhow::Result<A>>,
     A: Into<App>,
 {
     let telemetry = telemetry::init(name)?;
-    let outcome = run_observed(config, caller, &telemetry, build).await;
+    let outcome = run_observed(config, &telemetry, build).await;
     if let Err(error) = &outcome {
         tracing::error!(error = format!("{error:#}"), "the service could not run");
     }
@@ -50,7 +45,6 @@ where
 
 async fn run_observed<B, F, A>(
     config: &Config,
-    caller: telemetry::Caller,
     telemetry: &telemetry::Telemetry,
     build: B,
 ) -> anyhow::Result<()>
@@ -85,7 +79,7 @@ where
             return Ok(());
         }
     };
-    let app = layers::wrap(app.into(), Limits::from(config), caller, host.faults());
+    let app = layers::wrap(app.into(), Limits::from(config), host.faults());
     host.enter(Stage::Ready);
     let Announcement {
         public: listen,

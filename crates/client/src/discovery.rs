@@ -11,6 +11,7 @@ use std::{
     path::PathBuf,
     str::FromStr,
     sync::{Arc, LazyLock},
+    time::Duration,
 };
 
 use chassis::url::{path, scheme};
@@ -20,7 +21,7 @@ use prometheus_client::{
 };
 use tokio::sync::{Notify, watch};
 
-pub use self::dns::DnsName;
+pub(crate) use self::dns::DnsName;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ServerLabel {
@@ -33,9 +34,33 @@ static KNOWN: LazyLock<Family<ServerLabel, Gauge>> = LazyLock::new(|| {
     telemetry::register(name, help, Family::default())
 });
 
+/// Where services are unless told: the file that `loadtest` writes.
+pub const DEFAULT_ADDRESS: &str = "file:services.json";
+
+/// What an [`Address`] looks like, for the end of a service's `--help`.
+pub const ADDRESS_HELP: &str = "\
+Addresses of services:
+  file:PATH        a file_sd file of Prometheus, followed when it changes
+  dns://NAME:PORT  every address of a name, followed as its records expire
+  http://IP:PORT   one fixed replica
+Each may end in parameters, such as dns://catalog:8080?timeout=2s&max_idle=16:
+  timeout=DURATION          the longest a call may take
+  connect_timeout=DURATION  the longest a connection may take (250ms)
+  max_idle=COUNT            idle connections kept for each replica (128)
+  resolver=IP:PORT          dns only: another name server than the machine's";
+
+/// Where the replicas of an upstream are, and what a call to them may cost where that is not what its caller has in mind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    pub(crate) source: Source,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) connect_timeout: Option<Duration>,
+    pub(crate) max_idle: Option<usize>,
+}
+
 /// How the replicas of an upstream are found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Address {
+pub(crate) enum Source {
     /// `file:PATH`: a Prometheus `file_sd` file in JSON, read again whenever it changes. A target's label `service` names
     /// its service and `__service_address` its public address; the target itself is the admin port that is scraped.
     File(PathBuf),
@@ -45,11 +70,71 @@ pub enum Address {
     Fixed(SocketAddr),
 }
 
+impl From<Source> for Address {
+    fn from(source: Source) -> Self {
+        Self {
+            source,
+            timeout: None,
+            connect_timeout: None,
+            max_idle: None,
+        }
+    }
+}
+
+/// One fixed replica.
+impl From<SocketAddr> for Address {
+    fn from(replica: SocketAddr) -> Self {
+        Source::Fixed(replica).into()
+    }
+}
+
 impl FromStr for Address {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let address = match scheme(text) {
+        let (place, parameters) = text.split_once('?').unwrap_or((text, ""));
+        let mut address: Self = place.parse::<Source>()?.into();
+        for parameter in parameters.split('&').filter(|it| !it.is_empty()) {
+            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            address.set(name, value)?;
+        }
+        Ok(address)
+    }
+}
+
+impl Address {
+    fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
+        let bad = |expected: &str| format!("{name} is {expected}, not {value:?}");
+        let duration = || {
+            let parsed = humantime::parse_duration(value).ok();
+            let parsed = parsed.filter(|it| !it.is_zero());
+            parsed.ok_or_else(|| bad("a duration such as 250ms or 2s"))
+        };
+        match (name, &mut self.source) {
+            ("timeout", _) => self.timeout = Some(duration()?),
+            ("connect_timeout", _) => self.connect_timeout = Some(duration()?),
+            ("max_idle", _) => {
+                let count = value.parse().map_err(|_| bad("a number of connections"))?;
+                self.max_idle = Some(count);
+            }
+            ("resolver", Source::Dns(it)) => {
+                it.resolver = Some(value.parse().map_err(|_| bad("IP:PORT"))?);
+            }
+            _ => {
+                return Err(format!(
+                    "unknown parameter {name:?}: known are timeout, connect_timeout, max_idle and, of dns, resolver"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Source {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let source = match scheme(text) {
             ("file", rest) => path(rest).map(Self::File),
             ("dns", rest) => rest
                 .strip_prefix("//")
@@ -61,7 +146,7 @@ impl FromStr for Address {
                 .map(Self::Fixed),
             _ => None,
         };
-        address.ok_or_else(|| {
+        source.ok_or_else(|| {
             format!("expected file:PATH, dns://NAME:PORT or http://IP:PORT, found {text:?}")
         })
     }
@@ -69,11 +154,29 @@ impl FromStr for Address {
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path) => write!(f, "file:{}", path.display()),
-            Self::Dns(name) => write!(f, "dns://{name}"),
-            Self::Fixed(address) => write!(f, "http://{address}"),
+        let mut before = '?';
+        match &self.source {
+            Source::File(path) => write!(f, "file:{}", path.display())?,
+            Source::Fixed(address) => write!(f, "http://{address}")?,
+            Source::Dns(name) => {
+                write!(f, "dns://{name}")?;
+                // The name server is shown already.
+                before = if name.resolver.is_some() { '&' } else { '?' };
+            }
         }
+        let shown = |it: Duration| humantime::format_duration(it).to_string();
+        let parameters = [
+            ("timeout", self.timeout.map(shown)),
+            ("connect_timeout", self.connect_timeout.map(shown)),
+            ("max_idle", self.max_idle.map(|it| it.to_string())),
+        ];
+        for (name, value) in parameters {
+            if let Some(value) = value {
+                write!(f, "{before}{name}={value}")?;
+                before = '&';
+            }
+        }
+        Ok(())
     }
 }
 
@@ -123,12 +226,12 @@ impl Findings {
 }
 
 /// Follows the replicas of `service` until the receiver is gone.
-pub(crate) fn follow(address: &Address, service: &'static str) -> Replicas {
+pub(crate) fn follow(source: &Source, service: &'static str) -> Replicas {
     let (findings, replicas) = channel(service);
-    match address {
-        Address::Fixed(address) => findings.tell(vec![*address]),
-        Address::File(path) => _ = tokio::spawn(file::follow(path.clone(), findings)),
-        Address::Dns(name) => _ = tokio::spawn(dns::follow(name.clone(), findings)),
+    match source {
+        Source::Fixed(address) => findings.tell(vec![*address]),
+        Source::File(path) => _ = tokio::spawn(file::follow(path.clone(), findings)),
+        Source::Dns(name) => _ = tokio::spawn(dns::follow(name.clone(), findings)),
     }
     replicas
 }

@@ -40,12 +40,11 @@ impl Upstream {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Options;
 
     #[tokio::test]
     async fn an_upstreams_complaint_is_no_failure_of_ours_and_a_failure_names_the_upstream() {
         let address = "http://127.0.0.1:1".parse().unwrap();
-        let catalog = Upstream::new("catalog", &address, Options::default());
+        let catalog = Upstream::new("catalog", &address, std::time::Duration::from_secs(1));
         for (code, status, text) in [
             (Code::InvalidArgument, 422, "catalog: no such id"),
             (Code::NotFound, 422, "catalog: no such id"),

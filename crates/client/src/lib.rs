@@ -35,5 +35,5 @@ mod failure;
 mod replicas;
 mod upstream;
 
-pub use discovery::{Address, DnsName};
-pub use upstream::{Body, GrpcUpstream, Options, Upstream};
+pub use discovery::{ADDRESS_HELP, Address, DEFAULT_ADDRESS};
+pub use upstream::{Body, GrpcUpstream, Upstream};

@@ -8,7 +8,7 @@ use std::{
 
 use axum::http::{HeaderMap, Method, Request, Response, Uri, Version, request, uri::PathAndQuery};
 use bytes::Bytes;
-use chassis::{CLIENT_IDLE_TIMEOUT, Error, deadline};
+use chassis::{CLIENT_IDLE_TIMEOUT, Error, Host, deadline};
 use futures_util::future::BoxFuture;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
@@ -26,26 +26,10 @@ const MAX_CONNECTS: usize = 3;
 /// The longest request body that goes upstream; it is held in memory.
 const MAX_REQUEST_BYTES: usize = 1024 * 1024;
 
-/// What an [`Upstream`] may cost.
-#[derive(Debug, Clone, Copy)]
-pub struct Options {
-    /// The longest one call may take; the current request's deadline can only shorten it.
-    pub timeout: Duration,
-    /// The longest a connection may take.
-    pub connect_timeout: Duration,
-    /// Idle connections kept per replica.
-    pub max_idle: usize,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            timeout: Duration::from_secs(1),
-            connect_timeout: Duration::from_millis(250),
-            max_idle: 128,
-        }
-    }
-}
+/// The longest a connection may take, unless the address says otherwise.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(250);
+/// Idle connections kept per replica, unless the address says otherwise.
+const MAX_IDLE: usize = 128;
 
 /// The body of an upstream's answer.
 pub type Body = ObservedBody<Incoming>;
@@ -60,34 +44,42 @@ struct Inner {
     balancer: Balancer,
     http: Client<HttpConnector, Full<Bytes>>,
     grpc: Client<HttpConnector, Full<Bytes>>,
-    options: Options,
+    /// The longest one call may take; the current request's deadline can only shorten it.
+    timeout: Duration,
 }
 
 impl Upstream {
-    /// The upstream called `name`, found at `address`. Must be called inside a Tokio runtime.
-    pub fn new(name: &'static str, address: &Address, options: Options) -> Self {
+    /// The upstream called `name`, found at `address`. A call to it may take as long as `timeout`, unless the address says
+    /// otherwise; the current request's deadline can only shorten it. Must be called inside a Tokio runtime.
+    pub fn new(name: &'static str, address: &Address, timeout: Duration) -> Self {
         let mut connector = HttpConnector::new();
-        connector.set_connect_timeout(Some(options.connect_timeout));
+        connector.set_connect_timeout(Some(address.connect_timeout.unwrap_or(CONNECT_TIMEOUT)));
         connector.set_nodelay(true);
         let mut builder = Client::builder(TokioExecutor::new());
         builder
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(CLIENT_IDLE_TIMEOUT)
-            .pool_max_idle_per_host(options.max_idle);
+            .pool_max_idle_per_host(address.max_idle.unwrap_or(MAX_IDLE));
         let http = builder.build(connector.clone());
         let grpc = builder.http2_only(true).build(connector);
         Self(Arc::new(Inner {
             name,
-            balancer: Balancer::new(discovery::follow(address, name)),
+            balancer: Balancer::new(discovery::follow(&address.source, name)),
             http,
             grpc,
-            options,
+            timeout: address.timeout.unwrap_or(timeout),
         }))
     }
 
     /// What it is called.
     pub(crate) fn name(&self) -> &'static str {
         self.0.name
+    }
+
+    /// Has `/readyz` ask whether any replica is known.
+    pub fn watch(&self, host: &Host) {
+        let asked = self.clone();
+        host.check(self.0.name, move || std::future::ready(asked.discovered()));
     }
 
     /// A readiness check: whether any replica is known. It says nothing of the replica's health, so that one service that
@@ -134,10 +126,10 @@ impl Upstream {
         let Inner {
             name,
             balancer,
-            options,
+            timeout,
             ..
         } = &*self.0;
-        let wait = deadline::remaining(options.timeout);
+        let wait = deadline::remaining(*timeout);
         let until = Instant::now() + wait;
         for _ in 0..MAX_CONNECTS {
             let place = balancer.pick().ok_or(Error::Unavailable(name))?;
@@ -237,7 +229,7 @@ mod tests {
             Duration::ZERO,
         ));
         let address = address.parse().unwrap();
-        let upstream = Upstream::new("peer", &address, Options::default());
+        let upstream = Upstream::new("peer", &address, Duration::from_secs(1));
         let ask = async || {
             let path = PathAndQuery::from_static("/");
             let answer = upstream.send(Method::GET, "/", path, HeaderMap::new(), Bytes::new());

@@ -8,21 +8,21 @@
 //! only one of the two has: take [`SqliteDatabase`] alone, as the shop's search does for FTS5, or sqlx itself.
 //!
 //! ```
-//! use database::{Database, Migrations, Options, query};
+//! use database::{Database, Migrations, Url, query};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> anyhow::Result<()> {
 //! # let directory = tempfile::tempdir()?;
 //! # let url = format!("sqlite:{}", directory.path().join("stock.db").display());
 //! // Or postgres://ROLE:PASSWORD@HOST:PORT/DATABASE.
-//! let database = Database::open(&url.parse().unwrap(), &Options::default(), &Migrations::NONE).await?;
+//! let url: Url = url.parse().unwrap();
+//! let database = Database::open(&url.into(), &Migrations::NONE).await?;
 //! let mut transaction = database.write().await?;
 //! query("CREATE TABLE stock (product TEXT PRIMARY KEY, count BIGINT NOT NULL)").execute(&mut transaction).await?;
 //! query("INSERT INTO stock VALUES ($1, $2)").bind("p-1").bind(7).execute(&mut transaction).await?;
 //! transaction.commit().await?;
 //! let count: i64 = query("SELECT count FROM stock WHERE product = $1")
 //!     .bind("p-1")
-//!     .observed("SELECT", "stock")
 //!     .fetch_value(database.readers())
 //!     .await?;
 //! assert_eq!(count, 7);
@@ -49,7 +49,7 @@ use sqlx::{Postgres, migrate::Migrator};
 
 pub use failure::failed;
 pub use postgres::{PostgresDatabase, PostgresUrl};
-pub use query::{Executor, Query, Record, Value, query};
+pub use query::{Executor, Query, Record, Value, query, unobserved};
 pub use sqlite::{SqliteDatabase, SqliteTransaction};
 
 /// What `db.system.name` calls them.
@@ -100,18 +100,29 @@ impl fmt::Display for Url {
     }
 }
 
-/// The limits of a `PostgreSQL` database; flatten them into the service's own `Config`.
+/// A service's own database, and what a replica may ask of it; flatten them into the service's `Config`, which says where it
+/// is by default: `mut_arg("database_url", |it| it.default_value("sqlite:orders.db"))`.
 #[derive(Debug, Clone, clap::Args)]
 #[group(id = "database")]
-#[command(next_help_heading = "PostgreSQL")]
+#[command(next_help_heading = "Database")]
 pub struct Options {
-    /// How many connections a replica holds at most
+    /// Where the data is: sqlite:PATH or postgres://ROLE:PASSWORD@HOST:PORT/DATABASE
+    #[arg(
+        id = "database_url",
+        long = "database-url",
+        env = "DATABASE_URL",
+        hide_env_values = true,
+        default_value = "sqlite:service.db",
+        value_name = "URL"
+    )]
+    pub url: Url,
+    /// PostgreSQL: how many connections a replica holds at most
     #[arg(id = "database_connections", long = "database-connections", env = "DATABASE_CONNECTIONS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..), value_name = "COUNT")]
     pub connections: u32,
-    /// The longest wait for one of them; whoever waits longer is answered 503
+    /// PostgreSQL: the longest wait for one of them; whoever waits longer is answered 503
     #[arg(id = "database_acquire_timeout", long = "database-acquire-timeout", env = "DATABASE_ACQUIRE_TIMEOUT", default_value = "2s", value_parser = humantime::parse_duration, value_name = "DURATION")]
     pub acquire_timeout: Duration,
-    /// The longest a statement may take, and a transaction may idle, before the server ends it
+    /// PostgreSQL: the longest a statement may take, and a transaction may idle, before the server ends it
     #[arg(id = "database_statement_timeout", long = "database-statement-timeout", env = "DATABASE_STATEMENT_TIMEOUT", default_value = "3s", value_parser = humantime::parse_duration, value_name = "DURATION")]
     pub statement_timeout: Duration,
 }
@@ -119,9 +130,20 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            url: Url::Sqlite("service.db".into()),
             connections: 10,
             acquire_timeout: Duration::from_secs(2),
             statement_timeout: Duration::from_secs(3),
+        }
+    }
+}
+
+/// The database at `url`, with the limits that it has by default.
+impl From<Url> for Options {
+    fn from(url: Url) -> Self {
+        Self {
+            url,
+            ..Self::default()
         }
     }
 }
@@ -161,12 +183,8 @@ impl From<SqliteDatabase> for Database {
 impl Database {
     /// Opens the database and brings its tables up to date. Replicas that start together do so one after the other. A server
     /// that is away is waited for.
-    pub async fn open(
-        url: &Url,
-        options: &Options,
-        migrations: &Migrations,
-    ) -> anyhow::Result<Self> {
-        match url {
+    pub async fn open(options: &Options, migrations: &Migrations) -> anyhow::Result<Self> {
+        match &options.url {
             Url::Sqlite(path) => {
                 let database = SqliteDatabase::open(path, &migrations.sqlite).await?;
                 Ok(Self::Sqlite(database))

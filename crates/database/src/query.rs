@@ -1,4 +1,9 @@
-//! Queries whose one text every kind of database understands.
+//! Queries whose one text every kind of database understands, and each of which is observed.
+//!
+//! A [`query`] takes one sample, and a span if its request is sampled, as the operation and table that its text names.
+//! [`unobserved`] is for what nobody asked for or what is accounted for elsewhere: looks whether there is work, gauges, and the
+//! embedded broker. A test keeps the list. Nor is there a sample for `BEGIN`, `COMMIT`, locks of no row, readiness checks and
+//! migrations.
 //!
 //! `$1` names an argument; integers are `BIGINT`; ids and times come from here and not from the database; a sum is
 //! `CAST(COALESCE(sum(x), 0) AS BIGINT)`.
@@ -132,6 +137,7 @@ pub struct Query {
     sql: Cow<'static, str>,
     arguments: Vec<Value>,
     lock: &'static str,
+    /// Operation and table.
     observed: Option<(&'static str, &'static str)>,
 }
 
@@ -141,11 +147,32 @@ type Text = AssertSqlSafe<Cow<'static, str>>;
 /// A query that reads `sql`.
 pub fn query(sql: &'static str) -> Query {
     Query {
+        observed: Some(operation_and_table(sql)),
+        ..unobserved(sql)
+    }
+}
+
+/// The same without a sample or a span.
+pub fn unobserved(sql: &'static str) -> Query {
+    Query {
         sql: Cow::Borrowed(sql),
         arguments: Vec::new(),
         lock: "",
         observed: None,
     }
+}
+
+/// What `sql` does, such as `SELECT`, and the first table it names; empty where it names none.
+fn operation_and_table(sql: &'static str) -> (&'static str, &'static str) {
+    let mut words = sql
+        .split(|it: char| it.is_whitespace() || it == '(' || it == ')')
+        .filter(|it| !it.is_empty());
+    let operation = words.next().unwrap_or_default();
+    if operation == "UPDATE" {
+        return (operation, words.next().unwrap_or_default());
+    }
+    let _ = words.find(|it| ["FROM", "INTO"].contains(it));
+    (operation, words.next().unwrap_or_default())
 }
 
 /// Runs `$call` on whichever kind of database `$target` is, with the query's text and arguments for that kind.
@@ -213,12 +240,6 @@ impl Query {
     /// The same, and leaves out what others have locked instead of waiting for it.
     pub fn for_update_skip_locked(mut self) -> Self {
         self.lock = " FOR UPDATE SKIP LOCKED";
-        self
-    }
-
-    /// Takes a sample, and a span if the request is sampled: the query is an `operation`, such as `SELECT`, on `table`.
-    pub fn observed(mut self, operation: &'static str, table: &'static str) -> Self {
-        self.observed = Some((operation, table));
         self
     }
 
@@ -316,4 +337,32 @@ async fn observe<T>(
         None => run.await,
     };
     result.map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::operation_and_table;
+
+    #[test]
+    fn a_query_is_called_by_what_it_does_and_the_first_table_it_names() {
+        for (sql, called) in [
+            ("SELECT * FROM orders WHERE id = $1", ("SELECT", "orders")),
+            (
+                "INSERT INTO stock (product_id) VALUES ($1)",
+                ("INSERT", "stock"),
+            ),
+            ("UPDATE outbox SET claimed_until = ", ("UPDATE", "outbox")),
+            (
+                "DELETE FROM inbox WHERE event_id IN (SELECT event_id FROM old)",
+                ("DELETE", "inbox"),
+            ),
+            (
+                "SELECT EXISTS (SELECT 1 FROM ledger)\n OR EXISTS (SELECT 1 FROM gone)",
+                ("SELECT", "ledger"),
+            ),
+            ("SELECT 1", ("SELECT", "")),
+        ] {
+            assert_eq!(operation_and_table(sql), called, "{sql}");
+        }
+    }
 }

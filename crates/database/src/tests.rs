@@ -2,6 +2,7 @@
 
 mod away;
 mod full;
+mod observed;
 
 use testbed::{Databases, on_every_database};
 use tokio::task::JoinSet;
@@ -23,10 +24,11 @@ async fn open(data: &Databases) -> Database {
 }
 
 async fn open_with(data: &Databases, options: &Options) -> Database {
-    let url = data.url("orders").await.parse().unwrap();
-    let database = Database::open(&url, options, &Migrations::NONE)
-        .await
-        .unwrap();
+    let options = Options {
+        url: data.url("orders").await.parse().unwrap(),
+        ..options.clone()
+    };
+    let database = Database::open(&options, &Migrations::NONE).await.unwrap();
     let mut transaction = database.write().await.unwrap();
     query("CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, count BIGINT, note TEXT)")
         .execute(&mut transaction)
@@ -58,7 +60,7 @@ async fn replicas_that_start_together_make_the_tables_once(data: Databases) {
             sqlite: sqlx::migrate!("src/tests/migrations/sqlite"),
             postgres: sqlx::migrate!("src/tests/migrations/postgres"),
         };
-        Database::open(&url, &Options::default(), &migrations).await
+        Database::open(&url.clone().into(), &migrations).await
     });
     for opened in futures_util::future::join_all(replicas).await {
         let database = opened.unwrap();
@@ -261,9 +263,8 @@ async fn no_role_can_read_the_database_of_another() {
         for theirs in names.iter().filter(|it| **it != ours) {
             let url = testbed::postgres(ours);
             let (server, _) = url.rsplit_once('/').unwrap();
-            let url = format!("{server}/{theirs}").parse().unwrap();
-            let options = Options::default();
-            let refused = Database::open(&url, &options, &Migrations::NONE).await;
+            let url: Url = format!("{server}/{theirs}").parse().unwrap();
+            let refused = Database::open(&url.into(), &Migrations::NONE).await;
             let error = format!("{:#}", refused.unwrap_err());
             let reason = format!("permission denied for database \"{theirs}\"");
             assert!(error.contains(&reason), "{ours} in {theirs}: {error}");

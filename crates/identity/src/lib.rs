@@ -33,7 +33,7 @@
 mod signing;
 mod verifier;
 
-use api::Role;
+use api::{Role, UserId};
 use axum::{
     extract::{FromRef, FromRequestParts},
     http::{HeaderMap, HeaderValue, header, request::Parts},
@@ -51,7 +51,7 @@ pub use verifier::Verifier;
 #[derive(Debug, Clone)]
 pub struct Identity {
     /// Which account: the token's `sub`.
-    pub user_id: String,
+    pub user_id: UserId,
     /// What it may do.
     pub role: Role,
     /// Marked as sensitive, so that `Debug` leaves it out.
@@ -112,7 +112,7 @@ impl Verifier {
         let mut authorization = value.clone();
         authorization.set_sensitive(true);
         Ok(Some(Identity {
-            user_id: claims.sub,
+            user_id: claims.sub.try_into().map_err(|_| invalid())?,
             role: claims.role,
             authorization,
         }))
@@ -179,8 +179,11 @@ mod tests {
     async fn routes_ask_for_an_account_or_an_admin_and_say_which() {
         let key = SigningKey::generate();
         let app = Router::new()
-            .route("/me", get(async |it: Identity| it.user_id))
-            .route("/admin", get(async |Admin(it): Admin| it.user_id))
+            .route("/me", get(async |it: Identity| it.user_id.to_string()))
+            .route(
+                "/admin",
+                get(async |Admin(it): Admin| it.user_id.to_string()),
+            )
             .with_state(Verifier::fixed(&key.public()));
         let status = async |path: &str, authorizations: &[&str]| {
             let mut request = Request::get(path).body(Body::empty()).unwrap();

@@ -13,7 +13,7 @@ use axum::{
     http::{HeaderMap, Method, StatusCode, uri::PathAndQuery},
 };
 use bytes::Bytes;
-use chassis::Error;
+use chassis::{Error, Host};
 use client::{Address, Upstream};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, jwk::JwkSet};
 use tokio::time::Instant;
@@ -29,6 +29,8 @@ const REFRESH_AFTER: Duration = Duration::from_secs(10);
 const FIRST_RETRY: Duration = Duration::from_millis(25);
 /// ... which doubles up to this.
 const LAST_RETRY: Duration = Duration::from_secs(1);
+/// The longest one fetch may take, unless the address says otherwise.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(1);
 /// The longest set of keys.
 const MAX_BYTES: usize = 64 * 1024;
 
@@ -60,7 +62,7 @@ impl Verifier {
     ///
     /// The last known keys stay while users is away. The fetches belong to no request: each is a trace of its own.
     pub fn new(address: &Address) -> Self {
-        let users = Upstream::new("users", address, client::Options::default());
+        let users = Upstream::new("users", address, FETCH_TIMEOUT);
         let verifier = Self::build(HashMap::new(), Some(users));
         tokio::spawn(load(Arc::downgrade(&verifier.0)));
         verifier
@@ -83,6 +85,12 @@ impl Verifier {
             users,
             last_refresh: Mutex::default(),
         }))
+    }
+
+    /// Has `/readyz` ask whether keys have been loaded, ever.
+    pub fn watch(&self, host: &Host) {
+        let asked = self.clone();
+        host.check("token_keys", move || std::future::ready(asked.loaded()));
     }
 
     /// A readiness check: whether keys have been loaded, ever.

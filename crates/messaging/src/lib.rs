@@ -11,8 +11,8 @@
 //!
 //! ```
 //! use chassis::Host;
-//! use database::{Database, Migrations, Options};
-//! use messaging::{Event, Messaging, Topology};
+//! use database::{Database, Migrations};
+//! use messaging::{BrokerUrl, Event, Messaging, Topology};
 //! use serde::{Deserialize, Serialize};
 //!
 //! #[derive(Serialize, Deserialize)]
@@ -26,14 +26,16 @@
 //! # async fn main() -> anyhow::Result<()> {
 //! # let directory = tempfile::tempdir()?;
 //! # let url = |name: &str| format!("sqlite:{}", directory.path().join(name).display());
-//! # let database = Database::open(&url("orders.db").parse().unwrap(), &Options::default(), &Migrations::NONE).await?;
+//! # let of = |name: &str| url(name).parse::<database::Url>().unwrap().into();
+//! # let database = Database::open(&of("orders.db"), &Migrations::NONE).await?;
 //! // Payments hears of placed orders; nothing is broadcast.
 //! let topology = Topology::new(&["order.placed"], [("payments", &["order.placed"][..])], &[]);
 //! // Or amqp://HOST or kafka://HOST:PORT.
-//! let broker = url("broker.db").parse().unwrap();
+//! let broker: BrokerUrl = url("broker.db").parse().unwrap();
+//! let broker = broker.into(); // What `--broker-url` is made into.
 //! let host = Host::default(); // chassis::run hands it to a service.
 //! let orders = Messaging::open(&host, "orders", &broker, &topology, &database).await?;
-//! # let database_of_payments = Database::open(&url("payments.db").parse().unwrap(), &Options::default(), &Migrations::NONE).await?;
+//! # let database_of_payments = Database::open(&of("payments.db"), &Migrations::NONE).await?;
 //! let payments = Messaging::open(&host, "payments", &broker, &topology, &database_of_payments).await?;
 //!
 //! let (heard, mut hears) = tokio::sync::mpsc::unbounded_channel();
@@ -73,7 +75,7 @@ use std::sync::{Arc, LazyLock};
 
 pub use broker::{AmqpUrl, Broker, BrokerUrl, DeadLetter, Depth, KafkaUrl, Overheard};
 use chassis::{Error, Host, now_ms};
-use database::{Database, Executor, Migrations, Transaction, query};
+use database::{Database, Executor, Migrations, Transaction, query, unobserved};
 pub use event::Event;
 
 use anyhow::Context as _;
@@ -101,6 +103,30 @@ static OUTBOX: LazyLock<Gauge> = LazyLock::new(|| {
     telemetry::register(names::MESSAGING_OUTBOX_MESSAGES, help, Gauge::default())
 });
 
+/// The broker that carries a service's events; flatten it into the service's `Config`.
+#[derive(Debug, Clone, clap::Args)]
+#[group(id = "messaging")]
+#[command(next_help_heading = "Messaging")]
+pub struct Options {
+    /// Where events come from and go to: sqlite:PATH, amqp://USER:PASSWORD@HOST:PORT/VHOST or kafka://HOST:PORT
+    #[arg(
+        id = "broker_url",
+        long = "broker-url",
+        env = "BROKER_URL",
+        hide_env_values = true,
+        default_value = "sqlite:broker.db",
+        value_name = "URL"
+    )]
+    pub url: BrokerUrl,
+}
+
+/// The broker at `url`.
+impl From<BrokerUrl> for Options {
+    fn from(url: BrokerUrl) -> Self {
+        Self { url }
+    }
+}
+
 /// A service's way to tell and hear events; cloning shares it.
 #[derive(Debug, Clone)]
 pub struct Messaging {
@@ -111,7 +137,7 @@ pub struct Messaging {
 }
 
 impl Messaging {
-    /// Connects `service` to the broker at `url`, makes outbox and inbox in its `database`, and begins to hand over what is
+    /// Connects `service` to the broker, makes outbox and inbox in its `database`, and begins to hand over what is
     /// in the outbox.
     ///
     /// # Errors
@@ -119,7 +145,7 @@ impl Messaging {
     pub async fn open(
         host: &Host,
         service: &'static str,
-        url: &BrokerUrl,
+        options: &Options,
         topology: &Topology,
         database: &Database,
     ) -> anyhow::Result<Self> {
@@ -128,7 +154,7 @@ impl Messaging {
             .await
             .context("make the outbox and the inbox")?;
         let it = Self {
-            subscription: Subscription::open(host, service, url, topology).await?,
+            subscription: Subscription::open(host, service, options, topology).await?,
             database: database.clone(),
             told: Arc::default(),
         };
@@ -174,7 +200,6 @@ impl Messaging {
         let body = serde_json::to_string(&event).context("write an event as JSON")?;
         query("INSERT INTO outbox (body) VALUES ($1)")
             .bind(body)
-            .observed("INSERT", "outbox")
             .execute(transaction)
             .await?;
         self.told.notify_one();
@@ -203,14 +228,13 @@ impl Messaging {
         )
         .bind(&event.id)
         .bind(now_ms())
-        .observed("INSERT", "inbox")
         .execute(transaction)
         .await?;
         Ok(inserted == 1)
     }
 
     async fn refresh_outbox(self) {
-        let count = query("SELECT count(*) FROM outbox").fetch_value(self.database.readers());
+        let count = unobserved("SELECT count(*) FROM outbox").fetch_value(self.database.readers());
         match count.await {
             Ok(count) => _ = OUTBOX.set(count),
             Err(error) => tracing::warn!(%error, "the outbox was not counted"),

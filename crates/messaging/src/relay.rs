@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chassis::{Error, now_ms};
-use database::{query, round};
+use database::{query, round, unobserved};
 use telemetry::{Origin, Sending};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -102,7 +102,7 @@ impl Messaging {
 
     async fn claim_outbox(&self) -> Result<Vec<(i64, String)>, Error> {
         let something: bool =
-            query("SELECT EXISTS (SELECT 1 FROM outbox WHERE claimed_until <= $1)")
+            unobserved("SELECT EXISTS (SELECT 1 FROM outbox WHERE claimed_until <= $1)")
                 .bind(now_ms())
                 .fetch_value(self.database.readers())
                 .await?;
@@ -141,10 +141,11 @@ impl Messaging {
 
     async fn clean_inbox(&self) -> Result<(), Error> {
         let before = now_ms() - INBOX_AGE_MS;
-        let something: bool = query("SELECT EXISTS (SELECT 1 FROM inbox WHERE processed_at < $1)")
-            .bind(before)
-            .fetch_value(self.database.readers())
-            .await?;
+        let something: bool =
+            unobserved("SELECT EXISTS (SELECT 1 FROM inbox WHERE processed_at < $1)")
+                .bind(before)
+                .fetch_value(self.database.readers())
+                .await?;
         if !something {
             return Ok(());
         }

@@ -16,7 +16,7 @@ use prometheus_client::{
 use telemetry::{Delivered, Origin, names};
 
 use super::consumer::Consumer;
-use crate::{Broker, BrokerUrl, Event, Topology, broker::DeadLetter};
+use crate::{Broker, Event, Options, Topology, broker::DeadLetter};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct QueueLabel {
@@ -43,19 +43,19 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// Connects `service` to the broker at `url`.
+    /// Connects `service` to the broker.
     ///
     /// # Errors
     /// A broker that cannot be opened.
     pub async fn open(
         host: &Host,
         service: &'static str,
-        url: &BrokerUrl,
+        options: &Options,
         topology: &Topology,
     ) -> anyhow::Result<Self> {
-        let broker = Broker::open(url, topology)
-            .await
-            .with_context(|| format!("open the broker {url}"))?;
+        let url = &options.url;
+        let broker = Broker::open(url, topology).await;
+        let broker = broker.with_context(|| format!("open the broker {url}"))?;
         let checked = broker.clone();
         host.check("broker", move || checked.clone().ping());
         Ok(Self {

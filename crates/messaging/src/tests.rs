@@ -26,11 +26,17 @@ on_every_broker! {
 async fn open(place: &Place, service: &'static str) -> (Host, Messaging) {
     let name = format!("{}.db", chassis::new_id(service));
     let url = database::Url::Sqlite(place.data.path().join(name));
-    let options = database::Options::default();
-    let database = Database::open(&url, &options, &Migrations::NONE).await;
+    let database = Database::open(&url.into(), &Migrations::NONE).await;
     let database = database.unwrap();
     let host = Host::default();
-    let messaging = Messaging::open(&host, service, &place.url, &topology(), &database).await;
+    let messaging = Messaging::open(
+        &host,
+        service,
+        &place.url.clone().into(),
+        &topology(),
+        &database,
+    )
+    .await;
     (host, messaging.unwrap())
 }
 

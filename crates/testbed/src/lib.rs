@@ -11,7 +11,8 @@ mod teller;
 
 use std::{net::SocketAddr, path::Path, process::Command};
 
-use axum::Router;
+use axum::{Json, Router, routing::get};
+use serde::Serialize;
 use tokio::net::TcpListener;
 
 pub use databases::{Databases, postgres};
@@ -26,6 +27,16 @@ pub async fn serve(app: Router) -> SocketAddr {
     let address = listener.local_addr().expect("its address");
     tokio::spawn(async move { axum::serve(listener, app).await });
     address
+}
+
+/// Publishes a set of keys as users does, and says where: what a service under test takes as `--users-addr`.
+pub async fn publish<K>(keys: K) -> String
+where
+    K: Serialize + Clone + Send + Sync + 'static,
+{
+    let answer = get(async move || Json(keys.clone()));
+    let app = Router::new().route("/.well-known/jwks.json", answer);
+    format!("http://{}", serve(app).await)
 }
 
 /// Runs `scripts/backends` and returns what it prints.

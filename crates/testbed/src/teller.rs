@@ -2,7 +2,7 @@
 
 use api::{BROADCAST, Fact, QUEUES};
 use chassis::Host;
-use database::{Database, Migrations, Options, query};
+use database::{Database, Migrations, query};
 use messaging::{Broker, BrokerUrl, Messaging, Topology};
 
 use crate::{Databases, eventually};
@@ -20,13 +20,14 @@ impl Teller {
     /// Tells events at the broker that is the file `broker` of `data`, and calls itself `name`.
     pub async fn open(data: &Databases, name: &'static str) -> Self {
         let url = data.file(&format!("teller-{name}"));
-        let url = url.parse().expect("a URL");
-        let database = Database::open(&url, &Options::default(), &Migrations::NONE).await;
+        let url: database::Url = url.parse().expect("a URL");
+        let database = Database::open(&url.into(), &Migrations::NONE).await;
         let database = database.expect("a database");
         let broker: BrokerUrl = data.file("broker").parse().expect("a URL");
         let topology = Topology::new(Fact::KINDS, QUEUES, &BROADCAST);
         let host = Host::default();
-        let messaging = Messaging::open(&host, name, &broker, &topology, &database).await;
+        let messaging =
+            Messaging::open(&host, name, &broker.clone().into(), &topology, &database).await;
         Self {
             messaging: messaging.expect("events"),
             database,

@@ -1,5 +1,8 @@
 //! Catalog: what the shop sells, and at which price.
+//!
+//! [`products`] has the rules, [`store`] what is read, [`changes`] what admins change.
 
+mod changes;
 mod config;
 mod events;
 mod grpc;
@@ -7,21 +10,40 @@ mod products;
 mod routes;
 mod store;
 
-pub use config::Config;
+use axum::extract::FromRef;
+use chassis::Host;
 use identity::Verifier;
+
+pub use config::Config;
 pub use routes::app;
 pub use store::Store;
 
+/// What the service works with; cloning shares it.
+#[derive(Debug, Clone, FromRef)]
+pub struct State {
+    store: Store,
+    verifier: Verifier,
+}
+
+impl State {
+    /// Opens what `config` names, and from now on forgets what other replicas change.
+    pub async fn open(config: &Config, host: &Host) -> anyhow::Result<Self> {
+        let state = Self {
+            store: Store::open(config, host).await?,
+            verifier: Verifier::new(&config.users_addr),
+        };
+        state.verifier.watch(host);
+        let handler = state.clone();
+        let messaging = &state.store.messaging;
+        messaging.overhear(host, move |heard| events::handle(handler.clone(), heard));
+        Ok(state)
+    }
+}
+
 /// Serves the catalogue until told to stop.
 pub async fn run(config: Config) -> anyhow::Result<()> {
-    let caller = telemetry::Caller::Trusted;
-    chassis::run("catalog", &config.chassis, caller, async |host| {
-        let store = Store::open(&host, &config).await?;
-        let verifier = Verifier::new(&config.users_addr);
-        let keys = verifier.clone();
-        store.database().watch(&host);
-        host.check("token_keys", move || std::future::ready(keys.loaded()));
-        Ok(app(store, verifier))
+    chassis::run("catalog", &config.chassis, async |host| {
+        Ok(app(State::open(&config, &host).await?))
     })
     .await
 }

@@ -3,13 +3,13 @@
 use api::{NewProduct, Product, ProductChange, ProductId, ProductPage};
 use axum::{
     Json, Router,
-    extract::{FromRef, Path, Query, State},
+    extract::{Path, Query, State},
     http::{StatusCode, header},
     response::IntoResponse,
     routing::get,
 };
 use chassis::{Error, Problem};
-use identity::{Admin, BearerScheme, Verifier};
+use identity::{Admin, BearerScheme};
 use serde::Deserialize;
 use utoipa::{IntoParams, OpenApi as _};
 
@@ -18,16 +18,8 @@ use crate::{Store, grpc, products};
 const DEFAULT_LIMIT: u32 = 20;
 const MAX_LIMIT: u32 = 100;
 
-/// What the routes work with.
-#[derive(Debug, Clone, FromRef)]
-struct Shared {
-    store: Store,
-    verifier: Verifier,
-}
-
 /// The whole service as a router, ready to serve or to test.
-pub fn app(store: Store, verifier: Verifier) -> Router {
-    let grpc = grpc::router(store.clone());
+pub fn app(state: crate::State) -> Router {
     Router::new()
         .route("/products", get(list).post(create))
         .route("/products/{id}", get(product).patch(change))
@@ -35,8 +27,8 @@ pub fn app(store: Store, verifier: Verifier) -> Router {
             "/openapi.json",
             get(async || Json(Documentation::openapi())),
         )
-        .with_state(Shared { store, verifier })
-        .merge(grpc)
+        .with_state(state.clone())
+        .merge(grpc::router(state.store))
 }
 
 #[derive(utoipa::OpenApi)]
@@ -93,7 +85,7 @@ async fn create(
 ) -> Result<impl IntoResponse, Error> {
     products::check_new(&new).map_err(|it| Error::Unprocessable(it.to_string()))?;
     let product = store.create(new_id(), new).await?;
-    tracing::info!(product_id = %product.id, user_id = admin.user_id, "product created");
+    tracing::info!(product_id = %product.id, user_id = %admin.user_id, "product created");
     let location = [(header::LOCATION, format!("/products/{}", product.id))];
     Ok((StatusCode::CREATED, location, Json(product)))
 }
@@ -127,7 +119,7 @@ async fn change(
     products::check_change(&change).map_err(|it| Error::Unprocessable(it.to_string()))?;
     let product = store.change(&known(id)?, change).await?;
     let (product_id, version, user_id) = (&product.id, product.version, admin.user_id);
-    tracing::info!(%product_id, version, user_id, "product changed");
+    tracing::info!(%product_id, version, %user_id, "product changed");
     Ok(Json(product))
 }
 

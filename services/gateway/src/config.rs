@@ -1,73 +1,32 @@
 //! What the command line and the environment decide.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::num::NonZeroU32;
 
 use axum::http::HeaderValue;
 use client::Address;
 
 /// The only public door of the shop
 #[derive(Debug, Clone, clap::Parser)]
-#[command(version)]
+#[command(version, after_help = client::ADDRESS_HELP)]
 pub struct Config {
     /// Listeners, limits and faults.
     #[command(flatten)]
     pub chassis: chassis::Config,
-    /// Where the catalog is: a `file_sd` file of Prometheus (`file:PATH`), the addresses of a name (`dns://NAME:PORT`) or one
-    /// fixed replica (`http://IP:PORT`)
-    #[arg(
-        long,
-        env,
-        default_value = "file:services.json",
-        value_name = "ADDRESS"
-    )]
+    /// Where the catalog is; a call may take 2s
+    #[arg(long, env, default_value = client::DEFAULT_ADDRESS, value_name = "ADDRESS")]
     pub catalog_addr: Address,
-    /// The longest a call to the catalog may take
-    #[arg(long, env, default_value = "2s", value_parser = humantime::parse_duration, value_name = "DURATION")]
-    pub catalog_timeout: Duration,
-    /// Where the inventory is
-    #[arg(
-        long,
-        env,
-        default_value = "file:services.json",
-        value_name = "ADDRESS"
-    )]
+    /// Where the inventory is; a product page waits 300ms for it before it says `unknown`
+    #[arg(long, env, default_value = client::DEFAULT_ADDRESS, value_name = "ADDRESS")]
     pub inventory_addr: Address,
-    /// The longest a product page waits for the inventory before it says `unknown`
-    #[arg(long, env, default_value = "300ms", value_parser = humantime::parse_duration, value_name = "DURATION")]
-    pub inventory_timeout: Duration,
-    /// Where the users service is, which also publishes the keys that tokens are verified with
-    #[arg(
-        long,
-        env,
-        default_value = "file:services.json",
-        value_name = "ADDRESS"
-    )]
+    /// Where users is, with the keys that verify tokens; a call may take 5s: passwords wait there to be hashed
+    #[arg(long, env, default_value = client::DEFAULT_ADDRESS, value_name = "ADDRESS")]
     pub users_addr: Address,
-    /// The longest a call to users may take; passwords wait there to be hashed
-    #[arg(long, env, default_value = "5s", value_parser = humantime::parse_duration, value_name = "DURATION")]
-    pub users_timeout: Duration,
-    /// Where search is
-    #[arg(
-        long,
-        env,
-        default_value = "file:services.json",
-        value_name = "ADDRESS"
-    )]
+    /// Where search is; a call may take 2s
+    #[arg(long, env, default_value = client::DEFAULT_ADDRESS, value_name = "ADDRESS")]
     pub search_addr: Address,
-    /// The longest a search may take
-    #[arg(long, env, default_value = "2s", value_parser = humantime::parse_duration, value_name = "DURATION")]
-    pub search_timeout: Duration,
-    /// Where the orders service is
-    #[arg(
-        long,
-        env,
-        default_value = "file:services.json",
-        value_name = "ADDRESS"
-    )]
+    /// Where orders is; a call may take 3s
+    #[arg(long, env, default_value = client::DEFAULT_ADDRESS, value_name = "ADDRESS")]
     pub orders_addr: Address,
-    /// The longest a call to orders may take
-    #[arg(long, env, default_value = "3s", value_parser = humantime::parse_duration, value_name = "DURATION")]
-    pub orders_timeout: Duration,
     /// An origin whose pages may call the gateway from a browser; give it once for each
     #[arg(
         long,

@@ -13,9 +13,9 @@ use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::{
-    Upstreams,
     proxy::{PASSAGES, Target},
     routes,
+    upstreams::Upstreams,
 };
 
 /// The longest document a service may have.

@@ -1,7 +1,8 @@
 //! Gateway: the only public door of the shop.
 //!
-//! Beside the files every service has, one for each concern: [`auth`] (who comes in), [`limit`] (rates), [`proxy`] (what
-//! passes through), [`page`] (what is composed here), [`documentation`] (the merged OpenAPI document and its page).
+//! It keeps nothing, so it has no store, and a file for each concern: [`auth`] (who comes in), [`limit`] (rates), [`proxy`] (what
+//! passes through), [`page`] (what is composed here), [`upstreams`] (the services behind it), [`documentation`] (the merged
+//! OpenAPI document and its page).
 
 mod auth;
 mod config;
@@ -10,64 +11,58 @@ mod limit;
 mod page;
 mod proxy;
 mod routes;
+mod upstreams;
 
-use std::time::Duration;
-
-use client::{Address, Upstream};
-pub use config::Config;
+use axum::extract::FromRef;
+use chassis::Host;
 use identity::Verifier;
-pub use routes::app;
+use telemetry::Caller;
+use tower_http::cors::CorsLayer;
 
-/// The services behind the gateway.
-#[derive(Debug, Clone)]
-pub struct Upstreams {
-    catalog: Upstream,
-    inventory: Upstream,
-    orders: Upstream,
-    search: Upstream,
-    users: Upstream,
+pub use config::Config;
+use limit::Limiter;
+pub use routes::app;
+use upstreams::Upstreams;
+
+/// What the gateway works with; cloning shares it.
+#[derive(Debug, Clone, FromRef)]
+pub struct State {
+    upstreams: Upstreams,
+    verifier: Verifier,
+    limiter: Limiter,
+    #[from_ref(skip)]
+    cors: CorsLayer,
+    #[from_ref(skip)]
+    caller: Caller,
 }
 
-impl Upstreams {
-    /// Finds them where `config` says. Must be called inside a Tokio runtime.
-    pub fn new(config: &Config) -> Self {
-        let find = |name, address: &Address, timeout: Duration| {
-            let options = client::Options {
-                timeout,
-                ..client::Options::default()
-            };
-            Upstream::new(name, address, options)
+impl State {
+    /// Finds the services behind the gateway where `config` says.
+    #[expect(
+        clippy::unused_async,
+        reason = "every service opens so; this one waits for nobody"
+    )]
+    pub async fn open(config: &Config, host: &Host) -> anyhow::Result<Self> {
+        let state = Self {
+            upstreams: Upstreams::new(config, host),
+            verifier: Verifier::new(&config.users_addr),
+            limiter: Limiter::new(config),
+            cors: routes::cors(config)?,
+            caller: if config.trust_traceparent {
+                Caller::Trusted
+            } else {
+                Caller::Untrusted
+            },
         };
-        Self {
-            catalog: find("catalog", &config.catalog_addr, config.catalog_timeout),
-            inventory: find(
-                "inventory",
-                &config.inventory_addr,
-                config.inventory_timeout,
-            ),
-            orders: find("orders", &config.orders_addr, config.orders_timeout),
-            search: find("search", &config.search_addr, config.search_timeout),
-            users: find("users", &config.users_addr, config.users_timeout),
-        }
+        state.verifier.watch(host);
+        Ok(state)
     }
 }
 
 /// Serves the public routes until told to stop.
 pub async fn run(config: Config) -> anyhow::Result<()> {
-    let caller = if config.trust_traceparent {
-        telemetry::Caller::Trusted
-    } else {
-        telemetry::Caller::Untrusted
-    };
-    chassis::run("gateway", &config.chassis, caller, async |host| {
-        let upstreams = Upstreams::new(&config);
-        let verifier = Verifier::new(&config.users_addr);
-        // Without the catalogue there is no shop, and without keys nobody is let in; the other services are missed only by
-        // those who ask for them.
-        let (catalog, keys) = (upstreams.catalog.clone(), verifier.clone());
-        host.check("catalog", move || std::future::ready(catalog.discovered()));
-        host.check("token_keys", move || std::future::ready(keys.loaded()));
-        app(&config, upstreams, verifier)
+    chassis::run("gateway", &config.chassis, async |host| {
+        Ok(app(State::open(&config, &host).await?))
     })
     .await
 }

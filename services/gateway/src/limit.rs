@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use api::Credentials;
+use api::{Credentials, UserId};
 use axum::{
     body::Bytes,
     extract::{ConnectInfo, FromRequest as _, Request, State},
@@ -28,7 +28,7 @@ const FORGET_EVERY: Duration = Duration::from_mins(1);
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Client {
     /// Whoever is logged in, wherever they are.
-    Account(String),
+    Account(UserId),
     /// Whoever is not.
     Address(IpAddr),
 }
@@ -208,7 +208,7 @@ mod tests {
         let admitted = |client| limiter.admit(&client).is_ok();
         let address = || Client::Address([10, 0, 0, 1].into());
         assert!(admitted(address()) && !admitted(address()));
-        let account = |id: &str| Client::Account(id.into());
+        let account = |id: &str| Client::Account(id.parse().unwrap());
         assert!(admitted(account("u-1")) && !admitted(account("u-1")));
         assert!(admitted(account("u-2")));
     }

@@ -11,7 +11,7 @@ use axum::{
 use chassis::Error;
 use client::Upstream;
 
-use crate::Upstreams;
+use crate::upstreams::Upstreams;
 
 /// The longest answer of the catalogue; a product is far below.
 const MAX_PRODUCT_BYTES: usize = 256 * 1024;

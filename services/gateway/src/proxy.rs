@@ -9,7 +9,7 @@ use axum::{
 use chassis::Error;
 use client::Upstream;
 
-use crate::Upstreams;
+use crate::upstreams::Upstreams;
 
 /// A route that passes through.
 #[derive(Debug, Clone, Copy)]

@@ -14,18 +14,14 @@ use axum::{
     routing::{get, on},
 };
 use chassis::{App, Error, Problem};
-use identity::Verifier;
 use serde_json::{Value, json};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use utoipa::openapi::OpenApi;
 
 use crate::{
-    Config, Upstreams,
-    auth::{self, Door},
-    documentation,
-    limit::{self, Limiter},
-    page,
+    Config, auth, documentation, limit, page,
     proxy::{self, IDEMPOTENCY_KEY, LOG_IN, PASSAGES, REGISTER},
+    upstreams::Upstreams,
 };
 
 /// The version of the product on a page, so that its reader can tell how old it is.
@@ -33,31 +29,28 @@ const PRODUCT_VERSION: HeaderName = HeaderName::from_static("x-product-version")
 /// How long a browser may remember the answer to a preflight.
 const PREFLIGHT_AGE: Duration = Duration::from_mins(10);
 
-/// The whole gateway, ready to serve or to test. Must be called inside a Tokio runtime.
-pub fn app(config: &Config, upstreams: Upstreams, verifier: Verifier) -> anyhow::Result<App> {
-    let limiter = Limiter::new(config);
-    let passages = passages(&upstreams, &limiter);
-    let door = Door { verifier, limiter };
+/// The whole service, ready to serve or to test.
+pub fn app(state: crate::State) -> App {
     let routes = Router::new()
         .route("/", get(links))
         .route("/products/{id}", get(product))
         .route("/openapi.json", get(openapi))
-        .with_state(upstreams)
-        .merge(passages)
+        .with_state(state.clone())
+        .merge(passages(&state))
         .merge(documentation::page())
-        .layer(middleware::from_fn_with_state(door, auth::admit));
-    Ok(App::with_cors(routes, cors(config)?))
+        .layer(middleware::from_fn_with_state(state.clone(), auth::admit));
+    App::with_cors(routes, state.cors).called_by(state.caller)
 }
 
 /// The routes that pass through.
-fn passages(upstreams: &Upstreams, limiter: &Limiter) -> Router {
+fn passages(state: &crate::State) -> Router {
     PASSAGES.iter().fold(Router::new(), |router, passage| {
-        let upstream = upstreams.at(passage.to).clone();
+        let upstream = state.upstreams.at(passage.to).clone();
         let handler = async move |parts: Parts, body: Bytes| {
             proxy::forward(&upstream, passage.path, parts, body).await
         };
         let route = on(passage.methods, handler);
-        let limiter = limiter.clone();
+        let limiter = state.limiter.clone();
         let route = match passage.path {
             LOG_IN => route.layer(middleware::from_fn_with_state(limiter, limit::log_in)),
             REGISTER => route.layer(middleware::from_fn_with_state(limiter, limit::register)),
@@ -67,7 +60,8 @@ fn passages(upstreams: &Upstreams, limiter: &Limiter) -> Router {
     })
 }
 
-fn cors(config: &Config) -> anyhow::Result<CorsLayer> {
+/// Which pages may call the gateway from a browser.
+pub(crate) fn cors(config: &Config) -> anyhow::Result<CorsLayer> {
     let origins = &config.cors_allow_origin;
     anyhow::ensure!(
         origins.iter().all(|it| it != "*"),

@@ -1,35 +1,18 @@
 //! What the command line and the environment decide.
 
-use messaging::BrokerUrl;
-
 /// The stock of the shop
 #[derive(Debug, Clone, clap::Parser)]
-#[command(version)]
+#[command(version, mut_arg("database_url", |it| it.default_value("sqlite:inventory.db")))]
 pub struct Config {
     /// Listeners, limits and faults.
     #[command(flatten)]
     pub chassis: chassis::Config,
-    /// Where stock is kept: sqlite:PATH or postgres://…
-    #[arg(
-        long,
-        env,
-        hide_env_values = true,
-        default_value = "sqlite:inventory.db",
-        value_name = "URL"
-    )]
-    pub database_url: database::Url,
-    /// Limits of that database.
+    /// Where stock is kept.
     #[command(flatten)]
     pub database: database::Options,
-    /// Where events come from and go to: sqlite:PATH, amqp://USER:PASSWORD@HOST:PORT/VHOST or kafka://HOST:PORT
-    #[arg(
-        long,
-        env,
-        hide_env_values = true,
-        default_value = "sqlite:broker.db",
-        value_name = "URL"
-    )]
-    pub broker_url: BrokerUrl,
+    /// How orders are heard of.
+    #[command(flatten)]
+    pub messaging: messaging::Options,
     /// How many products an empty database starts with
     #[arg(long, env, default_value_t = 1_000, value_name = "COUNT")]
     pub seed_products: u32,

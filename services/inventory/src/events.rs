@@ -1,17 +1,21 @@
 //! What the inventory does when it hears of orders.
 
-use api::Fact;
+use anyhow::Context as _;
+use api::{Fact, OrderId};
 use chassis::Error;
-use messaging::{Event, Messaging};
+use messaging::Event;
 
-use crate::Store;
+use crate::State;
 
 /// Puts aside, gives back or sells; an event that is none of its business is let pass.
-pub(crate) async fn handle(store: Store, messaging: Messaging, event: Event) -> Result<(), Error> {
+pub(crate) async fn handle(State { store }: State, event: Event) -> Result<(), Error> {
+    // What named none would stand in the ledger for ever.
+    let about: Result<OrderId, _> = event.subject.parse();
+    about.context("read which order it is about")?;
     match &event.read()? {
-        Fact::OrderPlaced(order) => store.reserve(&messaging, &event, order).await,
-        Fact::OrderConfirmed {} => store.sell(&messaging, &event).await,
-        Fact::OrderCancelled { .. } => store.release(&messaging, &event).await,
+        Fact::OrderPlaced(order) => store.reserve(&event, order).await,
+        Fact::OrderConfirmed {} => store.sell(&event).await,
+        Fact::OrderCancelled { .. } => store.release(&event).await,
         _ => Ok(()),
     }
 }

@@ -2,24 +2,18 @@
 
 use std::collections::HashMap;
 
-use anyhow::Context as _;
-use api::{AuditRow, Fact, OrderItem, PlacedOrder, StockEffect};
+use api::{Fact, OrderItem, PlacedOrder, StockEffect};
 use chassis::Error;
 use database::{Transaction, query};
-use messaging::{Event, Messaging};
+use messaging::Event;
 
 use crate::{Store, stock};
 
 impl Store {
     /// Puts everything aside that `order` wants, or nothing, and tells which.
-    pub(crate) async fn reserve(
-        &self,
-        messaging: &Messaging,
-        event: &Event,
-        order: &PlacedOrder,
-    ) -> Result<(), Error> {
-        let mut transaction = self.database().write().await?;
-        if !messaging.is_new(&mut transaction, event).await? {
+    pub(crate) async fn reserve(&self, event: &Event, order: &PlacedOrder) -> Result<(), Error> {
+        let mut transaction = self.database.write().await?;
+        if !self.messaging.is_new(&mut transaction, event).await? {
             return Ok(());
         }
         let order_id = &event.subject;
@@ -32,7 +26,9 @@ impl Store {
         if let Some(product_id) = stock::shortage(&order.items, &available) {
             tracing::info!(order_id, %product_id, "not enough in stock");
             let fact = Fact::StockRejected {};
-            messaging.tell(&mut transaction, order_id, fact).await?;
+            self.messaging
+                .tell(&mut transaction, order_id, fact)
+                .await?;
             return transaction.commit().await;
         }
         for item in &order.items {
@@ -55,14 +51,16 @@ impl Store {
             write_entry(&mut transaction, event, entry).await?;
         }
         let fact = Fact::StockReserved(order.clone());
-        messaging.tell(&mut transaction, order_id, fact).await?;
+        self.messaging
+            .tell(&mut transaction, order_id, fact)
+            .await?;
         transaction.commit().await
     }
 
     /// What was put aside for a confirmed order leaves the warehouse.
-    pub(crate) async fn sell(&self, messaging: &Messaging, event: &Event) -> Result<(), Error> {
-        let mut transaction = self.database().write().await?;
-        if !messaging.is_new(&mut transaction, event).await? {
+    pub(crate) async fn sell(&self, event: &Event) -> Result<(), Error> {
+        let mut transaction = self.database.write().await?;
+        if !self.messaging.is_new(&mut transaction, event).await? {
             return Ok(());
         }
         transaction.lock(&event.subject).await?;
@@ -71,9 +69,9 @@ impl Store {
     }
 
     /// What was put aside for a cancelled order can be sold to others.
-    pub(crate) async fn release(&self, messaging: &Messaging, event: &Event) -> Result<(), Error> {
-        let mut transaction = self.database().write().await?;
-        if !messaging.is_new(&mut transaction, event).await? {
+    pub(crate) async fn release(&self, event: &Event) -> Result<(), Error> {
+        let mut transaction = self.database.write().await?;
+        if !self.messaging.is_new(&mut transaction, event).await? {
             return Ok(());
         }
         transaction.lock(&event.subject).await?;
@@ -85,38 +83,24 @@ impl Store {
         transaction.commit().await
     }
 
-    /// The ledger by order, then the levels of every product in it.
-    pub async fn audit(&self) -> Result<Vec<AuditRow>, Error> {
-        let entries: Vec<(String, String, String, String, i64)> = query(
-            "SELECT order_id, event_id, product_id, effect, quantity FROM ledger ORDER BY order_id, seq",
-        )
-        .fetch_all(self.database().readers())
-        .await?;
-        let mut rows = Vec::with_capacity(entries.len());
-        for (order_id, event_id, product_id, effect, quantity) in entries {
-            rows.push(AuditRow::Stock {
-                order_id: order_id.try_into().context("read an order id")?,
-                event_id,
-                product_id: product_id.try_into().context("read a product id")?,
-                effect: StockEffect::named(&effect).context("read an effect")?,
-                quantity,
-            });
+    /// Fills an empty warehouse.
+    pub(crate) async fn seed(&self, count: u32) -> Result<(), Error> {
+        let mut transaction = self.database.write().await?;
+        // Replicas that start together fill it once.
+        transaction.lock("seed").await?;
+        let filled: i64 = query("SELECT count(*) FROM stock")
+            .fetch_value(&mut transaction)
+            .await?;
+        if filled == 0 {
+            for number in 1..=count {
+                query("INSERT INTO stock (product_id, initial, on_hand) VALUES ($1, $2, $2)")
+                    .bind(api::product_id(number).as_str())
+                    .bind(api::seed::stock(number))
+                    .execute(&mut transaction)
+                    .await?;
+            }
         }
-        let levels: Vec<(String, i64, i64, i64)> = query(
-            "SELECT product_id, initial, on_hand, reserved FROM stock
-             WHERE product_id IN (SELECT product_id FROM ledger) ORDER BY product_id",
-        )
-        .fetch_all(self.database().readers())
-        .await?;
-        for (product_id, initial, on_hand, reserved) in levels {
-            rows.push(AuditRow::Level {
-                product_id: product_id.try_into().context("read a product id")?,
-                initial,
-                on_hand,
-                reserved,
-            });
-        }
-        Ok(rows)
+        transaction.commit().await
     }
 }
 
@@ -184,7 +168,6 @@ async fn write_entry(
     .bind(product_id)
     .bind(effect.as_str())
     .bind(quantity)
-    .observed("INSERT", "ledger")
     .execute(transaction)
     .await?;
     Ok(())

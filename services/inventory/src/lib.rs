@@ -1,6 +1,6 @@
 //! Inventory: how many of each product the shop can sell, and for whom it puts them aside.
 //!
-//! Beside the files every service has: [`ledger`], the half of the store that orders change.
+//! [`stock`] has the rules, [`store`] what is read, [`ledger`] what orders change.
 
 mod config;
 mod events;
@@ -10,39 +10,38 @@ mod routes;
 mod stock;
 mod store;
 
-use api::{BROADCAST, Fact, QUEUES};
+use axum::extract::FromRef;
 use chassis::Host;
-use messaging::{Messaging, Topology};
 
 pub use config::Config;
 pub use routes::app;
 pub use store::Store;
 
-/// Serves the inventory until told to stop.
-pub async fn run(config: Config) -> anyhow::Result<()> {
-    let caller = telemetry::Caller::Trusted;
-    chassis::run("inventory", &config.chassis, caller, async |host| {
-        let store =
-            Store::open(&config.database_url, &config.database, config.seed_products).await?;
-        store.database().watch(&host);
-        follow(&host, &store, &config.broker_url).await?;
-        Ok(app(store))
-    })
-    .await
+/// What the service works with; cloning shares it.
+#[derive(Debug, Clone, FromRef)]
+pub struct State {
+    /// What there is.
+    pub store: Store,
 }
 
-/// Follows orders from now on, and shows the ledger on the admin port.
-pub async fn follow(
-    host: &Host,
-    store: &Store,
-    broker: &messaging::BrokerUrl,
-) -> anyhow::Result<Messaging> {
-    let topology = Topology::new(Fact::KINDS, QUEUES, &BROADCAST);
-    let messaging = Messaging::open(host, "inventory", broker, &topology, store.database()).await?;
-    host.admin(routes::admin(store.clone()));
-    let (handler, tell) = (store.clone(), messaging.clone());
-    messaging.consume(host, move |event| {
-        events::handle(handler.clone(), tell.clone(), event)
-    });
-    Ok(messaging)
+impl State {
+    /// Opens what `config` names, and follows orders from now on.
+    pub async fn open(config: &Config, host: &Host) -> anyhow::Result<Self> {
+        let state = Self {
+            store: Store::open(config, host).await?,
+        };
+        host.admin(routes::admin(state.clone()));
+        let handler = state.clone();
+        let messaging = &state.store.messaging;
+        messaging.consume(host, move |event| events::handle(handler.clone(), event));
+        Ok(state)
+    }
+}
+
+/// Serves the inventory until told to stop.
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    chassis::run("inventory", &config.chassis, async |host| {
+        Ok(app(State::open(&config, &host).await?))
+    })
+    .await
 }

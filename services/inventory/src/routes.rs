@@ -14,20 +14,20 @@ use utoipa::{OpenApi as _, ToSchema};
 use crate::{Store, grpc};
 
 /// The whole service as a router, ready to serve or to test.
-pub fn app(store: Store) -> Router {
+pub fn app(state: crate::State) -> Router {
     Router::new()
         .route("/stock/{product_id}", get(stock))
         .route(
             "/openapi.json",
             get(async || Json(Documentation::openapi())),
         )
-        .with_state(store.clone())
-        .merge(grpc::router(store))
+        .with_state(state.clone())
+        .merge(grpc::router(state.store))
 }
 
 /// What the admin port shows beside what every service shows.
-pub(crate) fn admin(store: Store) -> Router {
-    Router::new().route("/audit", get(audit)).with_state(store)
+pub(crate) fn admin(state: crate::State) -> Router {
+    Router::new().route("/audit", get(audit)).with_state(state)
 }
 
 async fn audit(State(store): State<Store>) -> Result<Response, Error> {

@@ -1,9 +1,13 @@
-//! Where stock is kept, and what of it can be sold.
+//! Where stock is kept, and what is read of it.
 
 use anyhow::Context as _;
-use chassis::Error;
+use api::{AuditRow, BROADCAST, Fact, QUEUES, StockEffect};
+use chassis::{Error, Host};
 use database::{Database, Migrations, query};
+use messaging::{Messaging, Topology};
 use sqlx::FromRow;
+
+use crate::Config;
 
 static MIGRATIONS: Migrations = Migrations {
     sqlite: sqlx::migrate!("migrations/sqlite"),
@@ -12,7 +16,10 @@ static MIGRATIONS: Migrations = Migrations {
 
 /// A handle to the stock; cloning shares it.
 #[derive(Debug, Clone)]
-pub struct Store(Database);
+pub struct Store {
+    pub(crate) database: Database,
+    pub(crate) messaging: Messaging,
+}
 
 /// What can be sold of one product.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
@@ -23,37 +30,19 @@ pub(crate) struct Available {
 
 impl Store {
     /// Opens the store and, if it is empty, fills it with the seed.
-    pub async fn open(
-        url: &database::Url,
-        options: &database::Options,
-        seed: u32,
-    ) -> anyhow::Result<Self> {
-        let store = Self(Database::open(url, options, &MIGRATIONS).await?);
-        store.seed(seed).await.context("seed the stock")?;
+    pub(crate) async fn open(config: &Config, host: &Host) -> anyhow::Result<Self> {
+        let database = Database::open(&config.database, &MIGRATIONS).await?;
+        database.watch(host);
+        let topology = Topology::new(Fact::KINDS, QUEUES, &BROADCAST);
+        let messaging = Messaging::open(host, "inventory", &config.messaging, &topology, &database);
+        let messaging = messaging.await?;
+        let store = Self {
+            database,
+            messaging,
+        };
+        let seeded = store.seed(config.seed_products).await;
+        seeded.context("seed the stock")?;
         Ok(store)
-    }
-
-    pub(crate) fn database(&self) -> &Database {
-        &self.0
-    }
-
-    async fn seed(&self, count: u32) -> Result<(), Error> {
-        let mut transaction = self.0.write().await?;
-        // Replicas that start together fill it once.
-        transaction.lock("seed").await?;
-        let filled: i64 = query("SELECT count(*) FROM stock")
-            .fetch_value(&mut transaction)
-            .await?;
-        if filled == 0 {
-            for number in 1..=count {
-                query("INSERT INTO stock (product_id, initial, on_hand) VALUES ($1, $2, $2)")
-                    .bind(api::product_id(number).as_str())
-                    .bind(api::seed::stock(number))
-                    .execute(&mut transaction)
-                    .await?;
-            }
-        }
-        transaction.commit().await
     }
 
     /// What can be sold of each of these products; those never stocked are left out.
@@ -63,8 +52,41 @@ impl Store {
         }
         query("SELECT product_id, on_hand - reserved AS available FROM stock WHERE product_id IN ")
             .push_list(product_ids)
-            .observed("SELECT", "stock")
-            .fetch_all(self.0.readers())
+            .fetch_all(self.database.readers())
             .await
+    }
+
+    /// The ledger by order, then the levels of every product in it.
+    pub async fn audit(&self) -> Result<Vec<AuditRow>, Error> {
+        let entries: Vec<(String, String, String, String, i64)> = query(
+            "SELECT order_id, event_id, product_id, effect, quantity FROM ledger ORDER BY order_id, seq",
+        )
+        .fetch_all(self.database.readers())
+        .await?;
+        let mut rows = Vec::with_capacity(entries.len());
+        for (order_id, event_id, product_id, effect, quantity) in entries {
+            rows.push(AuditRow::Stock {
+                order_id: order_id.try_into().context("read an order id")?,
+                event_id,
+                product_id: product_id.try_into().context("read a product id")?,
+                effect: StockEffect::named(&effect).context("read an effect")?,
+                quantity,
+            });
+        }
+        let levels: Vec<(String, i64, i64, i64)> = query(
+            "SELECT product_id, initial, on_hand, reserved FROM stock
+             WHERE product_id IN (SELECT product_id FROM ledger) ORDER BY product_id",
+        )
+        .fetch_all(self.database.readers())
+        .await?;
+        for (product_id, initial, on_hand, reserved) in levels {
+            rows.push(AuditRow::Level {
+                product_id: product_id.try_into().context("read a product id")?,
+                initial,
+                on_hand,
+                reserved,
+            });
+        }
+        Ok(rows)
     }
 }

@@ -3,56 +3,26 @@
 use std::time::Duration;
 
 use client::Address;
-use messaging::BrokerUrl;
 
 /// The orders of the shop
 #[derive(Debug, Clone, clap::Parser)]
-#[command(version)]
+#[command(version, mut_arg("database_url", |it| it.default_value("sqlite:orders.db")), after_help = client::ADDRESS_HELP)]
 pub struct Config {
     /// Listeners, limits and faults.
     #[command(flatten)]
     pub chassis: chassis::Config,
-    /// Where orders are kept: sqlite:PATH or postgres://…
-    #[arg(
-        long,
-        env,
-        hide_env_values = true,
-        default_value = "sqlite:orders.db",
-        value_name = "URL"
-    )]
-    pub database_url: database::Url,
-    /// Limits of that database.
+    /// Where orders are kept.
     #[command(flatten)]
     pub database: database::Options,
-    /// Where events come from and go to: sqlite:PATH, amqp://USER:PASSWORD@HOST:PORT/VHOST or kafka://HOST:PORT
-    #[arg(
-        long,
-        env,
-        hide_env_values = true,
-        default_value = "sqlite:broker.db",
-        value_name = "URL"
-    )]
-    pub broker_url: BrokerUrl,
-    /// Where the keys that verify tokens come from: a `file_sd` file of Prometheus (`file:PATH`), the addresses of a name
-    /// (`dns://NAME:PORT`) or one fixed replica (`http://IP:PORT`)
-    #[arg(
-        long,
-        env,
-        default_value = "file:services.json",
-        value_name = "ADDRESS"
-    )]
+    /// How stock and payments are heard of.
+    #[command(flatten)]
+    pub messaging: messaging::Options,
+    /// Where the keys that verify tokens come from
+    #[arg(long, env, default_value = client::DEFAULT_ADDRESS, value_name = "ADDRESS")]
     pub users_addr: Address,
-    /// Where prices come from
-    #[arg(
-        long,
-        env,
-        default_value = "file:services.json",
-        value_name = "ADDRESS"
-    )]
+    /// Where prices come from; a call may take 1s
+    #[arg(long, env, default_value = client::DEFAULT_ADDRESS, value_name = "ADDRESS")]
     pub catalog_addr: Address,
-    /// The longest a call for prices may take
-    #[arg(long, env, default_value = "1s", value_parser = humantime::parse_duration, value_name = "DURATION")]
-    pub catalog_timeout: Duration,
     /// An order that is not final by then is cancelled
     #[arg(long, env, default_value = "30s", value_parser = humantime::parse_duration, value_name = "DURATION")]
     pub order_timeout: Duration,

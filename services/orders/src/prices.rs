@@ -7,26 +7,22 @@ use api::{
     Cents, NewOrder, ProductId,
     catalog::{GetProductsRequest, catalog_client::CatalogClient},
 };
-use chassis::Error;
+use chassis::{Error, Host};
 use client::{Address, Upstream};
+
+/// The longest a call for prices may take, unless the address says otherwise.
+const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Asks the catalogue; cloning shares its connections.
 #[derive(Debug, Clone)]
-pub struct Prices(Upstream);
+pub(crate) struct Prices(Upstream);
 
 impl Prices {
-    /// Asks the catalogue at `address`, waiting for it no longer than `timeout`. Must be called inside a Tokio runtime.
-    pub fn new(address: &Address, timeout: Duration) -> Self {
-        let options = client::Options {
-            timeout,
-            ..client::Options::default()
-        };
-        Self(Upstream::new("catalog", address, options))
-    }
-
-    /// A readiness check: whether any replica of the catalogue is known.
-    pub(crate) fn discovered(&self) -> Result<(), String> {
-        self.0.discovered()
+    /// Asks the catalogue at `address`. Must be called inside a Tokio runtime.
+    pub(crate) fn new(address: &Address, host: &Host) -> Self {
+        let catalog = Upstream::new("catalog", address, TIMEOUT);
+        catalog.watch(host);
+        Self(catalog)
     }
 
     /// EUR cents by product id; products that are not sold are left out.

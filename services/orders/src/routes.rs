@@ -3,38 +3,24 @@
 use api::{NewOrder, Order, OrderPage};
 use axum::{
     Json, Router,
-    extract::{FromRef, Path, Query, State},
+    extract::{Path, Query, State},
     http::{HeaderMap, HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
 use chassis::{Error, Problem};
-use identity::{BearerScheme, Identity, Verifier};
-use messaging::Messaging;
+use identity::{BearerScheme, Identity};
 use serde::Deserialize;
 use utoipa::{IntoParams, OpenApi as _};
 
-use crate::{Prices, Store, order, saga::Attempt};
+use crate::{Store, order, placing::Placement};
 
 const DEFAULT_LIMIT: u32 = 20;
 const MAX_LIMIT: u32 = 100;
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// What the routes need; cloning shares it.
-#[derive(Debug, Clone, FromRef)]
-pub struct Shop {
-    /// Where orders are kept.
-    pub store: Store,
-    /// How their changes are told.
-    pub messaging: Messaging,
-    /// What things cost.
-    pub prices: Prices,
-    /// Who is asking.
-    pub verifier: Verifier,
-}
-
 /// The whole service as a router, ready to serve or to test.
-pub fn app(shop: Shop) -> Router {
+pub fn app(state: crate::State) -> Router {
     Router::new()
         .route("/orders", get(list).post(place))
         .route("/orders/{id}", get(one))
@@ -42,12 +28,12 @@ pub fn app(shop: Shop) -> Router {
             "/openapi.json",
             get(async || Json(Documentation::openapi())),
         )
-        .with_state(shop)
+        .with_state(state)
 }
 
 /// What the admin port shows beside what every service shows.
-pub(crate) fn admin(store: Store) -> Router {
-    Router::new().route("/audit", get(audit)).with_state(store)
+pub(crate) fn admin(state: crate::State) -> Router {
+    Router::new().route("/audit", get(audit)).with_state(state)
 }
 
 async fn audit(State(store): State<Store>) -> Result<Response, Error> {
@@ -99,7 +85,7 @@ async fn list(
     request_body = NewOrder, responses((status = 202, body = Order), (status = 400, body = Problem),
     (status = 401, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
 async fn place(
-    State(shop): State<Shop>,
+    State(state): State<crate::State>,
     identity: Identity,
     headers: HeaderMap,
     Json(new): Json<NewOrder>,
@@ -108,35 +94,14 @@ async fn place(
     let key = key.and_then(|it| it.to_str().ok()).unwrap_or_default();
     order::check_key(key).map_err(|it| Error::Invalid(it.to_string()))?;
     order::check(&new).map_err(|it| Error::Unprocessable(it.to_string()))?;
-    let attempt = Attempt {
+    let placement = Placement {
         user_id: &identity.user_id,
         key,
         order: &new,
     };
-    let order = shop.place(attempt).await?;
+    let order = state.place(placement).await?;
     let location = [(header::LOCATION, format!("/orders/{}", order.id))];
     Ok((StatusCode::ACCEPTED, location, Json(order)))
-}
-
-impl Shop {
-    async fn place(&self, attempt: Attempt<'_>) -> Result<Order, Error> {
-        if let Some(order) = self.store.answered(attempt).await? {
-            return Ok(order);
-        }
-        let prices = self.prices.of(attempt.order).await?;
-        let (items, total_cents) = order::price(attempt.order, &prices)
-            .map_err(|it| Error::Unprocessable(it.to_string()))?;
-        let placed = self
-            .store
-            .place(&self.messaging, attempt, items, total_cents);
-        if let Some(order) = placed.await? {
-            tracing::info!(order_id = %order.id, total_cents = total_cents.0, "order placed");
-            return Ok(order);
-        }
-        // The same request twice at once: the other one was first.
-        let order = self.store.answered(attempt).await?;
-        order.ok_or_else(|| Error::Conflict("the same key was used a moment ago; try again".into()))
-    }
 }
 
 /// One of my orders
@@ -147,5 +112,7 @@ async fn one(
     identity: Identity,
     Path(id): Path<String>,
 ) -> Result<Json<Order>, Error> {
+    // A text that is no id names no order.
+    let id = id.try_into().map_err(|_| Error::NotFound("order"))?;
     Ok(Json(store.get(&identity.user_id, &id).await?))
 }

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use api::{CancelReason, Cents, Fact, NewOrder, Order, OrderItem, OrderStatus, PlacedOrder};
+use api::{CancelReason, Cents, Fact, Order, OrderItem, OrderStatus, PlacedOrder};
 use chassis::{Error, new_id, now_ms, rfc3339};
-use database::{Transaction, query, round};
-use messaging::{Event, Messaging};
+use database::{Transaction, query, round, unobserved};
+use messaging::Event;
 use telemetry::Origin;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Store,
     order::{self, Verdict},
+    placing::Placement,
 };
 
 /// How often it is looked for orders that are not final in time.
@@ -26,14 +27,6 @@ const REMEMBERED_MS: i64 = 24 * 3600 * 1000;
 /// ... and so many are forgotten at once: in a file nobody can write meanwhile.
 const FORGOTTEN_AT_ONCE: i64 = 5_000;
 
-/// An attempt to order, by whom and under which key.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Attempt<'a> {
-    pub(crate) user_id: &'a str,
-    pub(crate) key: &'a str,
-    pub(crate) order: &'a NewOrder,
-}
-
 /// A pending order whose time is over.
 #[derive(sqlx::FromRow)]
 struct Overdue {
@@ -44,34 +37,10 @@ struct Overdue {
 }
 
 impl Store {
-    /// What was answered to this key before.
-    ///
-    /// # Errors
-    /// [`Error::Unprocessable`] if it came with another body.
-    pub(crate) async fn answered(&self, attempt: Attempt<'_>) -> Result<Option<Order>, Error> {
-        let found: Option<(String, String)> =
-            query("SELECT body_hash, answer FROM idempotency WHERE user_id = $1 AND key = $2")
-                .bind(attempt.user_id)
-                .bind(attempt.key)
-                .observed("SELECT", "idempotency")
-                .fetch_optional(self.database().readers())
-                .await?;
-        let Some((body_hash, answer)) = found else {
-            return Ok(None);
-        };
-        if body_hash != order::fingerprint(attempt.order) {
-            let text = "this Idempotency-Key was used for another order; take a new one";
-            return Err(Error::Unprocessable(text.to_owned()));
-        }
-        let order = serde_json::from_str(&answer).context("read what was answered")?;
-        Ok(Some(order))
-    }
-
     /// Places an order, unless its key was taken meanwhile: then nothing happens and the answer is `None`.
     pub(crate) async fn place(
         &self,
-        messaging: &Messaging,
-        attempt: Attempt<'_>,
+        placement: Placement<'_>,
         items: Vec<OrderItem>,
         total_cents: Cents,
     ) -> Result<Option<Order>, Error> {
@@ -86,29 +55,29 @@ impl Store {
             total_cents,
             created_at: rfc3339(now),
         };
-        let mut transaction = self.database().write().await?;
+        let mut transaction = self.database.write().await?;
         let remembered = query(
             "INSERT INTO idempotency (user_id, key, body_hash, answer, created_at) VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT DO NOTHING",
         )
-        .bind(attempt.user_id)
-        .bind(attempt.key)
-        .bind(order::fingerprint(attempt.order))
+        .bind(placement.user_id.as_str())
+        .bind(placement.key)
+        .bind(order::fingerprint(placement.order))
         .bind(serde_json::to_string(&order).context("write the answer as JSON")?)
         .bind(now)
-        .observed("INSERT", "idempotency")
         .execute(&mut transaction)
         .await?;
         if remembered == 0 {
             return Ok(None);
         }
-        self.insert(&mut transaction, attempt, &order, now).await?;
+        self.insert(&mut transaction, placement, &order, now)
+            .await?;
         let placed = Fact::OrderPlaced(PlacedOrder {
             items: order.items.clone(),
             total_cents,
-            card_number: attempt.order.card_number.clone(),
+            card_number: placement.order.card_number.clone(),
         });
-        messaging
+        self.messaging
             .tell(&mut transaction, order.id.as_str(), placed)
             .await?;
         transaction.commit().await?;
@@ -118,11 +87,11 @@ impl Store {
     async fn insert(
         &self,
         transaction: &mut Transaction,
-        attempt: Attempt<'_>,
+        placement: Placement<'_>,
         order: &Order,
         now: i64,
     ) -> Result<(), Error> {
-        let timeout = i64::try_from(self.order_timeout().as_millis()).unwrap_or(i64::MAX);
+        let timeout = i64::try_from(self.order_timeout.as_millis()).unwrap_or(i64::MAX);
         let origin = Origin::current();
         query(
             "INSERT INTO orders (id, user_id, idempotency_key, status, items, total_cents, created_at, deadline,
@@ -130,8 +99,8 @@ impl Store {
              VALUES ($1, $2, $3, 'pending', $4, $5, $6, $7, $8, $9, $10)",
         )
         .bind(order.id.as_str())
-        .bind(attempt.user_id)
-        .bind(attempt.key)
+        .bind(placement.user_id.as_str())
+        .bind(placement.key)
         .bind(serde_json::to_string(&order.items).context("write the items as JSON")?)
         .bind(order.total_cents.0)
         .bind(now)
@@ -139,26 +108,20 @@ impl Store {
         .bind(origin.traceparent)
         .bind(origin.tracestate)
         .bind(origin.request_id)
-        .observed("INSERT", "orders")
         .execute(transaction)
         .await?;
         Ok(())
     }
 
     /// Ends the event's order, if it is still pending, and tells how.
-    pub(crate) async fn end(
-        &self,
-        messaging: &Messaging,
-        event: &Event,
-        verdict: Verdict,
-    ) -> Result<(), Error> {
-        let mut transaction = self.database().write().await?;
-        if !messaging.is_new(&mut transaction, event).await? {
+    pub(crate) async fn end(&self, event: &Event, verdict: Verdict) -> Result<(), Error> {
+        let mut transaction = self.database.write().await?;
+        if !self.messaging.is_new(&mut transaction, event).await? {
             return Ok(());
         }
         if set_final(&mut transaction, &event.subject, verdict).await? {
             let fact = verdict.fact();
-            messaging
+            self.messaging
                 .tell(&mut transaction, &event.subject, fact)
                 .await?;
         } else {
@@ -173,7 +136,7 @@ impl Store {
 
     /// Cancels orders that are not final in time and forgets old answers, until `stop`. Replicas may all do it: each order is
     /// cancelled once.
-    pub(crate) async fn sweep(self, messaging: Messaging, stop: CancellationToken) {
+    pub(crate) async fn sweep(self, stop: CancellationToken) {
         let mut ticks = interval(SWEEP);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -181,13 +144,13 @@ impl Store {
                 _ = ticks.tick() => (),
                 () = stop.cancelled() => return,
             }
-            self.sweep_once(&messaging).await;
+            self.sweep_once().await;
         }
     }
 
     /// One does not wait for the other: there may always be overdue orders, or none.
-    async fn sweep_once(&self, messaging: &Messaging) {
-        if let Err(error) = round(self.cancel_overdue(messaging)).await {
+    async fn sweep_once(&self) {
+        if let Err(error) = round(self.cancel_overdue()).await {
             tracing::warn!(%error, "overdue orders were not cancelled this time");
         }
         if let Err(error) = round(self.forget_answers()).await {
@@ -195,21 +158,21 @@ impl Store {
         }
     }
 
-    async fn cancel_overdue(&self, messaging: &Messaging) -> Result<(), Error> {
+    async fn cancel_overdue(&self) -> Result<(), Error> {
         // In one order for all replicas, so that none waits for another that waits for it.
-        let overdue: Vec<Overdue> = query(
+        let overdue: Vec<Overdue> = unobserved(
             "SELECT id, traceparent, tracestate, request_id FROM orders
              WHERE status = 'pending' AND deadline <= $1 ORDER BY deadline, id LIMIT $2",
         )
         .bind(now_ms())
         .bind(BATCH)
-        .fetch_all(self.database().readers())
+        .fetch_all(self.database.readers())
         .await?;
         if overdue.is_empty() {
             return Ok(());
         }
         let verdict = Verdict::Cancelled(CancelReason::TimedOut);
-        let mut transaction = self.database().write().await?;
+        let mut transaction = self.database.write().await?;
         for it in overdue {
             if !set_final(&mut transaction, &it.id, verdict).await? {
                 continue;
@@ -223,7 +186,7 @@ impl Store {
                 tracestate: it.tracestate,
                 request_id: it.request_id,
             };
-            messaging
+            self.messaging
                 .tell_from(origin, &mut transaction, &it.id, verdict.fact())
                 .await?;
         }
@@ -233,14 +196,15 @@ impl Store {
     /// Forgets some of the answers that are older than a day.
     async fn forget_answers(&self) -> Result<(), Error> {
         let before = now_ms() - REMEMBERED_MS;
-        let some: bool = query("SELECT EXISTS (SELECT 1 FROM idempotency WHERE created_at < $1)")
-            .bind(before)
-            .fetch_value(self.database().readers())
-            .await?;
+        let some: bool =
+            unobserved("SELECT EXISTS (SELECT 1 FROM idempotency WHERE created_at < $1)")
+                .bind(before)
+                .fetch_value(self.database.readers())
+                .await?;
         if !some {
             return Ok(());
         }
-        let mut transaction = self.database().write().await?;
+        let mut transaction = self.database.write().await?;
         let forget = "DELETE FROM idempotency WHERE (user_id, key) IN
              (SELECT user_id, key FROM idempotency WHERE created_at < $1 LIMIT $2)";
         query(forget)
@@ -263,7 +227,6 @@ async fn set_final(
             .bind(id)
             .bind(verdict.status().as_str())
             .bind(verdict.reason().map(CancelReason::as_str))
-            .observed("UPDATE", "orders")
             .execute(transaction)
             .await?;
     Ok(updated == 1)
@@ -271,61 +234,50 @@ async fn set_final(
 
 #[cfg(test)]
 mod tests {
-    use api::{BROADCAST, QUEUES};
+    use api::{CardNumber, GOOD_CARD, NewOrder};
     use chassis::Host;
-    use messaging::Topology;
+    use clap::Parser as _;
     use testbed::{Databases, on_every_database};
 
     use super::*;
+    use crate::Config;
 
     on_every_database! {
         old_answers_are_forgotten_while_orders_are_overdue,
     }
 
     async fn old_answers_are_forgotten_while_orders_are_overdue(data: Databases) {
-        let url = data.url("orders").await.parse().unwrap();
-        let (options, no_time) = (database::Options::default(), Duration::ZERO);
-        let store = Store::open(&url, &options, no_time).await.unwrap();
-        let broker = data.file("broker").parse().unwrap();
-        let database = store.database();
-        let topology = Topology::new(Fact::KINDS, QUEUES, &BROADCAST);
-        let messaging =
-            Messaging::open(&Host::default(), "orders", &broker, &topology, database).await;
-        let messaging = messaging.unwrap();
-        let order = NewOrder {
-            items: Vec::new(),
-            card_number: api::CardNumber(api::GOOD_CARD.into()),
+        let database = format!("--database-url={}", data.url("orders").await);
+        let broker = format!("--broker-url={}", data.file("broker"));
+        let at_once = "--order-timeout=0s";
+        let config = Config::parse_from(["orders", &database, &broker, at_once]);
+        let store = Store::open(&config, &Host::default()).await.unwrap();
+        let (user_id, order) = (
+            &"u-1".parse().unwrap(),
+            &NewOrder {
+                items: Vec::new(),
+                card_number: CardNumber(GOOD_CARD.into()),
+            },
+        );
+        let under = |key| Placement {
+            user_id,
+            key,
+            order,
         };
         for key in ["old", "new"] {
-            let (user_id, order) = ("u-1", &order);
-            let attempt = Attempt {
-                user_id,
-                key,
-                order,
-            };
-            let placed = store.place(&messaging, attempt, Vec::new(), Cents::ZERO);
-            placed.await.unwrap().unwrap();
+            let placed = store.place(under(key), Vec::new(), Cents::ZERO).await;
+            placed.unwrap().unwrap();
         }
-        let mut transaction = database.write().await.unwrap();
+        let mut transaction = store.database.write().await.unwrap();
         let age = query("UPDATE idempotency SET created_at = $1 WHERE key = 'old'");
         let age = age.bind(now_ms() - REMEMBERED_MS - 1);
         assert_eq!(age.execute(&mut transaction).await.unwrap(), 1);
         transaction.commit().await.unwrap();
 
-        store.sweep_once(&messaging).await;
+        store.sweep_once().await;
 
         assert_eq!(store.pending().await.unwrap(), 0, "both were overdue");
-        let (user_id, order) = ("u-1", &order);
-        let answered = async |key| {
-            store
-                .answered(Attempt {
-                    user_id,
-                    key,
-                    order,
-                })
-                .await
-                .unwrap()
-        };
-        assert!(answered("old").await.is_none() && answered("new").await.is_some());
+        assert!(store.answered(under("old")).await.unwrap().is_none());
+        assert!(store.answered(under("new")).await.unwrap().is_some());
     }
 }

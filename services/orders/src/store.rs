@@ -1,25 +1,37 @@
-//! Where orders are kept.
+//! Where orders are kept, and what is read of them.
 
-use std::time::Duration;
+use std::{sync::LazyLock, time::Duration};
 
 use anyhow::Context as _;
 use api::{
-    AuditRow, CancelReason, Cents, Order, OrderId, OrderItem, OrderPage, OrderStatus, ProductId,
+    AuditRow, BROADCAST, CancelReason, Cents, Fact, Order, OrderId, OrderItem, OrderPage,
+    OrderStatus, ProductId, QUEUES, UserId,
 };
-use chassis::{Error, rfc3339};
-use database::{Database, Migrations, query};
+use chassis::{Error, Host, rfc3339};
+use database::{Database, Migrations, query, unobserved};
+use messaging::{Messaging, Topology};
+use prometheus_client::metrics::gauge::Gauge;
 use sqlx::FromRow;
+
+use crate::{Config, order, placing::Placement};
 
 static MIGRATIONS: Migrations = Migrations {
     sqlite: sqlx::migrate!("migrations/sqlite"),
     postgres: sqlx::migrate!("migrations/postgres"),
 };
 
+static PENDING: LazyLock<Gauge> = LazyLock::new(|| {
+    let help = "Orders that are not final";
+    telemetry::register(telemetry::names::ORDERS_PENDING, help, Gauge::default())
+});
+
 /// A handle to the orders; cloning shares it.
 #[derive(Debug, Clone)]
 pub struct Store {
-    database: Database,
-    order_timeout: Duration,
+    pub(crate) database: Database,
+    pub(crate) messaging: Messaging,
+    /// An order that is not final after this is cancelled.
+    pub(crate) order_timeout: Duration,
 }
 
 /// An order as the database holds it.
@@ -73,32 +85,50 @@ impl TryFrom<Row> for Order {
 }
 
 impl Store {
-    /// Opens the store; an order that is not final after `order_timeout` is cancelled.
-    pub async fn open(
-        url: &database::Url,
-        options: &database::Options,
-        order_timeout: Duration,
-    ) -> anyhow::Result<Self> {
-        Ok(Self {
-            database: Database::open(url, options, &MIGRATIONS).await?,
-            order_timeout,
-        })
+    /// Opens the store, and has `/metrics` say how many of its orders are pending.
+    pub(crate) async fn open(config: &Config, host: &Host) -> anyhow::Result<Self> {
+        let database = Database::open(&config.database, &MIGRATIONS).await?;
+        database.watch(host);
+        let topology = Topology::new(Fact::KINDS, QUEUES, &BROADCAST);
+        let messaging = Messaging::open(host, "orders", &config.messaging, &topology, &database);
+        let messaging = messaging.await?;
+        let store = Self {
+            database,
+            messaging,
+            order_timeout: config.order_timeout,
+        };
+        let counted = store.clone();
+        host.gauge(move || counted.clone().count_pending());
+        Ok(store)
     }
 
-    pub(crate) fn database(&self) -> &Database {
-        &self.database
-    }
-
-    pub(crate) fn order_timeout(&self) -> Duration {
-        self.order_timeout
+    /// What was answered to this key before.
+    ///
+    /// # Errors
+    /// [`Error::Unprocessable`] if it came with another body.
+    pub(crate) async fn answered(&self, placement: Placement<'_>) -> Result<Option<Order>, Error> {
+        let found: Option<(String, String)> =
+            query("SELECT body_hash, answer FROM idempotency WHERE user_id = $1 AND key = $2")
+                .bind(placement.user_id.as_str())
+                .bind(placement.key)
+                .fetch_optional(self.database.readers())
+                .await?;
+        let Some((body_hash, answer)) = found else {
+            return Ok(None);
+        };
+        if body_hash != order::fingerprint(placement.order) {
+            let text = "this Idempotency-Key was used for another order; take a new one";
+            return Err(Error::Unprocessable(text.to_owned()));
+        }
+        let order = serde_json::from_str(&answer).context("read what was answered")?;
+        Ok(Some(order))
     }
 
     /// An order of this shopper; somebody else's is not found.
-    pub(crate) async fn get(&self, user_id: &str, id: &str) -> Result<Order, Error> {
+    pub(crate) async fn get(&self, user_id: &UserId, id: &OrderId) -> Result<Order, Error> {
         let row: Option<Row> = query("SELECT * FROM orders WHERE id = $1 AND user_id = $2")
-            .bind(id)
-            .bind(user_id)
-            .observed("SELECT", "orders")
+            .bind(id.as_str())
+            .bind(user_id.as_str())
             .fetch_optional(self.database.readers())
             .await?;
         row.ok_or(Error::NotFound("order"))?.try_into()
@@ -107,17 +137,16 @@ impl Store {
     /// Up to `limit` orders of this shopper that are older than `cursor`, newest first.
     pub(crate) async fn list(
         &self,
-        user_id: &str,
+        user_id: &UserId,
         cursor: Option<&str>,
         limit: u32,
     ) -> Result<OrderPage, Error> {
         // `~` sorts after every id. One more than asked for tells whether there is a next page.
         let rows: Vec<Row> =
             query("SELECT * FROM orders WHERE user_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3")
-                .bind(user_id)
+                .bind(user_id.as_str())
                 .bind(cursor.unwrap_or("~"))
                 .bind(i64::from(limit) + 1)
-                .observed("SELECT", "orders")
                 .fetch_all(self.database.readers())
                 .await?;
         let items: Result<Vec<Order>, Error> = rows.into_iter().map(Order::try_from).collect();
@@ -128,9 +157,16 @@ impl Store {
         Ok(OrderPage { items, next_cursor })
     }
 
+    async fn count_pending(self) {
+        match self.pending().await {
+            Ok(count) => _ = PENDING.set(count),
+            Err(error) => tracing::warn!(%error, "pending orders were not counted"),
+        }
+    }
+
     /// How many orders are not final.
     pub(crate) async fn pending(&self) -> Result<i64, Error> {
-        query("SELECT count(*) FROM orders WHERE status = 'pending'")
+        unobserved("SELECT count(*) FROM orders WHERE status = 'pending'")
             .fetch_value(self.database.readers())
             .await
     }

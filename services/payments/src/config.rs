@@ -3,36 +3,20 @@
 use std::time::Duration;
 
 use api::Cents;
-use messaging::BrokerUrl;
 
 /// The payments of the shop
 #[derive(Debug, Clone, clap::Parser)]
-#[command(version)]
+#[command(version, mut_arg("database_url", |it| it.default_value("sqlite:payments.db")))]
 pub struct Config {
     /// Listeners, limits and faults.
     #[command(flatten)]
     pub chassis: chassis::Config,
-    /// Where payments are kept: sqlite:PATH or postgres://…
-    #[arg(
-        long,
-        env,
-        hide_env_values = true,
-        default_value = "sqlite:payments.db",
-        value_name = "URL"
-    )]
-    pub database_url: database::Url,
-    /// Limits of that database.
+    /// Where payments are kept.
     #[command(flatten)]
     pub database: database::Options,
-    /// Where events come from and go to: sqlite:PATH, amqp://USER:PASSWORD@HOST:PORT/VHOST or kafka://HOST:PORT
-    #[arg(
-        long,
-        env,
-        hide_env_values = true,
-        default_value = "sqlite:broker.db",
-        value_name = "URL"
-    )]
-    pub broker_url: BrokerUrl,
+    /// How orders are heard of.
+    #[command(flatten)]
+    pub messaging: messaging::Options,
     /// How long the payment provider takes over one charge
     #[arg(long, env, default_value = "20ms", value_parser = humantime::parse_duration, value_name = "DURATION")]
     pub provider_latency: Duration,

@@ -1,33 +1,29 @@
 //! What payments does when it hears that an order can be charged, or is off.
 
-use api::Fact;
+use anyhow::Context as _;
+use api::{Fact, OrderId};
 use chassis::Error;
-use messaging::{Event, Messaging};
+use messaging::Event;
 
-use crate::{Store, provider::Provider};
+use crate::State;
 
 /// Charges or refunds; an event that is none of its business is let pass.
-pub(crate) async fn handle(
-    store: Store,
-    messaging: Messaging,
-    provider: Provider,
-    event: Event,
-) -> Result<(), Error> {
+pub(crate) async fn handle(state: State, event: Event) -> Result<(), Error> {
+    let State { store, provider } = state;
+    // What named none would stand in the ledger for ever.
+    let order_id: Result<OrderId, _> = event.subject.parse();
+    let order_id = order_id.context("read which order it is about")?;
     match &event.read()? {
         Fact::StockReserved(order) => {
-            if store.is_over(&event.subject).await? {
+            if store.is_over(&order_id).await? {
                 // Cancelled, or charged by an earlier delivery: the provider need not be asked.
-                return store.note(&messaging, &event).await;
+                return store.note(&event).await;
             }
             // Outside the transaction: nobody may wait for the provider with the database locked.
-            let charge = provider
-                .charge(&order.card_number, order.total_cents)
-                .await?;
-            store
-                .charge(&messaging, &event, charge, order.total_cents)
-                .await
+            let charge = provider.charge(&order.card_number, order.total_cents);
+            store.charge(&event, charge.await?, order.total_cents).await
         }
-        Fact::OrderCancelled { .. } => store.cancel(&messaging, &event).await,
+        Fact::OrderCancelled { .. } => store.cancel(&event).await,
         _ => Ok(()),
     }
 }

@@ -1,49 +1,50 @@
 //! Payments: charges what an order costs and gives it back if the order is off. It stands for a slow, flaky third party.
 //!
-//! Beside the files every service has: [`provider`], the third party.
+//! [`payment`] has the rules, [`store`] what is read, [`ledger`] what orders change; [`provider`] is the third party.
 
 mod config;
 mod events;
+mod ledger;
 mod payment;
 mod provider;
 mod routes;
 mod store;
 
-use api::{BROADCAST, Fact, QUEUES};
+use axum::extract::FromRef;
 use chassis::Host;
+
 pub use config::Config;
-use messaging::{Messaging, Topology};
+use provider::Provider;
 pub use routes::app;
 pub use store::Store;
 
-/// Serves payments until told to stop.
-pub async fn run(config: Config) -> anyhow::Result<()> {
-    let caller = telemetry::Caller::Trusted;
-    chassis::run("payments", &config.chassis, caller, async |host| {
-        let store = Store::open(&config.database_url, &config.database).await?;
-        store.database().watch(&host);
-        follow(&host, &store, &config).await?;
-        Ok(app())
-    })
-    .await
+/// What the service works with; cloning shares it.
+#[derive(Debug, Clone, FromRef)]
+pub struct State {
+    /// What was taken and given back.
+    pub store: Store,
+    provider: Provider,
 }
 
-/// Follows orders from now on, and shows the ledger on the admin port.
-pub async fn follow(host: &Host, store: &Store, config: &Config) -> anyhow::Result<Messaging> {
-    let topology = Topology::new(Fact::KINDS, QUEUES, &BROADCAST);
-    let messaging = Messaging::open(
-        host,
-        "payments",
-        &config.broker_url,
-        &topology,
-        store.database(),
-    )
-    .await?;
-    host.admin(routes::admin(store.clone()));
-    let provider = provider::Provider::new(config);
-    let (handler, tell) = (store.clone(), messaging.clone());
-    messaging.consume(host, move |event| {
-        events::handle(handler.clone(), tell.clone(), provider.clone(), event)
-    });
-    Ok(messaging)
+impl State {
+    /// Opens what `config` names, and follows orders from now on.
+    pub async fn open(config: &Config, host: &Host) -> anyhow::Result<Self> {
+        let state = Self {
+            store: Store::open(config, host).await?,
+            provider: Provider::new(config),
+        };
+        host.admin(routes::admin(state.clone()));
+        let handler = state.clone();
+        let messaging = &state.store.messaging;
+        messaging.consume(host, move |event| events::handle(handler.clone(), event));
+        Ok(state)
+    }
+}
+
+/// Serves payments until told to stop.
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    chassis::run("payments", &config.chassis, async |host| {
+        Ok(app(State::open(&config, &host).await?))
+    })
+    .await
 }

@@ -7,11 +7,13 @@ use utoipa::OpenApi as _;
 use crate::Store;
 
 /// The whole service as a router, ready to serve or to test.
-pub fn app() -> Router {
-    Router::new().route(
-        "/openapi.json",
-        get(async || Json(Documentation::openapi())),
-    )
+pub fn app(state: crate::State) -> Router {
+    Router::new()
+        .route(
+            "/openapi.json",
+            get(async || Json(Documentation::openapi())),
+        )
+        .with_state(state)
 }
 
 #[derive(utoipa::OpenApi)]
@@ -19,8 +21,8 @@ pub fn app() -> Router {
 struct Documentation;
 
 /// What the admin port shows beside what every service shows.
-pub(crate) fn admin(store: Store) -> Router {
-    Router::new().route("/audit", get(audit)).with_state(store)
+pub(crate) fn admin(state: crate::State) -> Router {
+    Router::new().route("/audit", get(audit)).with_state(state)
 }
 
 async fn audit(State(store): State<Store>) -> Result<Response, Error> {

@@ -1,12 +1,12 @@
-//! Where payments are kept.
+//! Where payments are kept, and what is read of them.
 
 use anyhow::Context as _;
-use api::{AuditRow, Cents, Fact, PaymentEffect};
-use chassis::Error;
-use database::{Database, Migrations, Transaction, query};
-use messaging::{Event, Messaging};
+use api::{AuditRow, BROADCAST, Cents, Fact, OrderId, PaymentEffect, QUEUES};
+use chassis::{Error, Host};
+use database::{Database, Migrations, query};
+use messaging::{Messaging, Topology};
 
-use crate::{payment, provider::Charge};
+use crate::Config;
 
 static MIGRATIONS: Migrations = Migrations {
     sqlite: sqlx::migrate!("migrations/sqlite"),
@@ -15,129 +15,34 @@ static MIGRATIONS: Migrations = Migrations {
 
 /// A handle to the payments; cloning shares it.
 #[derive(Debug, Clone)]
-pub struct Store(Database);
+pub struct Store {
+    pub(crate) database: Database,
+    pub(crate) messaging: Messaging,
+}
 
 impl Store {
     /// Opens the store.
-    pub async fn open(url: &database::Url, options: &database::Options) -> anyhow::Result<Self> {
-        let database = Database::open(url, options, &MIGRATIONS).await?;
-        Ok(Self(database))
-    }
-
-    pub(crate) fn database(&self) -> &Database {
-        &self.0
+    pub(crate) async fn open(config: &Config, host: &Host) -> anyhow::Result<Self> {
+        let database = Database::open(&config.database, &MIGRATIONS).await?;
+        database.watch(host);
+        let topology = Topology::new(Fact::KINDS, QUEUES, &BROADCAST);
+        let messaging = Messaging::open(host, "payments", &config.messaging, &topology, &database);
+        let messaging = messaging.await?;
+        Ok(Self {
+            database,
+            messaging,
+        })
     }
 
     /// Whether an order was charged already, or is off.
-    pub(crate) async fn is_over(&self, order_id: &str) -> Result<bool, Error> {
+    pub(crate) async fn is_over(&self, order_id: &OrderId) -> Result<bool, Error> {
         query(
             "SELECT EXISTS (SELECT 1 FROM ledger WHERE order_id = $1)
                  OR EXISTS (SELECT 1 FROM cancelled_orders WHERE order_id = $1)",
         )
-        .bind(order_id)
-        .observed("SELECT", "ledger")
-        .fetch_value(self.0.readers())
+        .bind(order_id.as_str())
+        .fetch_value(self.database.readers())
         .await
-    }
-
-    /// Remembers an event that has no effect.
-    pub(crate) async fn note(&self, messaging: &Messaging, event: &Event) -> Result<(), Error> {
-        let mut transaction = self.0.write().await?;
-        messaging.is_new(&mut transaction, event).await?;
-        transaction.commit().await
-    }
-
-    /// Writes down what the provider made of the charge for the event's order, and tells it.
-    pub(crate) async fn charge(
-        &self,
-        messaging: &Messaging,
-        event: &Event,
-        charge: Charge,
-        amount_cents: Cents,
-    ) -> Result<(), Error> {
-        let mut transaction = self.0.write().await?;
-        if !messaging.is_new(&mut transaction, event).await? {
-            return Ok(());
-        }
-        let order_id = &event.subject;
-        // Whoever cancels the order comes before all this or after it.
-        transaction.lock(order_id).await?;
-        let cancelled: bool =
-            query("SELECT EXISTS (SELECT 1 FROM cancelled_orders WHERE order_id = $1)")
-                .bind(order_id)
-                .fetch_value(&mut transaction)
-                .await?;
-        if charge == Charge::Captured && !cancelled {
-            query(
-                "INSERT INTO captures (order_id, amount_cents) VALUES ($1, $2)
-                 ON CONFLICT (order_id) DO UPDATE SET amount_cents = captures.amount_cents + excluded.amount_cents",
-            )
-            .bind(order_id)
-            .bind(amount_cents.0)
-            .execute(&mut transaction)
-            .await?;
-        }
-        for (effect, fact) in payment::settle(charge, cancelled, amount_cents) {
-            self.write(
-                &mut transaction,
-                messaging,
-                event,
-                (effect, amount_cents, fact),
-            )
-            .await?;
-        }
-        transaction.commit().await
-    }
-
-    /// Gives back what was captured for the event's order, and remembers that it is off.
-    pub(crate) async fn cancel(&self, messaging: &Messaging, event: &Event) -> Result<(), Error> {
-        let mut transaction = self.0.write().await?;
-        if !messaging.is_new(&mut transaction, event).await? {
-            return Ok(());
-        }
-        let order_id = &event.subject;
-        transaction.lock(order_id).await?;
-        query("INSERT INTO cancelled_orders (order_id) VALUES ($1) ON CONFLICT DO NOTHING")
-            .bind(order_id)
-            .execute(&mut transaction)
-            .await?;
-        let captured: Option<(i64,)> =
-            query("DELETE FROM captures WHERE order_id = $1 RETURNING amount_cents")
-                .bind(order_id)
-                .fetch_optional(&mut transaction)
-                .await?;
-        if let Some(amount_cents) = captured.map(|(it,)| Cents(it)) {
-            let (effect, fact) = payment::refund(amount_cents);
-            self.write(
-                &mut transaction,
-                messaging,
-                event,
-                (effect, amount_cents, fact),
-            )
-            .await?;
-            tracing::info!(order_id, amount_cents = amount_cents.0, "payment refunded");
-        }
-        transaction.commit().await
-    }
-
-    async fn write(
-        &self,
-        transaction: &mut Transaction,
-        messaging: &Messaging,
-        event: &Event,
-        (effect, amount_cents, fact): (PaymentEffect, Cents, Fact),
-    ) -> Result<(), Error> {
-        query(
-            "INSERT INTO ledger (order_id, event_id, effect, amount_cents) VALUES ($1, $2, $3, $4)",
-        )
-        .bind(&event.subject)
-        .bind(&event.id)
-        .bind(effect.as_str())
-        .bind(amount_cents.0)
-        .observed("INSERT", "ledger")
-        .execute(&mut *transaction)
-        .await?;
-        messaging.tell(transaction, &event.subject, fact).await
     }
 
     /// The ledger by order.
@@ -145,7 +50,7 @@ impl Store {
         let entries: Vec<(String, String, String, i64)> = query(
             "SELECT order_id, event_id, effect, amount_cents FROM ledger ORDER BY order_id, seq",
         )
-        .fetch_all(self.0.readers())
+        .fetch_all(self.database.readers())
         .await?;
         let rows = entries
             .into_iter()

@@ -9,6 +9,7 @@ mod queries;
 use std::time::{Duration, Instant};
 
 use api::{SearchQuery, SearchResults};
+use chassis::Host;
 use clap::Parser as _;
 use queries::QUERIES;
 use search::{Config, Store};
@@ -43,7 +44,8 @@ async fn measure(url: &str, products: u32) -> anyhow::Result<()> {
         format!("--search-url={url}"),
         format!("--seed-products={products}"),
     );
-    let store = Store::open(&Config::try_parse_from(["search", &flag, &seed])?).await?;
+    let config = Config::try_parse_from(["search", &flag, &seed])?;
+    let store = Store::open(&config, &Host::default()).await?;
     println!(
         "\n{}: {products} products, indexed in {:.1?}\n",
         store.engine().await?,

@@ -2,16 +2,19 @@
 
 use std::sync::LazyLock;
 
-use api::Fact;
-use chassis::Error;
-use messaging::{Event, Messaging};
+use api::{BROADCAST, Fact, QUEUES};
+use chassis::{Error, Host};
+use database::Database;
+#[cfg(feature = "elasticsearch")]
+use messaging::Subscription;
+use messaging::{Event, Messaging, Topology};
 use prometheus_client::metrics::histogram::Histogram;
 use telemetry::names;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 #[cfg(feature = "elasticsearch")]
-use crate::elastic::Elastic;
-use crate::sqlite::Sqlite;
+use crate::engine::elastic::Elastic;
+use crate::{Config, Store, engine::sqlite::Sqlite};
 
 static FRESHNESS: LazyLock<Histogram> = LazyLock::new(|| {
     let help = "From a change of a product to the moment it can be searched";
@@ -21,7 +24,7 @@ static FRESHNESS: LazyLock<Histogram> = LazyLock::new(|| {
 
 /// The index that follows the catalogue, and how it tells an event that it has heard before.
 #[derive(Clone)]
-pub(crate) enum Follower {
+enum Follower {
     /// By the inbox, in the commit of the change.
     Sqlite(Sqlite, Messaging),
     /// By the version of the product: a second time, or late, nothing changes.
@@ -29,8 +32,29 @@ pub(crate) enum Follower {
     Elasticsearch(Elastic),
 }
 
+/// Follows changes of products from now on.
+pub(crate) async fn follow(store: &Store, config: &Config, host: &Host) -> anyhow::Result<()> {
+    let options = &config.messaging;
+    let topology = Topology::new(Fact::KINDS, QUEUES, &BROADCAST);
+    match store {
+        Store::Sqlite(index) => {
+            let database = Database::from(index.database().clone());
+            let messaging = Messaging::open(host, "search", options, &topology, &database).await?;
+            let follower = Follower::Sqlite(index.clone(), messaging.clone());
+            messaging.consume(host, move |event| handle(follower.clone(), event));
+        }
+        #[cfg(feature = "elasticsearch")]
+        Store::Elasticsearch(index) => {
+            let subscription = Subscription::open(host, "search", options, &topology).await?;
+            let follower = Follower::Elasticsearch(index.clone());
+            subscription.consume(host, move |event| handle(follower.clone(), event));
+        }
+    }
+    Ok(())
+}
+
 /// Indexes a change, and returns when it can be searched; an event that is none of its business is let pass.
-pub(crate) async fn handle(follower: Follower, event: Event) -> Result<(), Error> {
+async fn handle(follower: Follower, event: Event) -> Result<(), Error> {
     let Fact::ProductChanged(product) = &event.read()? else {
         return Ok(());
     };

@@ -1,68 +1,56 @@
 //! Search: finds products by words, and follows what changes in the catalogue.
 //!
-//! Beside the files every service has: [`url`] (which engine), [`sqlite`] and [`elastic`] (the engines behind the store),
-//! [`query`](mod@query) (what is asked for), [`words`] (what a word is), [`spelling`] (which word was meant), [`reading`]
-//! (these put together), [`cursor`] (where a page ended) and [`rebuild`] (the index written anew from the catalogue).
+//! [`text`] says what is asked for and what it means, [`engine`] has the two indices that are asked, and [`store`] is one of
+//! them. What changes an index stands in the engine, in `sqlite/index.rs` and `elastic/bulk.rs`: [`events`] brings changes one
+//! by one, [`rebuild`] all products anew.
 
 mod config;
-mod cursor;
-#[cfg(feature = "elasticsearch")]
-mod elastic;
+mod engine;
 mod events;
-mod query;
-mod reading;
 mod rebuild;
 mod routes;
-mod spelling;
-mod sqlite;
 mod store;
-mod url;
-mod words;
+mod text;
 
-use api::{BROADCAST, Fact, QUEUES};
+use axum::extract::FromRef;
 use chassis::Host;
-use database::Database;
-#[cfg(feature = "elasticsearch")]
-use messaging::Subscription;
-use messaging::{BrokerUrl, Messaging, Topology};
 
 pub use config::Config;
-use events::Follower;
+pub use engine::{
+    Options,
+    url::{ElasticsearchUrl, SearchUrl},
+};
 pub use rebuild::{Outcome, Rebuilder, Status};
 pub use routes::{admin, app};
 pub use store::Store;
-pub use url::{ElasticsearchUrl, SearchUrl};
+
+/// What the service works with; cloning shares it.
+#[derive(Debug, Clone, FromRef)]
+pub struct State {
+    /// The index.
+    pub store: Store,
+    /// What writes it anew.
+    pub rebuilder: Rebuilder,
+}
+
+impl State {
+    /// Opens what `config` names, and follows changes of products from now on.
+    pub async fn open(config: &Config, host: &Host) -> anyhow::Result<Self> {
+        let store = Store::open(config, host).await?;
+        let state = Self {
+            rebuilder: Rebuilder::start(host, store.clone(), &config.catalog_addr),
+            store,
+        };
+        host.admin(routes::admin(state.clone()));
+        events::follow(&state.store, config, host).await?;
+        Ok(state)
+    }
+}
 
 /// Serves searches until told to stop.
 pub async fn run(config: Config) -> anyhow::Result<()> {
-    let caller = telemetry::Caller::Trusted;
-    chassis::run("search", &config.chassis, caller, async |host| {
-        let store = Store::open(&config).await?;
-        store.watch(&host);
-        follow(&host, &store, &config.broker_url).await?;
-        let rebuilder = Rebuilder::start(&host, store.clone(), &config.catalog_addr);
-        host.admin(admin(rebuilder));
-        Ok(app(store))
+    chassis::run("search", &config.chassis, async |host| {
+        Ok(app(State::open(&config, &host).await?))
     })
     .await
-}
-
-/// Follows changes of products from now on.
-pub async fn follow(host: &Host, store: &Store, broker: &BrokerUrl) -> anyhow::Result<()> {
-    let topology = Topology::new(Fact::KINDS, QUEUES, &BROADCAST);
-    match store {
-        Store::Sqlite(index) => {
-            let database = Database::from(index.database().clone());
-            let messaging = Messaging::open(host, "search", broker, &topology, &database).await?;
-            let follower = Follower::Sqlite(index.clone(), messaging.clone());
-            messaging.consume(host, move |event| events::handle(follower.clone(), event));
-        }
-        #[cfg(feature = "elasticsearch")]
-        Store::Elasticsearch(index) => {
-            let subscription = Subscription::open(host, "search", broker, &topology).await?;
-            let follower = Follower::Elasticsearch(index.clone());
-            subscription.consume(host, move |event| events::handle(follower.clone(), event));
-        }
-    }
-    Ok(())
 }

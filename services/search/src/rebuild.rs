@@ -22,13 +22,15 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 #[cfg(feature = "elasticsearch")]
-use crate::elastic::Building;
-use crate::{Store, sqlite::Sqlite};
+use crate::engine::elastic::Building;
+use crate::{Store, engine::sqlite::Sqlite};
 
 /// The most the catalogue gives at once.
 const PAGE: u32 = 100;
 /// The most bytes of a page: a product has 4,000 characters of description and some hundred others.
 const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
+/// The longest one page may take, unless the address says otherwise.
+const PAGE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often a page is asked for before the rebuild fails, ...
 const MAX_TRIES: u32 = 5;
 /// ... and the wait after the first time; each further one is twice as long.
@@ -101,7 +103,7 @@ impl Rebuilder {
         }
         let it = Self(Arc::new(Inner {
             store,
-            catalog: Upstream::new("catalog", catalog, client::Options::default()),
+            catalog: Upstream::new("catalog", catalog, PAGE_TIMEOUT),
             status: Mutex::default(),
             asked: Notify::new(),
         }));

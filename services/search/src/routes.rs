@@ -13,21 +13,21 @@ use utoipa::OpenApi as _;
 use crate::{Rebuilder, Status, Store};
 
 /// The whole service as a router, ready to serve or to test.
-pub fn app(store: Store) -> Router {
+pub fn app(state: crate::State) -> Router {
     Router::new()
         .route("/search", get(search))
         .route(
             "/openapi.json",
             get(async || Json(Documentation::openapi())),
         )
-        .with_state(store)
+        .with_state(state)
 }
 
 /// What the admin port has beside: the index can be rebuilt from the catalogue.
-pub fn admin(rebuilder: Rebuilder) -> Router {
+pub fn admin(state: crate::State) -> Router {
     Router::new()
         .route("/index/rebuild", get(rebuild_status).post(rebuild))
-        .with_state(rebuilder)
+        .with_state(state)
 }
 
 #[derive(utoipa::OpenApi)]

@@ -5,12 +5,12 @@ use chassis::{Error, Host};
 use database::Database;
 
 #[cfg(feature = "elasticsearch")]
-use crate::elastic::Elastic;
+use crate::engine::elastic::Elastic;
 use crate::{
     Config, SearchUrl,
-    cursor::Position,
-    query::{BadQuery, Query},
-    sqlite::Sqlite,
+    engine::sqlite::Sqlite,
+    text::cursor::Position,
+    text::query::{BadQuery, Query},
 };
 
 #[cfg(not(feature = "elasticsearch"))]
@@ -38,24 +38,26 @@ pub(crate) struct Found {
 
 impl Store {
     /// Opens the index and, if it is empty, fills it with the seed.
-    pub async fn open(config: &Config) -> anyhow::Result<Self> {
-        match &config.search_url {
+    pub async fn open(config: &Config, host: &Host) -> anyhow::Result<Self> {
+        let store = match &config.engine.url {
             SearchUrl::Sqlite(path) => {
                 let index = Sqlite::open(path, config.seed_products).await?;
-                Ok(Self::Sqlite(index))
+                Self::Sqlite(index)
             }
             #[cfg(feature = "elasticsearch")]
             SearchUrl::Elasticsearch(url) => {
-                let index = Elastic::open(url, config.search_refresh, config.seed_products).await?;
-                Ok(Self::Elasticsearch(index))
+                let index = Elastic::open(url, config.engine.refresh, config.seed_products).await?;
+                Self::Elasticsearch(index)
             }
             #[cfg(not(feature = "elasticsearch"))]
             SearchUrl::Elasticsearch(_) => anyhow::bail!(NOT_BUILT_IN),
-        }
+        };
+        store.watch(host);
+        Ok(store)
     }
 
     /// Has `/readyz` ask whether the index answers.
-    pub(crate) fn watch(&self, host: &Host) {
+    fn watch(&self, host: &Host) {
         match self {
             Self::Sqlite(it) => Database::from(it.database().clone()).watch(host),
             #[cfg(feature = "elasticsearch")]

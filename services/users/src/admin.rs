@@ -1,24 +1,21 @@
 //! The admin: the one account that exists without having registered.
 
-use std::path::Path;
-
 use anyhow::Context as _;
 use api::Role;
 
 use crate::{
-    Hasher, Store,
+    Config, State,
     account::{check_email, check_password, email_key},
 };
 
-/// Sees to it that there is an admin and that the password in `file` is theirs.
+/// Sees to it that there is the admin whom `config` names, if it does, and that the password in the file is theirs.
 ///
 /// An account that registered the address first becomes the admin's: its password is replaced with it.
-pub(crate) async fn seed(
-    store: &Store,
-    hasher: &Hasher,
-    email: &str,
-    file: &Path,
-) -> anyhow::Result<()> {
+pub(crate) async fn seed(state: &State, config: &Config) -> anyhow::Result<()> {
+    let State { store, hasher, .. } = state;
+    let (Some(email), Some(file)) = (&config.admin_email, &config.admin_password_file) else {
+        return Ok(());
+    };
     let password = std::fs::read_to_string(file);
     let password =
         password.with_context(|| format!("read the admin's password from {}", file.display()))?;

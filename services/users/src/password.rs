@@ -12,7 +12,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use chassis::Error;
+use chassis::{Error, Host};
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::Semaphore;
 
@@ -60,8 +60,16 @@ impl Hasher {
         self.0.runs.load(Ordering::Relaxed)
     }
 
-    /// Brings the metric up to date.
-    pub(crate) fn report(&self) {
+    /// Has `/metrics` say how many passwords are being hashed or wait for it.
+    pub(crate) fn watch(&self, host: &Host) {
+        let counted = self.clone();
+        host.gauge(move || {
+            counted.report();
+            std::future::ready(())
+        });
+    }
+
+    fn report(&self) {
         let pending = self.0.capacity - self.0.places.available_permits();
         PENDING.set(pending.try_into().unwrap_or(i64::MAX));
     }

@@ -12,16 +12,13 @@ use chassis::{Error, Problem};
 use identity::{BearerScheme, Identity};
 use utoipa::OpenApi as _;
 
-use crate::{
-    Users,
-    account::{BadCredentials, check_email, check_password},
-};
+use crate::account::{BadCredentials, check_email, check_password};
 
 /// Answers with a token in them are not to be kept by anyone in between (RFC 6750, section 5.3).
 const NOT_KEPT: (HeaderName, &str) = (header::CACHE_CONTROL, "no-store");
 
 /// The whole service as a router, ready to serve or to test.
-pub fn app(users: Users) -> Router {
+pub fn app(state: crate::State) -> Router {
     Router::new()
         .route("/users", post(register))
         .route("/users/me", get(me))
@@ -31,7 +28,7 @@ pub fn app(users: Users) -> Router {
             "/openapi.json",
             get(async || Json(Documentation::openapi())),
         )
-        .with_state(users)
+        .with_state(state)
 }
 
 #[derive(utoipa::OpenApi)]
@@ -48,7 +45,7 @@ struct Documentation;
 #[utoipa::path(post, path = "/users", tag = "users", request_body = Credentials, responses(
     (status = 202, body = Registered), (status = 422, body = Problem), (status = 503, body = Problem)))]
 async fn register(
-    State(users): State<Users>,
+    State(users): State<crate::State>,
     Json(new): Json<Credentials>,
 ) -> Result<impl IntoResponse, Error> {
     let unprocessable = |it: BadCredentials| Error::Unprocessable(it.to_string());
@@ -65,7 +62,7 @@ async fn register(
 /// The account that is asking
 #[utoipa::path(get, path = "/users/me", tag = "users", security(("bearer" = [])), responses(
     (status = 200, body = User), (status = 401, body = Problem)))]
-async fn me(State(users): State<Users>, identity: Identity) -> Result<Json<User>, Error> {
+async fn me(State(users): State<crate::State>, identity: Identity) -> Result<Json<User>, Error> {
     let account = users.store.by_id(&identity.user_id).await?;
     // Only where the database was lost: a token outlives it.
     let account = account.ok_or(Error::Unauthorized("the account is gone; register again"))?;
@@ -77,7 +74,7 @@ async fn me(State(users): State<Users>, identity: Identity) -> Result<Json<User>
     (status = 201, body = Session), (status = 401, body = Problem), (status = 429, body = Problem),
     (status = 503, body = Problem)))]
 async fn log_in(
-    State(users): State<Users>,
+    State(users): State<crate::State>,
     Json(tried): Json<Credentials>,
 ) -> Result<impl IntoResponse, Error> {
     let account = users.store.by_email(&tried.email).await?;
@@ -99,6 +96,6 @@ async fn log_in(
 /// The public keys that tokens are verified with (RFC 7517)
 #[utoipa::path(get, path = "/.well-known/jwks.json", tag = "users", responses(
     (status = 200, description = "a JWK set of Ed25519 keys (RFC 8037)", body = Object)))]
-async fn keys(State(users): State<Users>) -> impl IntoResponse {
+async fn keys(State(users): State<crate::State>) -> impl IntoResponse {
     Json(users.key.public())
 }

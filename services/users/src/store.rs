@@ -1,12 +1,11 @@
-//! Where accounts are kept.
+//! Where accounts are kept, and what is read of them.
 
-use anyhow::Context as _;
 use api::{Role, User, UserId};
-use chassis::{Error, new_id};
+use chassis::{Error, Host};
 use database::{Database, Migrations, query};
 use sqlx::FromRow;
 
-use crate::account::email_key;
+use crate::{Config, account::email_key};
 
 static MIGRATIONS: Migrations = Migrations {
     sqlite: sqlx::migrate!("migrations/sqlite"),
@@ -15,7 +14,9 @@ static MIGRATIONS: Migrations = Migrations {
 
 /// A handle to the accounts; cloning shares it.
 #[derive(Debug, Clone)]
-pub struct Store(Database);
+pub struct Store {
+    pub(crate) database: Database,
+}
 
 /// An account as the database holds it. It has no `Debug`, so that it cannot end up in a log.
 #[derive(FromRow)]
@@ -25,13 +26,6 @@ pub(crate) struct Account {
     pub(crate) email: String,
     pub(crate) password_hash: String,
     role: String,
-}
-
-/// What `RETURNING id` says.
-#[derive(FromRow)]
-struct Named {
-    #[sqlx(try_from = "String")]
-    id: UserId,
 }
 
 impl Account {
@@ -55,82 +49,31 @@ impl From<Account> for User {
     }
 }
 
-const SHOPPER: &str = "shopper";
-const ADMIN: &str = "admin";
+/// Roles as the database holds them.
+pub(crate) const SHOPPER: &str = "shopper";
+pub(crate) const ADMIN: &str = "admin";
 
 impl Store {
     /// Opens the store.
-    pub async fn open(url: &database::Url, options: &database::Options) -> anyhow::Result<Self> {
-        let database = Database::open(url, options, &MIGRATIONS).await?;
-        Ok(Self(database))
-    }
-
-    pub(crate) fn database(&self) -> &Database {
-        &self.0
-    }
-
-    /// Adds a shopper's account and returns its id; none, at the same cost, where the address has one.
-    pub(crate) async fn register(
-        &self,
-        email: &str,
-        password_hash: &str,
-    ) -> Result<Option<UserId>, Error> {
-        let mut transaction = self.0.write().await?;
-        let inserted: Option<Named> = query(
-            "INSERT INTO users (id, email, email_key, password_hash, role) VALUES ($1, $2, $3, $4, $5)
-             ON CONFLICT (email_key) DO NOTHING RETURNING id",
-        )
-        .bind(new_id("u"))
-        .bind(email)
-        .bind(email_key(email))
-        .bind(password_hash)
-        .bind(SHOPPER)
-        .observed("INSERT", "users")
-        .fetch_optional(&mut transaction)
-        .await?;
-        transaction.commit().await?;
-        Ok(inserted.map(|it| it.id))
-    }
-
-    /// Makes the account of `email`, old or new, the admin's and returns its id.
-    pub(crate) async fn put_admin(
-        &self,
-        email: &str,
-        password_hash: &str,
-    ) -> Result<UserId, Error> {
-        let mut transaction = self.0.write().await?;
-        let named: Option<Named> = query(
-            "INSERT INTO users (id, email, email_key, password_hash, role) VALUES ($1, $2, $3, $4, $5)
-             ON CONFLICT (email_key) DO UPDATE SET password_hash = excluded.password_hash, role = excluded.role
-             RETURNING id",
-        )
-        .bind(new_id("u"))
-        .bind(email)
-        .bind(email_key(email))
-        .bind(password_hash)
-        .bind(ADMIN)
-        .observed("INSERT", "users")
-        .fetch_optional(&mut transaction)
-        .await?;
-        transaction.commit().await?;
-        Ok(named.context("an account that was put has an id")?.id)
+    pub(crate) async fn open(config: &Config, host: &Host) -> anyhow::Result<Self> {
+        let database = Database::open(&config.database, &MIGRATIONS).await?;
+        database.watch(host);
+        Ok(Self { database })
     }
 
     /// The account of an address.
     pub(crate) async fn by_email(&self, email: &str) -> Result<Option<Account>, Error> {
         query("SELECT * FROM users WHERE email_key = $1")
             .bind(email_key(email))
-            .observed("SELECT", "users")
-            .fetch_optional(self.0.readers())
+            .fetch_optional(self.database.readers())
             .await
     }
 
     /// The account of an id.
-    pub(crate) async fn by_id(&self, id: &str) -> Result<Option<Account>, Error> {
+    pub(crate) async fn by_id(&self, id: &UserId) -> Result<Option<Account>, Error> {
         query("SELECT * FROM users WHERE id = $1")
-            .bind(id)
-            .observed("SELECT", "users")
-            .fetch_optional(self.0.readers())
+            .bind(id.as_str())
+            .fetch_optional(self.database.readers())
             .await
     }
 
@@ -138,8 +81,7 @@ impl Store {
     pub(crate) async fn admin(&self) -> Result<Option<Account>, Error> {
         query("SELECT * FROM users WHERE role = $1 ORDER BY id LIMIT 1")
             .bind(ADMIN)
-            .observed("SELECT", "users")
-            .fetch_optional(self.0.readers())
+            .fetch_optional(self.database.readers())
             .await
     }
 }

@@ -55,26 +55,22 @@ pub(super) static LOOKUPS: LazyLock<Durations> = LazyLock::new(|| {
 /// those of `/etc/resolv.conf`. A replica is at each of its A records, or AAAA records where it has no others. A name that
 /// ends in a dot is not looked for in search domains.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DnsName {
+pub(crate) struct DnsName {
     name: String,
     port: u16,
-    resolver: Option<SocketAddr>,
+    pub(super) resolver: Option<SocketAddr>,
 }
 
 impl DnsName {
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let (place, resolver) = match text.split_once("?resolver=") {
-            Some((place, resolver)) => (place, Some(resolver.parse().ok()?)),
-            None => (text, None),
-        };
-        let (name, port) = place.rsplit_once(':')?;
+        let (name, port) = text.rsplit_once(':')?;
         let usual = |it: u8| it.is_ascii_alphanumeric() || b"-_.".contains(&it);
         let valid = !name.is_empty() && name.bytes().all(usual) && Name::from_ascii(name).is_ok();
         valid.then_some(())?;
         Some(Self {
             name: name.to_owned(),
             port: port.parse().ok()?,
-            resolver,
+            resolver: None,
         })
     }
 

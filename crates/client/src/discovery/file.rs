@@ -65,7 +65,7 @@ fn read(path: &Path, service: &str) -> io::Result<Vec<SocketAddr>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Address, discovery};
+    use crate::discovery::{self, Source};
 
     #[tokio::test]
     async fn a_changed_file_is_read_again_and_a_broken_one_changes_nothing() {
@@ -76,7 +76,7 @@ mod tests {
             fs::write(&new, text).unwrap();
             fs::rename(new, &path).unwrap();
         };
-        let mut replicas = discovery::follow(&Address::File(path.clone()), "catalog").known;
+        let mut replicas = discovery::follow(&Source::File(path.clone()), "catalog").known;
         assert!(replicas.borrow().is_empty());
         write(
             r#"[{"targets":["127.0.0.1:9"],"labels":{"service":"catalog","__service_address":"127.0.0.1:8"}},

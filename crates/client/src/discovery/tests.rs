@@ -22,7 +22,7 @@ use self::{
     replica::{Replica, call, request},
 };
 use super::*;
-use crate::{Options, Upstream};
+use crate::Upstream;
 
 /// Longer than anything here takes, and shorter than an answer with [`LONG_TTL`] is trusted.
 const SOON: Duration = Duration::from_secs(25);
@@ -36,11 +36,7 @@ fn records(addresses: &[[u8; 4]], ttl: u32) -> Answer {
 }
 
 fn upstream(address: &Address) -> Upstream {
-    let options = Options {
-        timeout: SOON,
-        ..Options::default()
-    };
-    Upstream::new("replicas", address, options)
+    Upstream::new("replicas", address, SOON)
 }
 
 /// Looks again and again until it is so.
@@ -59,9 +55,51 @@ async fn becomes(replicas: &Replicas, expected: &[[u8; 4]]) {
 }
 
 #[test]
+fn an_address_says_what_a_call_may_cost() {
+    let address: Address =
+        "dns://catalog:80?timeout=1s&max_idle=16&resolver=[::1]:53&connect_timeout=5ms"
+            .parse()
+            .unwrap();
+    assert_eq!(address.timeout, Some(Duration::from_secs(1)));
+    assert_eq!(address.connect_timeout, Some(Duration::from_millis(5)));
+    assert_eq!(address.max_idle, Some(16));
+    let shown = address.to_string();
+    assert_eq!(shown.parse(), Ok(address), "{shown}");
+    let file: Address = "file:services.json?timeout=300ms".parse().unwrap();
+    assert_eq!(file.to_string(), "file:services.json?timeout=300ms");
+    assert_eq!(file.max_idle, None);
+}
+
+#[test]
+fn what_an_address_cannot_say_is_refused_and_what_it_can_is_named() {
+    for unknown in [
+        "dns://catalog:80?tiemout=1s",
+        "file:services.json?resolver=127.0.0.1:53",
+        "http://127.0.0.1:80?retries=3",
+    ] {
+        let refused = unknown.parse::<Address>().unwrap_err();
+        for known in ["timeout", "connect_timeout", "max_idle", "resolver"] {
+            assert!(refused.contains(known), "{refused}");
+            assert!(ADDRESS_HELP.contains(known), "{known}");
+        }
+    }
+    for bad in [
+        "timeout=1",
+        "timeout=0s",
+        "timeout",
+        "max_idle=-1",
+        "connect_timeout=soon",
+    ] {
+        let refused = format!("file:services.json?{bad}").parse::<Address>();
+        let name = bad.split('=').next().unwrap();
+        assert!(refused.unwrap_err().starts_with(name), "{bad}");
+    }
+}
+
+#[test]
 fn an_address_is_a_file_a_name_or_one_replica() {
-    let fixed = Address::Fixed(([127, 0, 0, 1], 80).into());
-    let file = |path: &str| Address::File(path.into());
+    let fixed = Address::from(SocketAddr::from(([127, 0, 0, 1], 80)));
+    let file = |path: &str| Address::from(Source::File(path.into()));
     for (text, address) in [
         ("file:a/b.json", file("a/b.json")),
         ("file:///a/b.json", file("/a/b.json")),
@@ -75,7 +113,7 @@ fn an_address_is_a_file_a_name_or_one_replica() {
         "dns://my_shop-1:80?resolver=[::1]:5353",
     ] {
         let address: Address = name.parse().unwrap();
-        assert!(matches!(address, Address::Dns(_)));
+        assert!(matches!(address.source, Source::Dns(_)));
         assert_eq!(address.to_string(), name);
     }
     let long = format!("dns://{}:80", "x".repeat(64));
@@ -91,7 +129,6 @@ fn an_address_is_a_file_a_name_or_one_replica() {
         "dns://cata log:80",
         "dns://catalog:80/path",
         "dns://catalog:80?resolver=localhost",
-        "dns://catalog:80?timeout=1s",
         &long,
     ] {
         assert!(bad.parse::<Address>().is_err(), "{bad}");
@@ -101,7 +138,7 @@ fn an_address_is_a_file_a_name_or_one_replica() {
 #[tokio::test]
 async fn records_are_followed_when_their_time_has_run_out() {
     let server = NameServer::start(records(&[ONE], 1)).await;
-    let replicas = follow(&server.url(80), "replicas");
+    let replicas = follow(&server.url(80).source, "replicas");
     becomes(&replicas, &[ONE]).await;
     server.say(records(&[OTHER, ONE], 1));
     becomes(&replicas, &[ONE, OTHER]).await;
@@ -113,7 +150,7 @@ async fn records_are_followed_when_their_time_has_run_out() {
 async fn a_record_without_time_to_live_is_not_asked_for_without_end() {
     let server = NameServer::start(records(&[ONE], 0)).await;
     let start = Instant::now();
-    let _replicas = follow(&server.url(80), "replicas");
+    let _replicas = follow(&server.url(80).source, "replicas");
     eventually("three lookups", || server.asked() >= 3).await;
     assert!(start.elapsed() >= Duration::from_secs(2), "in two seconds");
 }
@@ -122,7 +159,7 @@ async fn a_record_without_time_to_live_is_not_asked_for_without_end() {
 async fn a_name_without_an_a_record_has_replicas_at_its_aaaa_records() {
     let both = vec![IpAddr::from(ONE), Ipv6Addr::LOCALHOST.into()];
     let server = NameServer::start(Records(both, 1)).await;
-    let replicas = follow(&server.url(80), "replicas");
+    let replicas = follow(&server.url(80).source, "replicas");
     becomes(&replicas, &[ONE]).await;
     server.say(Records(vec![Ipv6Addr::LOCALHOST.into()], 1));
     let expected = [SocketAddr::from((Ipv6Addr::LOCALHOST, 80))];
@@ -139,7 +176,7 @@ async fn a_failed_lookup_or_an_empty_answer_keeps_what_is_known_and_is_counted()
     ];
     join_all(cases.map(async |(failure, error)| {
         let server = NameServer::start(records(&[ONE, OTHER], 1)).await;
-        let replicas = follow(&server.url(80), "replicas");
+        let replicas = follow(&server.url(80).source, "replicas");
         becomes(&replicas, &[ONE, OTHER]).await;
         server.say(failure);
         // With the second, whatever the first led to has happened.

@@ -23,12 +23,13 @@ async fn a_server_that_is_away_is_waited_for_and_used_again_when_it_is_back() {
     let data = Databases::postgres().await;
     let (door, url) = door(&data.url("orders").await).await;
     let options = Options {
+        url,
         acquire_timeout: Duration::from_secs(1),
         ..Options::default()
     };
     let mut opening = tokio::spawn({
         let options = options.clone();
-        async move { Database::open(&url, &options, &Migrations::NONE).await }
+        async move { Database::open(&options, &Migrations::NONE).await }
     });
     let early = timeout(Duration::from_millis(300), &mut opening).await;
     assert!(early.is_err(), "it is tried again");
@@ -55,11 +56,12 @@ async fn connections_that_have_fallen_silent_are_given_up() {
     let (door, url) = door(&data.url("orders").await).await;
     door.open().await;
     let options = Options {
+        url,
         connections: 2,
         statement_timeout: Duration::from_secs(1),
         ..Options::default()
     };
-    let database = Database::open(&url, &options, &Migrations::NONE).await;
+    let database = Database::open(&options, &Migrations::NONE).await;
     let database = database.unwrap();
     let mut both = [
         database.write().await.unwrap(),

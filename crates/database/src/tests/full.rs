@@ -62,11 +62,11 @@ async fn a_server_at_its_connection_limit_is_unavailable_until_there_is_room() {
     let server = tokio::task::spawn_blocking(Server::start).await.unwrap();
     let url = server.url();
     let options = Options {
+        url: url.parse().unwrap(),
         acquire_timeout: Duration::from_millis(500),
         ..Options::default()
     };
-    let parsed = url.parse().unwrap();
-    let database = Database::open(&parsed, &options, &Migrations::NONE).await;
+    let database = Database::open(&options, &Migrations::NONE).await;
     let database = database.unwrap();
     let mut crowd = Vec::new();
     while crowd.len() < FOR_US {

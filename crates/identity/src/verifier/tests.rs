@@ -133,7 +133,7 @@ impl Users {
             .route(JWKS, get(answer))
             .with_state(self.clone());
         let address = testbed::serve(app).await;
-        Verifier::new(&Address::Fixed(address))
+        Verifier::new(&address.into())
     }
 
     fn have(&self, keys: &[&SigningKey]) {

@@ -9,7 +9,7 @@ use std::{path::Path, time::Duration};
 
 use anyhow::Context as _;
 use chassis::{Error, now_ms};
-use database::{Database, SqliteDatabase, query};
+use database::{Database, SqliteDatabase, unobserved};
 use sqlx::migrate::Migrator;
 
 pub(super) use self::overhear::Overhearing;
@@ -33,7 +33,7 @@ impl Queues {
         for event in events {
             let body = serde_json::to_string(event).context("write an event as JSON")?;
             for queue in self.1.listeners(&event.kind) {
-                query(
+                unobserved(
                     "INSERT INTO messages (queue, event_id, body, visible_at) VALUES ($1, $2, $3, $4)",
                 )
                 .bind(queue.name)
@@ -52,17 +52,18 @@ impl Queues {
 
     pub(super) async fn claim(&self, queue: &str, limit: usize) -> Result<Vec<Delivery>, Error> {
         // Readers wait for nobody: only who has seen something to claim asks for the lock.
-        let something: bool =
-            query("SELECT EXISTS (SELECT 1 FROM messages WHERE queue = $1 AND visible_at <= $2)")
-                .bind(queue)
-                .bind(now_ms())
-                .fetch_value(&self.0)
-                .await?;
+        let something: bool = unobserved(
+            "SELECT EXISTS (SELECT 1 FROM messages WHERE queue = $1 AND visible_at <= $2)",
+        )
+        .bind(queue)
+        .bind(now_ms())
+        .fetch_value(&self.0)
+        .await?;
         if !something {
             return Ok(Vec::new());
         }
         let mut transaction = self.0.write().await?;
-        let mut claimed: Vec<Delivery> = query(
+        let mut claimed: Vec<Delivery> = unobserved(
             "UPDATE messages SET attempts = attempts + 1, visible_at = $1
              WHERE seq IN (SELECT seq FROM messages WHERE queue = $2 AND visible_at <= $3 ORDER BY visible_at, seq LIMIT $4)
              RETURNING seq, event_id, body, attempts",
@@ -84,7 +85,7 @@ impl Queues {
         settlement: Settlement,
     ) -> Result<(), Error> {
         // `attempts` tells whether the delivery is still ours: it has grown if somebody claimed the message after us.
-        let query = |sql: &'static str| query(sql).bind(delivery.seq).bind(delivery.attempt);
+        let query = |sql: &'static str| unobserved(sql).bind(delivery.seq).bind(delivery.attempt);
         let mut transaction = self.0.write().await?;
         if let Settlement::Dead(reason) = settlement {
             let keep = query(
@@ -112,7 +113,7 @@ impl Queues {
     }
 
     pub(super) async fn depth(&self, queue: &str) -> Result<Depth, Error> {
-        let counts = query(
+        let counts = unobserved(
             "SELECT (SELECT count(*) FROM messages WHERE queue = $1), (SELECT count(*) FROM dead_letters WHERE queue = $1)",
         )
         .bind(queue)
@@ -126,7 +127,7 @@ impl Queues {
     }
 
     pub(super) async fn dead_letters(&self, queue: &str) -> Result<Vec<DeadLetter>, Error> {
-        let letters = query(
+        let letters = unobserved(
             "SELECT event_id, attempts, reason, died_at FROM dead_letters WHERE queue = $1 ORDER BY died_at DESC LIMIT 100",
         );
         letters.bind(queue).fetch_all(&self.0).await
@@ -134,7 +135,7 @@ impl Queues {
 
     pub(super) async fn replay_dead_letters(&self, queue: &str) -> Result<u64, Error> {
         let mut transaction = self.0.write().await?;
-        query(
+        unobserved(
             "INSERT INTO messages (queue, event_id, body, visible_at)
              SELECT queue, event_id, body, $2 FROM dead_letters WHERE queue = $1 ORDER BY seq",
         )
@@ -142,7 +143,7 @@ impl Queues {
         .bind(now_ms())
         .execute(&mut transaction)
         .await?;
-        let gone = query("DELETE FROM dead_letters WHERE queue = $1")
+        let gone = unobserved("DELETE FROM dead_letters WHERE queue = $1")
             .bind(queue)
             .execute(&mut transaction)
             .await?;

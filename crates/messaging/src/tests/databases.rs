@@ -11,13 +11,12 @@ on_every_database! {
 }
 
 async fn open(data: &Databases, service: &'static str) -> (Host, Messaging) {
-    let url = data.url(service).await.parse().unwrap();
-    let options = database::Options::default();
-    let database = Database::open(&url, &options, &Migrations::NONE).await;
+    let url: database::Url = data.url(service).await.parse().unwrap();
+    let database = Database::open(&url.into(), &Migrations::NONE).await;
     let database = database.unwrap();
-    let broker = data.file("broker").parse().unwrap();
+    let broker: BrokerUrl = data.file("broker").parse().unwrap();
     let host = Host::default();
-    let messaging = Messaging::open(&host, service, &broker, &topology(), &database).await;
+    let messaging = Messaging::open(&host, service, &broker.into(), &topology(), &database).await;
     (host, messaging.unwrap())
 }
 

@@ -30,12 +30,13 @@ impl Replica {
     async fn open(place: &Place) -> Self {
         let (host, messaging) = open(place, "catalog").await;
         let options = cache::Options {
+            url: cache::Url::Memory,
             ttl: LONG,
             stale: LONG,
             capacity: 10,
             timeout: LONG,
         };
-        let cache = Cache::open(&cache::Url::Memory, "test", options, |it| *it);
+        let cache = Cache::open("test", options, |it| *it);
         let cache = cache.await.unwrap();
         let listens = Arc::new(AtomicBool::new(false));
         let (forgetting, listening) = (cache.clone(), Arc::clone(&listens));

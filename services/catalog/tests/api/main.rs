@@ -11,14 +11,13 @@ use api::{
     Role,
     catalog::{GetProductsRequest, catalog_client::CatalogClient},
 };
-use catalog::{Config, Store, app};
+use catalog::{Config, State, app};
 use chassis::{Host, Limits, public};
 use clap::Parser as _;
 use client::Upstream;
-use identity::{SigningKey, Verifier};
+use identity::SigningKey;
 use reqwest::{Client, RequestBuilder, Response, StatusCode, header};
 use serde_json::{Value, json};
-use telemetry::Caller;
 use testbed::{Databases, on_every_database};
 
 const SEEDED: u32 = 250;
@@ -42,12 +41,12 @@ impl Catalog {
         let seeded = format!("--seed-products={SEEDED}");
         let broker = format!("--broker-url={}", data.file("broker"));
         let ttl = "--cache-ttl=1h";
-        let config = Config::parse_from(["catalog", &database, &broker, &seeded, ttl]);
-        let host = Host::default();
-        let store = Store::open(&host, &config).await.expect("a store");
         let key = SigningKey::generate();
-        let app = app(store, Verifier::fixed(&key.public()));
-        let app = public(app, Limits::from(&config.chassis), Caller::Trusted);
+        let users = format!("--users-addr={}", testbed::publish(key.public()).await);
+        let config = Config::parse_from(["catalog", &database, &broker, &seeded, ttl, &users]);
+        let state = State::open(&config, &Host::default()).await;
+        let app = app(state.expect("what it needs"));
+        let app = public(app, Limits::from(&config.chassis));
         let address = testbed::serve(app).await;
         Self {
             address,
@@ -239,11 +238,7 @@ async fn grpc_returns_the_products_it_knows(data: Databases) {
     let address = format!("http://{}", catalog.address)
         .parse()
         .expect("an address");
-    let options = client::Options {
-        timeout: Duration::from_secs(10),
-        ..client::Options::default()
-    };
-    let upstream = Upstream::new("catalog", &address, options);
+    let upstream = Upstream::new("catalog", &address, Duration::from_secs(10));
     let mut client = CatalogClient::new(upstream.grpc());
     let ids = ["p-000001", "p-999999", "p-000250"]
         .map(str::to_owned)

@@ -10,7 +10,7 @@ use super::*;
 async fn one_client_is_limited_and_another_is_not() {
     let data = directory();
     let (catalog, inventory) = (
-        real_catalog(&data, believes_nobody()).await,
+        real_catalog(&data, &nobodys_key().await).await,
         real_inventory(&data).await,
     );
     let flags = ["--rate-limit=1", "--rate-burst=5", "--trust-forwarded-for"];
@@ -37,7 +37,7 @@ async fn one_client_is_limited_and_another_is_not() {
 #[tokio::test]
 async fn a_client_cannot_choose_its_address_unless_a_proxy_is_trusted() {
     let data = directory();
-    let catalog = real_catalog(&data, believes_nobody()).await;
+    let catalog = real_catalog(&data, &nobodys_key().await).await;
     let shop = Shop::before(&catalog, NOWHERE, &["--rate-limit=1", "--rate-burst=1"]).await;
     let mut statuses = Vec::new();
     for client in ["198.51.100.1", "198.51.100.2"] {
@@ -136,7 +136,7 @@ async fn a_false_token_is_refused_on_every_route_and_none_is_needed_where_anyone
         let token = key.issue("u-1", Role::Shopper, Duration::from_mins(1));
         token.expect("a token")
     };
-    let shop = Shop::guarded(Verifier::fixed(&ours.public()), &[]).await;
+    let shop = Shop::guarded(&ours, &[]).await;
     for path in [
         "/",
         "/products",
@@ -163,7 +163,7 @@ async fn who_is_logged_in_has_a_rate_of_their_own_and_false_tokens_share_that_of
         token.expect("a token")
     };
     let flags = ["--rate-limit=1", "--rate-burst=3"];
-    let shop = Shop::guarded(Verifier::fixed(&key.public()), &flags).await;
+    let shop = Shop::guarded(&key, &flags).await;
     let statuses = async |token: &str| {
         let mut statuses = Vec::new();
         for _ in 0..4 {

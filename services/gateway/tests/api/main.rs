@@ -8,13 +8,12 @@ mod passages;
 use std::{fs, net::SocketAddr, time::Duration};
 
 use axum::Router;
-use chassis::{Limits, public};
+use chassis::{Host, Limits, public};
 use clap::Parser as _;
-use gateway::{Config, Upstreams};
-use identity::{SigningKey, Verifier};
+use gateway::{Config, State};
+use identity::SigningKey;
 use reqwest::{Client, Method, RequestBuilder, Response, header};
 use serde_json::{Value, json};
-use telemetry::Caller;
 use tempfile::TempDir;
 
 /// Nobody listens there: port 1 is reserved.
@@ -41,23 +40,26 @@ fn directory() -> TempDir {
     tempfile::tempdir().expect("a directory")
 }
 
-async fn real_catalog(data: &TempDir, verifier: Verifier) -> String {
+/// The catalogue, which takes tokens that are signed with the keys at `users`.
+async fn real_catalog(data: &TempDir, users: &str) -> String {
     let url = format!("--database-url=sqlite:{}/catalog.db", data.path().display());
     let broker = format!("--broker-url=sqlite:{}/broker.db", data.path().display());
-    let config = catalog::Config::parse_from(["catalog", &url, &broker]);
-    let host = chassis::Host::default();
-    let store = catalog::Store::open(&host, &config).await.expect("a store");
-    let app = public(catalog::app(store, verifier), limits(), Caller::Trusted);
+    let users = format!("--users-addr={users}");
+    let config = catalog::Config::parse_from(["catalog", &url, &broker, &users]);
+    let state = catalog::State::open(&config, &Host::default()).await;
+    let app = public(catalog::app(state.expect("what it needs")), limits());
     format!("http://{}", listen(app).await)
 }
 
 async fn real_inventory(data: &TempDir) -> String {
-    let url = format!("sqlite:{}/inventory.db", data.path().display());
-    let url = url.parse().expect("a URL");
-    let options = database::Options::default();
-    let store = inventory::Store::open(&url, &options, 1000).await;
-    let store = store.expect("a store");
-    let app = public(inventory::app(store), limits(), Caller::Trusted);
+    let url = format!(
+        "--database-url=sqlite:{}/inventory.db",
+        data.path().display()
+    );
+    let broker = format!("--broker-url=sqlite:{}/broker.db", data.path().display());
+    let config = inventory::Config::parse_from(["inventory", &url, &broker]);
+    let state = inventory::State::open(&config, &Host::default()).await;
+    let app = public(inventory::app(state.expect("what it needs")), limits());
     format!("http://{}", listen(app).await)
 }
 
@@ -76,28 +78,14 @@ async fn real_users(data: &TempDir) -> String {
         &format!("--admin-email={ADMIN}"),
         &format!("--admin-password-file={}", path("password")),
     ]);
-    let users = users::Users::open(&config).await.expect("what it needs");
-    let app = public(users::app(users), limits(), Caller::Trusted);
+    let state = users::State::open(&config, &Host::default()).await;
+    let app = public(users::app(state.expect("what it needs")), limits());
     format!("http://{}", listen(app).await)
 }
 
-/// Verifies by the keys that users publishes, once it has them.
-async fn verifier(users: &str) -> Verifier {
-    let verifier = Verifier::new(&users.parse().expect("an address"));
-    let mut poll = tokio::time::interval(Duration::from_millis(5));
-    let loaded = async {
-        while verifier.loaded().is_err() {
-            poll.tick().await;
-        }
-    };
-    let in_time = tokio::time::timeout(Duration::from_secs(10), loaded).await;
-    in_time.expect("the keys of users in time");
-    verifier
-}
-
-/// Knows a key that nobody has.
-fn believes_nobody() -> Verifier {
-    Verifier::fixed(&SigningKey::generate().public())
+/// Publishes a key that nobody has.
+async fn nobodys_key() -> String {
+    testbed::publish(SigningKey::generate().public()).await
 }
 
 /// A gateway and its client.
@@ -109,15 +97,27 @@ struct Shop {
 impl Shop {
     /// A gateway that nobody needs to be known to.
     async fn open(flags: &[&str]) -> Self {
-        Self::guarded(believes_nobody(), flags).await
+        let users = "--users-addr=";
+        if flags.iter().any(|it| it.starts_with(users)) {
+            return Self::start(flags).await;
+        }
+        let users = format!("{users}{}", nobodys_key().await);
+        Self::start(&[flags, &[&users]].concat()).await
     }
 
-    async fn guarded(verifier: Verifier, flags: &[&str]) -> Self {
+    /// A gateway that believes tokens which `key` has signed.
+    async fn guarded(key: &SigningKey, flags: &[&str]) -> Self {
+        let users = testbed::publish(key.public()).await;
+        let users = format!("--users-addr={users}");
+        Self::start(&[flags, &[&users]].concat()).await
+    }
+
+    async fn start(flags: &[&str]) -> Self {
         let config = Config::parse_from(["gateway"].iter().chain(flags));
-        let upstreams = Upstreams::new(&config);
-        let app = gateway::app(&config, upstreams, verifier).expect("a gateway");
+        let state = State::open(&config, &Host::default()).await;
+        let app = gateway::app(state.expect("what it needs"));
         Self {
-            gateway: listen(public(app, limits(), Caller::Untrusted)).await,
+            gateway: listen(public(app, limits())).await,
             client: Client::builder().no_proxy().build().expect("a client"),
         }
     }

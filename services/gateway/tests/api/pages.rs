@@ -8,7 +8,7 @@ use super::*;
 async fn a_product_page_joins_catalogue_and_inventory() {
     let data = directory();
     let (catalog, inventory) = (
-        real_catalog(&data, believes_nobody()).await,
+        real_catalog(&data, &nobodys_key().await).await,
         real_inventory(&data).await,
     );
     let shop = Shop::before(&catalog, &inventory, &[]).await;
@@ -31,7 +31,7 @@ async fn a_product_page_joins_catalogue_and_inventory() {
 #[tokio::test]
 async fn without_inventory_the_page_says_unknown_and_without_catalogue_there_is_none() {
     let data = directory();
-    let catalog = real_catalog(&data, believes_nobody()).await;
+    let catalog = real_catalog(&data, &nobodys_key().await).await;
     let shop = Shop::before(&catalog, NOWHERE, &[]).await;
     let page = json_of(shop.get("/products/p-000001").await, 200).await;
     assert_eq!(page["availability"], "unknown");
@@ -47,13 +47,13 @@ async fn without_inventory_the_page_says_unknown_and_without_catalogue_there_is_
 #[tokio::test]
 async fn an_inventory_that_hangs_costs_its_timeout_and_no_more() {
     let data = directory();
-    let catalog = real_catalog(&data, believes_nobody()).await;
+    let catalog = real_catalog(&data, &nobodys_key().await).await;
     let hangs = listen(Router::new().fallback(async || {
         std::future::pending::<()>().await;
     }))
     .await;
     let hangs = format!("http://{hangs}");
-    let shop = Shop::before(&catalog, &hangs, &["--inventory-timeout=50ms"]).await;
+    let shop = Shop::before(&catalog, &format!("{hangs}?timeout=50ms"), &[]).await;
     let page = json_of(shop.get("/products/p-000001").await, 200).await;
     assert_eq!(page["availability"], "unknown");
 }
@@ -62,7 +62,7 @@ async fn an_inventory_that_hangs_costs_its_timeout_and_no_more() {
 async fn the_merged_description_and_its_page_need_nothing_from_elsewhere() {
     let data = directory();
     let (catalog, inventory) = (
-        real_catalog(&data, believes_nobody()).await,
+        real_catalog(&data, &nobodys_key().await).await,
         real_inventory(&data).await,
     );
     let shop = Shop::before(&catalog, &inventory, &[]).await;
@@ -92,7 +92,7 @@ async fn the_merged_description_and_its_page_need_nothing_from_elsewhere() {
 async fn the_merged_description_tells_what_passes_and_nothing_else() {
     let data = directory();
     let users = real_users(&data).await;
-    let catalog = real_catalog(&data, believes_nobody()).await;
+    let catalog = real_catalog(&data, &nobodys_key().await).await;
     let search = json!({
         "openapi": "3.1.0",
         "info": { "title": "search", "version": "1" },

@@ -69,7 +69,7 @@ async fn an_order_goes_in_with_its_token_and_key_and_its_place_comes_out() {
     let orders = listen(Router::new().fallback(echo)).await;
     let key = SigningKey::generate();
     let flags = [&*format!("--orders-addr=http://{orders}")];
-    let shop = Shop::guarded(Verifier::fixed(&key.public()), &flags).await;
+    let shop = Shop::guarded(&key, &flags).await;
     let token = key.issue("u-1", Role::Shopper, Duration::from_mins(1));
     let token = token.expect("a token");
     let order = r#"{ "items":  [] }"#;

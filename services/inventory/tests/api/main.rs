@@ -5,35 +5,38 @@ mod orders;
 use std::{net::SocketAddr, time::Duration};
 
 use api::inventory::{GetAvailabilityRequest, inventory_client::InventoryClient};
-use chassis::{Limits, public};
+use chassis::{Host, Limits, public};
+use clap::Parser as _;
 use client::{GrpcUpstream, Upstream};
-use inventory::{Store, app};
+use inventory::{Config, State, app};
 use serde_json::Value;
-use telemetry::Caller;
 use testbed::{Databases, on_every_database};
 use tonic::Code;
 
 const SEEDED: u32 = 150;
 
+/// The inventory with its data in `data`.
+async fn open(data: &Databases, seed: u32, host: &Host) -> State {
+    let database = format!("--database-url={}", data.url("inventory").await);
+    let broker = format!("--broker-url={}", data.file("broker"));
+    let seed = format!("--seed-products={seed}");
+    let config = Config::parse_from(["inventory", &database, &broker, &seed]);
+    let state = State::open(&config, host).await;
+    state.expect("what it needs")
+}
+
 async fn serve(data: &Databases) -> SocketAddr {
-    let url = data.url("inventory").await.parse().expect("a URL");
-    let options = database::Options::default();
-    let store = Store::open(&url, &options, SEEDED).await.expect("a store");
+    let state = open(data, SEEDED, &Host::default()).await;
     let limits = Limits {
         timeout: Duration::from_secs(10),
         body: 65536,
     };
-    let app = public(app(store), limits, Caller::Trusted);
-    testbed::serve(app).await
+    testbed::serve(public(app(state), limits)).await
 }
 
 fn client(address: SocketAddr) -> InventoryClient<GrpcUpstream> {
     let address = format!("http://{address}").parse().expect("an address");
-    let options = client::Options {
-        timeout: Duration::from_secs(10),
-        ..client::Options::default()
-    };
-    InventoryClient::new(Upstream::new("inventory", &address, options).grpc())
+    InventoryClient::new(Upstream::new("inventory", &address, Duration::from_secs(10)).grpc())
 }
 
 fn request(ids: &[&str]) -> GetAvailabilityRequest {

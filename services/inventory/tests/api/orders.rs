@@ -6,8 +6,9 @@ use api::{
 use chassis::Host;
 use futures_util::future::join_all;
 use inventory::Store;
-use messaging::BrokerUrl;
 use testbed::{Databases, Teller, on_every_database};
+
+use crate::open;
 
 /// Seeded with three units.
 const SCARCE: u32 = 13;
@@ -22,19 +23,12 @@ struct Shop {
 
 impl Shop {
     async fn open(data: Databases) -> Self {
-        let options = database::Options::default();
-        let stock: database::Url = data.url("inventory").await.parse().expect("a URL");
-        let broker: BrokerUrl = data.file("broker").parse().expect("a URL");
         let hosts = [(); 2].map(|()| Host::default());
-        let store = Store::open(&stock, &options, 100).await.expect("a store");
-        let replica = Store::open(&stock, &options, 100).await.expect("a store");
-        for (host, store) in hosts.iter().zip([&store, &replica]) {
-            let followed = inventory::follow(host, store, &broker).await;
-            followed.expect("events");
-        }
+        let state = open(&data, 100, &hosts[0]).await;
+        open(&data, 100, &hosts[1]).await;
         Self {
             teller: Teller::open(&data, "orders").await,
-            store,
+            store: state.store,
             _hosts: hosts,
             _data: data,
         }

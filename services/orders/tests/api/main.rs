@@ -11,10 +11,9 @@ use std::{
 use api::{CardNumber, GOOD_CARD, NewItem, NewOrder, Order, OrderStatus, Role, product_id};
 use chassis::{Host, Limits, public};
 use clap::Parser as _;
-use identity::{SigningKey, Verifier};
-use orders::{Prices, Shop, Store, app};
+use identity::SigningKey;
+use orders::{Config, State, app};
 use reqwest::{Client, Response, header};
-use telemetry::Caller;
 use testbed::{Databases, Teller, on_every_database};
 
 /// Everything an order passes through, in this process.
@@ -33,50 +32,35 @@ struct World {
 impl World {
     async fn open(data: Databases, order_timeout: Duration) -> Self {
         let broker = format!("--broker-url={}", data.file("broker"));
-        let options = database::Options::default();
         let hosts = [(); 4].map(|()| Host::default());
         let key = SigningKey::generate();
-        let verifier = Verifier::fixed(&key.public());
+        let users = format!("--users-addr={}", testbed::publish(key.public()).await);
+        let at = async |name| format!("--database-url={}", data.url(name).await);
 
-        let database = format!("--database-url={}", data.url("catalog").await);
-        let config = catalog::Config::parse_from(["catalog", &database, &broker]);
-        let store = catalog::Store::open(&hosts[0], &config).await;
-        let catalog = catalog::app(store.expect("a catalogue"), verifier.clone());
-        let prices = format!("http://{}", listen(catalog).await);
-        let prices = prices.parse().expect("an address");
-        let prices = Prices::new(&prices, Duration::from_secs(10));
+        let flags = ["catalog", &at("catalog").await, &broker, &users];
+        let config = catalog::Config::parse_from(flags);
+        let catalog = catalog::State::open(&config, &hosts[0]).await;
+        let catalog = listen(catalog::app(catalog.expect("a catalogue"))).await;
+        let catalog = format!("--catalog-addr=http://{catalog}?timeout=10s");
 
-        let broker_url = data.file("broker").parse().expect("a URL");
-        let stock = data.url("inventory").await.parse().expect("a URL");
-        let inventory = inventory::Store::open(&stock, &options, 1000).await;
-        let inventory = inventory.expect("stock");
-        let followed = inventory::follow(&hosts[1], &inventory, &broker_url).await;
-        followed.expect("inventory follows");
+        let flags = ["inventory", &at("inventory").await, &broker];
+        let config = inventory::Config::parse_from(flags);
+        let inventory = inventory::State::open(&config, &hosts[1]).await;
 
-        let database = format!("--database-url={}", data.url("payments").await);
-        let config = payments::Config::parse_from(["payments", &database, &broker]);
-        let payments = payments::Store::open(&config.database_url, &options).await;
-        let payments = payments.expect("payments");
-        let followed = payments::follow(&hosts[2], &payments, &config).await;
-        followed.expect("payments follows");
+        let flags = ["payments", &at("payments").await, &broker];
+        let config = payments::Config::parse_from(flags);
+        let payments = payments::State::open(&config, &hosts[2]).await;
 
-        let orders = data.url("orders").await.parse().expect("a URL");
-        let store = Store::open(&orders, &options, order_timeout)
-            .await
-            .expect("a store");
-        let messaging = orders::follow(&hosts[3], &store, &broker_url).await;
-        let app = app(Shop {
-            store,
-            messaging: messaging.expect("orders follows"),
-            prices,
-            verifier,
-        });
+        let timeout = format!("--order-timeout={}ms", order_timeout.as_millis());
+        let own = ["orders", &at("orders").await, &broker];
+        let flags = own.into_iter().chain([&*users, &catalog, &timeout]);
+        let state = State::open(&Config::parse_from(flags), &hosts[3]).await;
         Self {
-            address: listen(app).await,
+            address: listen(app(state.expect("orders"))).await,
             client: Client::builder().no_proxy().build().expect("a client"),
             key,
-            inventory,
-            payments,
+            inventory: inventory.expect("an inventory").store,
+            payments: payments.expect("payments").store,
             teller: Teller::open(&data, "teller").await,
             _hosts: hosts,
             _data: data,
@@ -131,8 +115,7 @@ async fn listen(app: axum::Router) -> SocketAddr {
         timeout: Duration::from_secs(10),
         body: 65536,
     };
-    let app = public(app, limits, Caller::Trusted);
-    testbed::serve(app).await
+    testbed::serve(public(app, limits)).await
 }
 
 fn order(product: u32, quantity: i64, card: &str) -> NewOrder {

@@ -6,7 +6,7 @@ use api::{
 };
 use chassis::Host;
 use clap::Parser as _;
-use payments::{Config, Store};
+use payments::{Config, State, Store};
 use testbed::{Databases, Teller, eventually, on_every_database};
 
 /// Payments, two replicas of it, and somebody who tells it of orders.
@@ -25,16 +25,12 @@ impl Shop {
         arguments.extend(flags);
         let config = Config::parse_from(arguments);
         let hosts = [(); 2].map(|()| Host::default());
-        let store = Store::open(&config.database_url, &config.database).await;
-        let store = store.expect("a store");
-        let replica = Store::open(&config.database_url, &config.database).await;
-        for (host, store) in hosts.iter().zip([&store, &replica.expect("a store")]) {
-            let followed = payments::follow(host, store, &config).await;
-            followed.expect("events");
-        }
+        let state = State::open(&config, &hosts[0]).await;
+        let replica = State::open(&config, &hosts[1]).await;
+        replica.expect("what it needs, too");
         Self {
             teller: Teller::open(&data, "orders").await,
-            store,
+            store: state.expect("what it needs").store,
             _hosts: hosts,
             _data: data,
         }

@@ -249,8 +249,7 @@ async fn what_changes_while_the_server_is_away_is_found_when_it_is_back() {
     node.script("up");
     let url = format!("http://127.0.0.1:{}", node.port);
     let search = Search::serve(directory(), &url, SEEDED).await;
-    let catalog = Catalog::serve(search.data.path(), SEEDED).await;
-    catalog.tell(&search).await;
+    let catalog = Catalog::heard_by(&search, SEEDED).await;
     catalog.rename("p-000007", "Dulcimer").await;
     search.eventually_finds("dulcimer", 2).await;
 
@@ -291,7 +290,8 @@ async fn a_password_goes_to_the_server_and_nowhere_else() {
     let url = format!("--search-url=http://shop:s3cret@127.0.0.1:{port}/products");
     let config = Config::try_parse_from(["search", &url]).expect("a configuration");
     assert!(!format!("{config:?}").contains("s3cret"));
-    let opening = tokio::spawn(async move { Store::open(&config).await.map(drop) });
+    let opening =
+        tokio::spawn(async move { Store::open(&config, &Host::default()).await.map(drop) });
     let (mut stream, _) = listener.accept().await.expect("a call");
     let mut head = String::new();
     while !head.contains("\r\n\r\n") {

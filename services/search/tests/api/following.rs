@@ -6,9 +6,8 @@ use api::{BROADCAST, Fact, Product, QUEUES, SearchQuery};
 use chassis::Host;
 use database::{Database, Migrations};
 use messaging::{Broker, BrokerUrl, Messaging, Topology};
-use search::follow;
 
-use crate::{SEEDED, Search, on_every_engine};
+use crate::{SEEDED, Search, heard, on_every_engine};
 
 /// Events that have not been heard by then are lost.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -23,21 +22,15 @@ struct Catalog {
 impl Catalog {
     /// A catalogue that `search` follows.
     async fn followed_by(search: &Search) -> Self {
-        let url = |name: &str| format!("sqlite:{}/{name}.db", search.data.path().display());
-        let broker_url: BrokerUrl = url("broker").parse().expect("a URL");
-        let host = Host::default();
-        follow(&host, &search.store, &broker_url)
-            .await
-            .expect("a consumer");
-        let database_url = url("catalog").parse().expect("a URL");
-        let options = database::Options::default();
-        let database = Database::open(&database_url, &options, &Migrations::NONE)
-            .await
-            .expect("a database");
+        let broker_url: BrokerUrl = heard(search.data.path()).parse().expect("a URL");
+        let file = search.data.path().join("catalog.db");
+        let options = database::Url::Sqlite(file).into();
+        let database = Database::open(&options, &Migrations::NONE).await;
+        let database = database.expect("a database");
+        let (host, options) = (Host::default(), broker_url.clone().into());
         let topology = Topology::new(Fact::KINDS, QUEUES, &BROADCAST);
-        let messaging = Messaging::open(&host, "catalog", &broker_url, &topology, &database)
-            .await
-            .expect("a relay");
+        let messaging = Messaging::open(&host, "catalog", &options, &topology, &database).await;
+        let messaging = messaging.expect("a relay");
         Self {
             database,
             messaging,

@@ -12,15 +12,14 @@ mod queries;
 mod rebuilding;
 mod searching;
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::Path};
 
 use api::{SearchQuery, SearchResults};
-use chassis::{Limits, public};
+use chassis::{Host, Limits, public};
 use clap::Parser as _;
 use reqwest::{Client, Response, StatusCode, header};
-use search::{Config, Store, app};
+use search::{Config, State, Store, app};
 use serde_json::Value;
-use telemetry::Caller;
 use tempfile::TempDir;
 
 const SEEDED: u64 = 1_000;
@@ -67,11 +66,14 @@ impl Search {
     }
 
     async fn serve(data: TempDir, url: &str, seed: u64) -> Self {
-        let store = open(url, seed).await;
+        let (engine, seed) = flags(url, seed);
+        let broker = format!("--broker-url={}", heard(data.path()));
+        let config = Config::parse_from(["search", &engine, &seed, &broker]);
+        let state = State::open(&config, &Host::default()).await;
+        let state = state.expect("what it needs");
+        let store = state.store.clone();
         announce(&store.engine().await.expect("a version"));
-        let config = Config::parse_from(["search"]);
-        let limits = Limits::from(&config.chassis);
-        let app = public(app(store.clone()), limits, Caller::Trusted);
+        let app = public(app(state), Limits::from(&config.chassis));
         let address = testbed::serve(app).await;
         Self {
             address,
@@ -140,21 +142,35 @@ fn ids(hits: &[api::Hit]) -> Vec<&str> {
     hits.iter().map(|it| it.id.as_str()).collect()
 }
 
-/// An index at `url`, which begins with `seed` products.
-async fn open(url: &str, seed: u64) -> Store {
-    let (url, seed) = (
+/// Where whoever is tested hears of changes.
+fn heard(data: &Path) -> String {
+    format!("sqlite:{}/heard.db", data.display())
+}
+
+fn flags(url: &str, seed: u64) -> (String, String) {
+    (
         format!("--search-url={url}"),
         format!("--seed-products={seed}"),
-    );
+    )
+}
+
+/// An index at `url`, which begins with `seed` products.
+#[cfg(feature = "elasticsearch")]
+async fn open(url: &str, seed: u64) -> Store {
+    let (url, seed) = flags(url, seed);
     let config = Config::parse_from(["search", &url, &seed]);
-    Store::open(&config).await.expect("a store")
+    Store::open(&config, &Host::default())
+        .await
+        .expect("a store")
 }
 
 #[cfg(not(feature = "elasticsearch"))]
 #[tokio::test]
 async fn a_build_without_elasticsearch_says_so() {
     let config = Config::parse_from(["search", "--search-url=http://127.0.0.1:9200"]);
-    let error = Store::open(&config).await.expect_err("no such engine");
+    let error = Store::open(&config, &Host::default())
+        .await
+        .expect_err("no such engine");
     let expected = "this build has no Elasticsearch: build with --features elasticsearch";
     assert_eq!(error.to_string(), expected);
 }

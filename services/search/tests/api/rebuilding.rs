@@ -14,46 +14,54 @@ use api::{Role, SearchQuery};
 use axum::http::{Request, StatusCode};
 use chassis::{Host, Limits, public};
 use clap::Parser as _;
-use identity::{SigningKey, Verifier};
+use identity::SigningKey;
 use reqwest::Client;
-use search::{Outcome, Rebuilder, Status, admin, follow};
+use search::{Outcome, Rebuilder, State, Status, admin};
 use serde_json::json;
-use telemetry::Caller;
 use tower::ServiceExt as _;
 
-use crate::{SEEDED, Search, on_every_engine, text_query};
+use crate::{SEEDED, Search, heard, on_every_engine, text_query};
 
 /// A rebuild that has not ended by then never will.
 const PATIENCE: Duration = Duration::from_mins(3);
 
-/// The real catalogue, which tells what changes at a broker of its own.
+/// The real catalogue.
 pub(crate) struct Catalog {
     pub(crate) address: SocketAddr,
     client: Client,
     key: SigningKey,
-    broker: String,
 }
 
 impl Catalog {
+    /// A catalogue whose changes nobody hears of.
     pub(crate) async fn serve(data: &Path, products: u64) -> Self {
-        let url = |name: &str| format!("sqlite:{}/{name}.db", data.display());
-        let broker = url("broker");
+        let broker = format!("sqlite:{}/unheard.db", data.display());
+        Self::telling(data, products, &broker).await
+    }
+
+    /// A catalogue that `search` hears of.
+    pub(crate) async fn heard_by(search: &Search, products: u64) -> Self {
+        let data = search.data.path();
+        Self::telling(data, products, &heard(data)).await
+    }
+
+    async fn telling(data: &Path, products: u64, broker: &str) -> Self {
+        let key = SigningKey::generate();
         let config = catalog::Config::parse_from([
             "catalog",
-            &format!("--database-url={}", url("catalog")),
+            &format!("--database-url=sqlite:{}/catalog.db", data.display()),
             &format!("--broker-url={broker}"),
             &format!("--seed-products={products}"),
+            &format!("--users-addr={}", testbed::publish(key.public()).await),
         ]);
-        let store = catalog::Store::open(&Host::default(), &config).await;
-        let key = SigningKey::generate();
-        let app = catalog::app(store.expect("a store"), Verifier::fixed(&key.public()));
-        let app = public(app, Limits::from(&config.chassis), Caller::Trusted);
+        let state = catalog::State::open(&config, &Host::default()).await;
+        let app = catalog::app(state.expect("a catalogue"));
+        let app = public(app, Limits::from(&config.chassis));
         let address = testbed::serve(app).await;
         Self {
             address,
             client: Client::builder().no_proxy().build().expect("a client"),
             key,
-            broker,
         }
     }
 
@@ -68,14 +76,6 @@ impl Catalog {
             .json(&json!({ "name": name }));
         let answer = change.send().await.expect("an answer");
         assert_eq!(answer.status(), StatusCode::OK);
-    }
-
-    /// Has `search` hear of changes.
-    pub(crate) async fn tell(&self, search: &Search) {
-        let broker = self.broker.parse().expect("a URL");
-        follow(&Host::default(), &search.store, &broker)
-            .await
-            .expect("a consumer");
     }
 
     pub(crate) fn rebuilder(&self, search: &Search) -> Rebuilder {
@@ -137,8 +137,7 @@ on_every_engine! {
 }
 
 async fn a_rebuild_fails_no_search_and_misses_no_change(search: &Search) {
-    let catalog = Catalog::serve(search.data.path(), SEEDED).await;
-    catalog.tell(search).await;
+    let catalog = Catalog::heard_by(search, SEEDED).await;
     let before = all_of(search).await;
     let rebuilder = catalog.rebuilder(search);
     let stop = Arc::new(AtomicBool::new(false));
@@ -210,7 +209,11 @@ async fn only_one_rebuild_is_under_way(search: &Search) {
     let ask = async |method: &str| {
         let request = Request::builder().method(method).uri("/index/rebuild");
         let request = request.body(String::new()).expect("a request");
-        let Ok(answer) = admin(rebuilder.clone()).oneshot(request).await;
+        let state = State {
+            store: search.store.clone(),
+            rebuilder: rebuilder.clone(),
+        };
+        let Ok(answer) = admin(state).oneshot(request).await;
         answer.status().as_u16()
     };
     assert_eq!(ask("POST").await, 202);

@@ -5,14 +5,13 @@ mod tokens;
 
 use std::{fs, net::SocketAddr, path::PathBuf, sync::Arc};
 
-use chassis::{Limits, public};
+use chassis::{Host, Limits, public};
 use clap::Parser as _;
 use identity::SigningKey;
 use reqwest::{Client, Response, header};
 use serde_json::{Value, json};
-use telemetry::Caller;
 use testbed::{Databases, on_every_database};
-use users::{Config, Hasher, Users, app, generate_signing_key};
+use users::{Config, Hasher, State, app, generate_signing_key};
 
 const PASSWORD: &str = "correct horse battery";
 const ADA: &str = "Ada@shop.example";
@@ -44,9 +43,10 @@ impl Disk {
         let key = format!("--signing-key-file={}", self.path("key.pem").display());
         let own = ["users", &database, &key];
         let config = Config::parse_from(own.iter().chain(flags));
-        let users = Users::open(&config).await.expect("what it needs");
-        let hasher = users.hasher().clone();
-        let app = public(app(users), Limits::from(&config.chassis), Caller::Trusted);
+        let state = State::open(&config, &Host::default()).await;
+        let state = state.expect("what it needs");
+        let hasher = state.hasher.clone();
+        let app = public(app(state), Limits::from(&config.chassis));
         let address = testbed::serve(app).await;
         Service {
             address,
@@ -113,4 +113,15 @@ async fn json_of(response: Response, status: u16) -> Value {
         assert_eq!(response.headers()[header::WWW_AUTHENTICATE], "Bearer");
     }
     response.json().await.expect("JSON")
+}
+
+#[test]
+fn an_admin_has_an_address_and_a_password_or_is_none() {
+    let parse = |admin: &[&str]| {
+        let own = ["users", "--signing-key-file=key.pem"];
+        Config::try_parse_from(own.iter().chain(admin))
+    };
+    let (email, file) = ("--admin-email=a@b", "--admin-password-file=password");
+    assert!(parse(&[]).is_ok() && parse(&[email, file]).is_ok());
+    assert!(parse(&[email]).is_err() && parse(&[file]).is_err());
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chassis::{Error, now_ms};
-use database::{SqliteTransaction, query};
+use database::{SqliteTransaction, unobserved};
 use tokio::time::sleep;
 
 use super::Queues;
@@ -22,12 +22,12 @@ pub(super) async fn broadcast(
     body: &str,
 ) -> Result<(), Error> {
     let now = now_ms();
-    query("INSERT INTO broadcast (body, told_at) VALUES ($1, $2)")
+    unobserved("INSERT INTO broadcast (body, told_at) VALUES ($1, $2)")
         .bind(body)
         .bind(now)
         .execute(&mut *transaction)
         .await?;
-    query("DELETE FROM broadcast WHERE told_at < $1")
+    unobserved("DELETE FROM broadcast WHERE told_at < $1")
         .bind(now - AGE_MS)
         .execute(&mut *transaction)
         .await?;
@@ -79,7 +79,7 @@ impl Overhearing {
         if let Some(seen) = self.seen {
             let limit = OVERHEARD_AHEAD + 1;
             self.ahead =
-                query("SELECT seq, body FROM broadcast WHERE seq > $1 ORDER BY seq LIMIT $2")
+                unobserved("SELECT seq, body FROM broadcast WHERE seq > $1 ORDER BY seq LIMIT $2")
                     .bind(seen)
                     .bind(i64::try_from(limit).unwrap_or(i64::MAX))
                     .fetch_all(readers)
@@ -91,7 +91,7 @@ impl Overhearing {
             }
             self.ahead.clear();
         }
-        let last = query("SELECT coalesce(max(seq), 0) FROM broadcast");
+        let last = unobserved("SELECT coalesce(max(seq), 0) FROM broadcast");
         self.seen = Some(last.fetch_value(readers).await?);
         Ok(true)
     }

@@ -26,7 +26,7 @@ use super::{
     bulk::Batch,
     schema,
 };
-use crate::url::ElasticsearchUrl;
+use crate::engine::url::ElasticsearchUrl;
 
 /// The wait for a server that is away, at the start.
 const PAUSE: Duration = Duration::from_millis(500);

@@ -24,7 +24,7 @@ use elasticsearch::{
 };
 pub(crate) use indices::Building;
 
-use crate::url::ElasticsearchUrl;
+use crate::engine::url::ElasticsearchUrl;
 
 /// A handle to the index; cloning shares its connections.
 #[derive(Clone)]

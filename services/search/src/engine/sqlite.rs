@@ -13,9 +13,9 @@ use messaging::{Event, Messaging};
 use sqlx::{FromRow, QueryBuilder, SqliteConnection, migrate::Migrator};
 
 use crate::{
-    cursor::Position,
-    query::{Query, Text},
     store::Found,
+    text::cursor::Position,
+    text::query::{Query, Text},
 };
 use index::Replace;
 

@@ -9,8 +9,8 @@ use super::{
     schema::{NAMES, TEXTS},
 };
 use crate::{
-    reading::{Known, MAX_COMPLETIONS, Reading},
-    spelling::{nearest, singulars, tolerance},
+    text::reading::{Known, MAX_COMPLETIONS, Reading},
+    text::spelling::{nearest, singulars, tolerance},
 };
 
 /// How many words near a mistyped one are looked at.

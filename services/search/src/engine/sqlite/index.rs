@@ -5,7 +5,7 @@ use std::{borrow::Borrow, collections::BTreeMap};
 use api::Product;
 use sqlx::SqliteConnection;
 
-use crate::words::{distinct, texts};
+use crate::text::words::{distinct, texts};
 
 /// How many products more or fewer have a word.
 type WordChanges = BTreeMap<String, i64>;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use api::Product;
 use serde_json::{Value, json};
 
-use crate::words::{distinct, texts, words};
+use crate::text::words::{distinct, texts, words};
 
 /// The fields of texts, and how much a word weighs in each: most in the name, least in the description.
 pub(super) const TEXTS: [&str; 3] = ["texts.name^10", "texts.category^4", "texts.description"];

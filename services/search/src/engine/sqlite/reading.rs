@@ -3,8 +3,8 @@
 use sqlx::SqliteConnection;
 
 use crate::{
-    reading::{Alternatives, Known, MAX_COMPLETIONS, Need, Reading},
-    spelling::{self, Neighbourhood},
+    text::reading::{Alternatives, Known, MAX_COMPLETIONS, Need, Reading},
+    text::spelling::{self, Neighbourhood},
 };
 
 /// What to look for, in FTS5's language: products need all `words`, or, if no product has all, any. None if no product has

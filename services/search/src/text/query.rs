@@ -3,8 +3,8 @@
 use api::{Cents, SearchQuery};
 
 use crate::{
-    cursor::{Position, fingerprint},
-    words::words,
+    text::cursor::{Position, fingerprint},
+    text::words::words,
 };
 
 const MAX_TEXT: usize = 200;

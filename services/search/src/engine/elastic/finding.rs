@@ -12,10 +12,10 @@ use super::{
     schema::TEXTS,
 };
 use crate::{
-    cursor::Position,
-    query::{Query, Text},
-    reading::{Alternatives, Need},
     store::Found,
+    text::cursor::Position,
+    text::query::{Query, Text},
+    text::reading::{Alternatives, Need},
 };
 
 /// More categories than any shop has.
