@@ -4,6 +4,7 @@
 //! difference of two scrapes), the access lines in its log, and the spans it exports; and what its ledgers say.
 
 pub mod access_lines;
+pub(crate) mod attributes;
 pub(crate) mod collect;
 pub(crate) mod ledgers;
 mod log_lines;

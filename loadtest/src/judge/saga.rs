@@ -8,7 +8,7 @@ use std::{
 use crate::{
     engine::Attempt,
     evidence::{
-        Evidence,
+        Evidence, attributes,
         ledgers::Ledgers,
         otlp::{Kind, Span},
     },
@@ -167,8 +167,8 @@ impl<'a> Traces<'a> {
         let step = |span: &&'a Span| {
             let parent = self.by_id.get(&(&span.trace_id, &span.parent_id))?;
             let by = match span.kind {
-                Kind::Consumer => span.attribute("messaging.destination.name"),
-                Kind::Server if span.attribute("rpc.method").is_empty() => "HTTP",
+                Kind::Consumer => span.attribute(attributes::DESTINATION_NAME),
+                Kind::Server if span.attribute(attributes::RPC_METHOD).is_empty() => "HTTP",
                 Kind::Server => "gRPC",
                 _ => return None,
             };
@@ -206,8 +206,8 @@ mod tests {
         let span = |(place, &(service, parent, by)): (usize, &(&str, usize, &str))| {
             let (kind, attribute) = match by {
                 "" | "HTTP" => (Kind::Server, None),
-                "gRPC" => (Kind::Server, Some(("rpc.method", "GetProducts"))),
-                event => (Kind::Consumer, Some(("messaging.destination.name", event))),
+                "gRPC" => (Kind::Server, Some((attributes::RPC_METHOD, "GetProducts"))),
+                event => (Kind::Consumer, Some((attributes::DESTINATION_NAME, event))),
             };
             let request = (telemetry::names::REQUEST_ID_ATTRIBUTE, request_id);
             let attributes = attribute.into_iter().chain([request]);

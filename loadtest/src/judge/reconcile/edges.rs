@@ -9,7 +9,7 @@ use super::{Mismatch, agreement, examples, growth, lost, served_counts, signals:
 use crate::{
     deployment::Service,
     evidence::{
-        Evidence, Operation, Testimony,
+        Evidence, Operation, Testimony, attributes,
         metrics::Labels,
         otlp::{Kind, Span},
     },
@@ -166,7 +166,7 @@ fn client_spans(caller: Service, callee: Service, testimony: &Testimony) -> Opti
 
 fn client_calls(testimony: &Testimony, callee: Service) -> impl Iterator<Item = &Span> {
     testimony.spans.iter().filter(move |it| {
-        it.kind == Kind::Client && it.attribute("server.address") == callee.name()
+        it.kind == Kind::Client && it.attribute(attributes::SERVER_ADDRESS) == callee.name()
     })
 }
 
@@ -178,20 +178,20 @@ fn called_operation(span: &Span) -> Operation {
             it.to_owned()
         }
     };
-    let method = span.attribute("rpc.method");
+    let method = span.attribute(attributes::RPC_METHOD);
     if method.is_empty() {
         Operation {
             name: format!(
                 "{} {}",
-                span.attribute("http.request.method"),
-                span.attribute("url.template")
+                span.attribute(attributes::HTTP_REQUEST_METHOD),
+                span.attribute(attributes::URL_TEMPLATE)
             ),
-            status: status(span.attribute("http.response.status_code")),
+            status: status(span.attribute(attributes::HTTP_RESPONSE_STATUS_CODE)),
         }
     } else {
         Operation {
             name: method.to_owned(),
-            status: status(span.attribute("rpc.response.status_code")),
+            status: status(span.attribute(attributes::RPC_RESPONSE_STATUS_CODE)),
         }
     }
 }

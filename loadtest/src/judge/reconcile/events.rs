@@ -9,16 +9,13 @@ use super::{Mismatch, agreement, examples, growth, missing};
 use crate::{
     deployment::Service,
     evidence::{
-        Evidence, Testimony,
+        Evidence, Testimony, attributes,
         otlp::{Kind, Span},
         process_lines::ProcessLine,
     },
     statistics::grouped,
     verdict::Check,
 };
-
-const EVENT_ID: &str = "messaging.message.id";
-const EVENT_KIND: &str = "messaging.destination.name";
 
 /// One check for each queue, whether it got what was sent, and one for the signals of each service that has any.
 pub(super) fn checks(evidence: &Evidence) -> Vec<Check> {
@@ -86,7 +83,7 @@ fn signals(service: Service, testimony: &Testimony) -> Option<Check> {
     let told = by_kind(
         producers
             .iter()
-            .filter_map(|it| it.attributes.get(EVENT_KIND)),
+            .filter_map(|it| it.attributes.get(attributes::DESTINATION_NAME)),
     );
     mismatches.extend(counts_differ("sent", &sent, &told));
     let observed = format!(
@@ -137,8 +134,8 @@ fn arrived(
 ) -> Option<Check> {
     let producers = evidence.values().flat_map(|it| spans(it, Kind::Producer));
     let sent: BTreeMap<&str, &Span> = producers
-        .filter(|it| !it.failed && kinds.contains(&it.attribute(EVENT_KIND)))
-        .map(|it| (it.attribute(EVENT_ID), it))
+        .filter(|it| !it.failed && kinds.contains(&it.attribute(attributes::DESTINATION_NAME)))
+        .map(|it| (it.attribute(attributes::MESSAGE_ID), it))
         .collect();
     let mut processed: BTreeMap<&str, Vec<&ProcessLine>> = BTreeMap::new();
     for line in testimony

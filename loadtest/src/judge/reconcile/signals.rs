@@ -8,7 +8,7 @@ use super::{
 use crate::{
     deployment::Service,
     evidence::{
-        Operation, Testimony,
+        Operation, Testimony, attributes,
         otlp::{Kind, Span},
     },
     judge::lost_samples::Counted,
@@ -141,19 +141,23 @@ pub(super) fn counted(span: &Span) -> Counted<'_> {
 
 /// What a server span says was asked for.
 fn operation(span: &Span) -> Operation {
-    let method = span.attribute("rpc.method");
+    let method = span.attribute(attributes::RPC_METHOD);
     if !method.is_empty() {
         return Operation {
             name: method.to_owned(),
-            status: span.attribute("rpc.response.status_code").to_owned(),
+            status: span
+                .attribute(attributes::RPC_RESPONSE_STATUS_CODE)
+                .to_owned(),
         };
     }
     Operation {
         name: format!(
             "{} {}",
-            span.attribute("http.request.method"),
-            span.attribute("http.route")
+            span.attribute(attributes::HTTP_REQUEST_METHOD),
+            span.attribute(attributes::HTTP_ROUTE)
         ),
-        status: span.attribute("http.response.status_code").to_owned(),
+        status: span
+            .attribute(attributes::HTTP_RESPONSE_STATUS_CODE)
+            .to_owned(),
     }
 }

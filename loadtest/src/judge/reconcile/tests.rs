@@ -7,6 +7,7 @@ use crate::deployment::Service;
 use crate::evidence::{
     Scrape,
     access_lines::AccessLine,
+    attributes,
     metrics::Exposition,
     otlp::{Kind, Span},
 };
@@ -53,9 +54,9 @@ fn testimony(service: Service, count: u64) -> Testimony {
         status: "200".into(),
     };
     let served = [
-        ("http.request.method", "GET"),
-        ("http.route", "/products/{id}"),
-        ("http.response.status_code", "200"),
+        (attributes::HTTP_REQUEST_METHOD, "GET"),
+        (attributes::HTTP_ROUTE, "/products/{id}"),
+        (attributes::HTTP_RESPONSE_STATUS_CODE, "200"),
     ];
     Testimony {
         processed: Vec::new(),
@@ -110,10 +111,10 @@ impl Shop {
         let but = |lost: &[u64]| (0..count).filter(|it| !lost.contains(it)).collect();
         let mut gateway = testimony(Service::Gateway, count);
         let called = [
-            ("http.request.method", "GET"),
-            ("url.template", "/products/{id}"),
-            ("http.response.status_code", "200"),
-            ("server.address", "catalog"),
+            (attributes::HTTP_REQUEST_METHOD, "GET"),
+            (attributes::URL_TEMPLATE, "/products/{id}"),
+            (attributes::HTTP_RESPONSE_STATUS_CODE, "200"),
+            (attributes::SERVER_ADDRESS, "catalog"),
         ];
         gateway
             .spans
