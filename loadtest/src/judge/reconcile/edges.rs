@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use telemetry::names;
 
-use super::{Mismatch, agreement, examples, growth, lost, served_counts, signals::counted};
+use super::{
+    mismatch::{Mismatch, agreement, examples},
+    samples::{growth, lost, served_counts},
+    signals::counted,
+};
 use crate::{
     deployment::Service,
     evidence::{

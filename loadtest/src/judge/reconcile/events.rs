@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use api::QUEUES;
 use telemetry::names;
 
-use super::{Mismatch, agreement, examples, growth, missing};
+use super::{
+    mismatch::{Mismatch, agreement, examples, missing},
+    samples::growth,
+};
 use crate::{
     deployment::Service,
     evidence::{

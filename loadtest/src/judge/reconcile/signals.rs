@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Mismatch, SERVER_HISTOGRAMS, agreement, examples, lost, missing, served, served_counts,
+    mismatch::{Mismatch, agreement, examples, missing},
+    samples::{SERVER_HISTOGRAMS, lost, served, served_counts},
 };
 use crate::{
     deployment::Service,

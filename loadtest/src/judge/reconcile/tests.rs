@@ -5,12 +5,13 @@ use telemetry::names;
 use super::*;
 use crate::deployment::Service;
 use crate::evidence::{
-    Scrape,
+    Operation, Scrape, Testimony,
     access_lines::AccessLine,
     attributes,
     metrics::Exposition,
     otlp::{Kind, Span},
 };
+use crate::verdict::Outcome;
 
 /// A shop that served `count` product pages, each with one call to the catalogue; every signal is there.
 struct Shop {
