@@ -10,94 +10,29 @@ mod replica;
 pub(crate) mod secrets;
 mod servers;
 mod service;
+mod shared;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
     fs::{self, DirBuilder},
     io,
     net::{Ipv4Addr, SocketAddr},
     os::unix::fs::DirBuilderExt as _,
-    path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use anyhow::Context as _;
 pub use backends::{Backends, Server};
+pub use discovery::Replica;
 use rustix::process::{Pid, Signal, kill_process};
 pub use service::{SERVICES, Service};
+use shared::Shared;
+pub use shared::{Incident, Options};
 use tokio::sync::oneshot;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{http, interrupted::Interrupted};
-
-/// A service that is not ready by then will not be.
-const READY_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// How a deployment is started.
-pub struct Options {
-    /// Port of the gateway; 0 takes any free one.
-    pub gateway_port: u16,
-    /// Where spans go; `None` leaves that to the `OTEL_*` variables of the environment.
-    pub otlp: Option<SocketAddr>,
-    /// Where the services keep their data.
-    pub backends: Backends,
-    /// What every service finds in its environment beside that.
-    pub environment: Vec<(&'static str, &'static str)>,
-    /// Whether a process that died is started again.
-    pub restart: bool,
-    /// Where a death is told as it happens.
-    pub tell: Box<dyn Fn(&str) + Send + Sync>,
-}
-
-/// A replica that takes requests.
-#[derive(Debug, Clone)]
-pub struct Replica {
-    /// Which service.
-    pub service: Service,
-    /// Counts the replicas of a service from 1.
-    pub number: u32,
-    /// Counts the starts of this replica from 1.
-    pub start: u32,
-    /// Process id.
-    pub pid: u32,
-    /// Where requests go.
-    pub public: SocketAddr,
-    /// Where probes, scrapes and faults go.
-    pub admin: SocketAddr,
-    /// What it writes to standard output and standard error.
-    pub log: PathBuf,
-}
-
-/// A process that died without being told to.
-#[derive(Debug, Clone)]
-pub struct Incident {
-    /// When.
-    pub at: Instant,
-    /// One sentence, with the last lines of its log.
-    pub text: String,
-}
-
-/// What the replicas' keepers share.
-struct Shared {
-    options: Options,
-    dir: PathBuf,
-    http: reqwest::Client,
-    servers: servers::Servers,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    live: BTreeMap<(Service, u32), Replica>,
-    incidents: Vec<Incident>,
-    /// Where the first gateway was found first: whoever knows it finds it there again when it has died.
-    gateway_port: Option<u16>,
-    /// Processes that we kill ourselves.
-    condemned: BTreeSet<u32>,
-    next: BTreeMap<Service, u32>,
-    stops: BTreeMap<(Service, u32), CancellationToken>,
-}
 
 /// A running shop. Dropping it closes every replica's socket; [`Deployment::stop`] waits for them as well.
 pub struct Deployment {
@@ -267,59 +202,6 @@ impl Deployment {
 impl Drop for Deployment {
     fn drop(&mut self) {
         self.stop.cancel();
-    }
-}
-
-impl Shared {
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn discovery_file(&self) -> PathBuf {
-        self.dir.join("services.json")
-    }
-
-    fn enter(&self, replica: &Replica) -> anyhow::Result<()> {
-        let key = (replica.service, replica.number);
-        if replica.service.is_public() && replica.number == 1 {
-            self.state().gateway_port = Some(replica.public.port());
-        }
-        self.change(|live| live.insert(key, replica.clone()))
-    }
-
-    fn leave(&self, replica: &Replica) -> anyhow::Result<()> {
-        let key = (replica.service, replica.number);
-        self.change(|live| live.remove(&key))
-    }
-
-    /// Changes who can be found. The lock is held until the file is written, so that files follow each other as changes do.
-    fn change<T>(
-        &self,
-        change: impl FnOnce(&mut BTreeMap<(Service, u32), Replica>) -> T,
-    ) -> anyhow::Result<()> {
-        let mut state = self.state();
-        change(&mut state.live);
-        discovery::write(&self.discovery_file(), state.live.values())
-    }
-
-    /// The port of a gateway that is about to start; 0 takes any free one.
-    fn gateway_port(&self, number: u32) -> u16 {
-        let known = self
-            .state()
-            .gateway_port
-            .unwrap_or(self.options.gateway_port);
-        if number == 1 { known } else { 0 }
-    }
-
-    /// Whether this process was killed by us.
-    fn is_condemned(&self, pid: u32) -> bool {
-        self.state().condemned.contains(&pid)
-    }
-
-    fn report(&self, text: String) {
-        (self.options.tell)(&text);
-        let at = Instant::now();
-        self.state().incidents.push(Incident { at, text });
     }
 }
 

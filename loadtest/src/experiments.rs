@@ -2,6 +2,7 @@
 
 mod baseline;
 mod crash;
+mod degrade;
 mod outage;
 
 use std::{fmt, fmt::Write as _};
@@ -9,7 +10,12 @@ use std::{fmt, fmt::Write as _};
 use crate::{deployment::Backends, experiment::Experiment};
 
 /// Every experiment, in the order they run.
-pub const ALL: &[Experiment] = &[baseline::BASELINE, crash::CRASH, outage::OUTAGE];
+pub const ALL: &[Experiment] = &[
+    baseline::BASELINE,
+    crash::CRASH,
+    degrade::DEGRADE,
+    outage::OUTAGE,
+];
 
 /// Experiments that cannot be chosen.
 #[derive(Debug)]

@@ -1,62 +1,52 @@
 //! Where experiments are carried out: for each arm a shop of its own, a receiver for its spans, and the engine.
 
 mod arm;
+mod conditions;
 mod shop;
 
 use std::time::Instant;
 
-use tokio_util::sync::CancellationToken;
+pub(crate) use conditions::Conditions;
 
 use crate::{
-    args::RunArgs,
     experiment::Experiment,
     measurement::Measurement,
-    progress::Progress,
     report::{
         arm::report,
         document::{ArmReport, ExperimentReport},
     },
-    run_dir::RunDir,
     verdict::Outcome,
 };
 
-/// All that is needed to carry experiments out.
-pub(crate) struct Lab<'a> {
-    pub(crate) run_dir: &'a RunDir,
-    pub(crate) args: &'a RunArgs,
-    pub(crate) seed: u64,
-    pub(crate) progress: &'a Progress,
-    pub(crate) stop: &'a CancellationToken,
-}
-
-impl Lab<'_> {
-    /// Carries `experiment` out.
-    ///
-    /// # Errors
-    /// [`crate::interrupted::Interrupted`], or a machine that cannot do it.
-    pub(crate) async fn run(&self, experiment: &Experiment) -> anyhow::Result<ExperimentReport> {
-        let began = Instant::now();
-        let mut arms: Vec<ArmReport> = Vec::new();
-        let mut measurements: Vec<Measurement> = Vec::new();
-        for arm in experiment.arms {
-            let dir = self.run_dir.path().join(experiment.name).join(arm.name);
-            let (measurement, objectives) = arm::measure(self, arm, &dir).await?;
-            arms.push(report(arm, &measurement, objectives));
-            if !experiment.across.is_empty() {
-                measurements.push(measurement);
-            }
+/// Carries `experiment` out.
+///
+/// # Errors
+/// [`crate::interrupted::Interrupted`], or a machine that cannot do it.
+pub(crate) async fn run(
+    lab: &Conditions<'_>,
+    experiment: &Experiment,
+) -> anyhow::Result<ExperimentReport> {
+    let began = Instant::now();
+    let mut arms: Vec<ArmReport> = Vec::new();
+    let mut measurements: Vec<Measurement> = Vec::new();
+    for arm in experiment.arms {
+        let dir = lab.run_dir.path().join(experiment.name).join(arm.name);
+        let (measurement, objectives) = arm::measure(lab, arm, &dir).await?;
+        arms.push(report(arm, &measurement, objectives));
+        if !experiment.across.is_empty() {
+            measurements.push(measurement);
         }
-        let compare = experiment.across.iter();
-        let checks: Vec<_> = compare.flat_map(|it| it(&measurements)).collect();
-        let counting = checks.iter().filter(|it| it.counts).map(|it| it.outcome);
-        let outcomes = arms.iter().map(|it| it.outcome).chain(counting);
-        Ok(ExperimentReport {
-            name: experiment.name,
-            question: experiment.question,
-            outcome: Outcome::worst(outcomes),
-            duration_s: began.elapsed().as_secs_f64(),
-            arms,
-            checks,
-        })
     }
+    let compare = experiment.across.iter();
+    let checks: Vec<_> = compare.flat_map(|it| it(&measurements)).collect();
+    let counting = checks.iter().filter(|it| it.counts).map(|it| it.outcome);
+    let outcomes = arms.iter().map(|it| it.outcome).chain(counting);
+    Ok(ExperimentReport {
+        name: experiment.name,
+        question: experiment.question,
+        outcome: Outcome::worst(outcomes),
+        duration_s: began.elapsed().as_secs_f64(),
+        arms,
+        checks,
+    })
 }

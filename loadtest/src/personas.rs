@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use goose::prelude::Scenario;
 
-use crate::engine::{child::Engine, mix::Persona};
+use crate::engine::{mix::Persona, state::Engine};
 
 /// What a visitor of this kind does.
 pub(crate) fn scenario(persona: Persona, engine: &Arc<Engine>) -> Scenario {

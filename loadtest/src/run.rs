@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     args::{RunArgs, RunsDir},
     experiment::Experiment,
-    lab::Lab,
+    lab::{self, Conditions},
     progress::Progress,
     report::{
         self,
@@ -34,7 +34,7 @@ pub(crate) async fn run(
     let what: Vec<_> = experiments.iter().map(|it| it.name).collect();
     let run_dir = RunDir::create(&runs.path, &what.join("-"))?;
     let progress = Progress::new();
-    let lab = Lab {
+    let lab = Conditions {
         run_dir: &run_dir,
         args,
         seed: args.seed.unwrap_or_else(|| draw_seed(&run_dir)),
@@ -67,13 +67,13 @@ pub(crate) async fn run(
 }
 
 async fn all(
-    lab: &Lab<'_>,
+    lab: &Conditions<'_>,
     experiments: &[Experiment],
     style: Style,
 ) -> anyhow::Result<Vec<ExperimentReport>> {
     let mut reports = Vec::new();
     for experiment in experiments {
-        let report = lab.run(experiment).await?;
+        let report = lab::run(lab, experiment).await?;
         if !lab.args.json {
             let print = || terminal::experiment(&mut io::stdout().lock(), &report, style);
             lab.progress.suspend(print)?;

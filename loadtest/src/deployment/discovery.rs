@@ -3,12 +3,35 @@
 //! A target is an admin address, because that is what Prometheus scrapes; the label `__service_address` is where
 //! requests go. <https://prometheus.io/docs/prometheus/latest/configuration/configuration/#file_sd_config>
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context as _;
 use serde_json::json;
 
-use super::Replica;
+use super::service::Service;
+
+/// A replica that takes requests.
+#[derive(Debug, Clone)]
+pub struct Replica {
+    /// Which service.
+    pub service: Service,
+    /// Counts the replicas of a service from 1.
+    pub number: u32,
+    /// Counts the starts of this replica from 1.
+    pub start: u32,
+    /// Process id.
+    pub pid: u32,
+    /// Where requests go.
+    pub public: SocketAddr,
+    /// Where probes, scrapes and faults go.
+    pub admin: SocketAddr,
+    /// What it writes to standard output and standard error.
+    pub log: PathBuf,
+}
 
 /// Replaces the file in one step, so that no reader sees half of it.
 pub(super) fn write<'a>(

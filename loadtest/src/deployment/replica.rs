@@ -12,9 +12,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{READY_TIMEOUT, Replica, Service, Shared, log_tail};
+use super::{discovery::Replica, log_tail, service::Service, shared::Shared};
 use crate::process::{Process, ending};
 
+/// A service that is not ready by then will not be.
+const READY_TIMEOUT: Duration = Duration::from_secs(30);
 /// A replica that has not drained by then is killed: its own limit is 10 s, and 3 s for its telemetry.
 const STOP_TIMEOUT: Duration = Duration::from_secs(15);
 /// How often readiness is asked for.

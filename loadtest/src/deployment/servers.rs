@@ -9,8 +9,8 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tokio::{net::TcpStream, time::timeout};
 
 use super::{
-    Service,
     backends::{Backends, Role, Server},
+    service::Service,
 };
 
 /// A server that does not take a connection by then is not there.

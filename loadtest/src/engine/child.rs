@@ -23,11 +23,12 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Attempt, Counts, Event,
     arrivals::schedule,
+    attempt::Event,
     mix::{PERSONAS, Persona},
     plan::Plan,
     recorder::Recorder,
+    state::Engine,
     turnstile::Turnstile,
     visit::Visit,
 };
@@ -39,59 +40,7 @@ const USERS_PER_SECOND: usize = 1000;
 /// the arrival process waits before it looks again whether all users are there.
 const REST: Duration = Duration::from_millis(20);
 
-/// What users, the arrival process and the reporter share.
-pub(crate) struct Engine {
-    pub(super) plan: Plan,
-    client: reqwest::Client,
-    /// One for each persona.
-    turnstiles: [Turnstile; PERSONAS.len()],
-    recorder: Recorder,
-    origin: OnceLock<Instant>,
-    began: Notify,
-    visiting: AtomicUsize,
-    attempts: AtomicU64,
-    errors: AtomicU64,
-    due: Vec<AtomicU64>,
-    dropped: Vec<AtomicU64>,
-}
-
 impl Engine {
-    /// Microseconds from the first arrival's time to `at`.
-    pub(super) fn micros(&self, at: Instant) -> i64 {
-        let origin = *self.origin.get().unwrap_or(&at);
-        let (span, sign) = match at.checked_duration_since(origin) {
-            Some(after) => (after, 1),
-            None => (origin - at, -1),
-        };
-        i64::try_from(span.as_micros()).map_or(i64::MAX, |it| it * sign)
-    }
-
-    pub(super) fn record(&self, attempt: Attempt) {
-        self.attempts.fetch_add(1, Relaxed);
-        self.errors
-            .fetch_add(attempt.error.is_some().into(), Relaxed);
-        self.recorder.record(attempt);
-    }
-
-    pub(super) fn entered(&self) {
-        self.visiting.fetch_add(1, Relaxed);
-    }
-
-    pub(super) fn left(&self) {
-        self.visiting.fetch_sub(1, Relaxed);
-    }
-
-    fn counts(&self) -> Counts {
-        let read = |it: &[AtomicU64]| it.iter().map(|it| it.load(Relaxed)).collect();
-        Counts {
-            due: read(&self.due),
-            dropped: read(&self.dropped),
-            attempts: self.attempts.load(Relaxed),
-            errors: self.errors.load(Relaxed),
-            unrecorded: self.recorder.unrecorded(),
-        }
-    }
-
     /// The first transaction of every persona: waits for an arrival and leaves the visit for the next transaction.
     async fn arrive(self: Arc<Self>, persona: Persona, user: &mut GooseUser) -> TransactionResult {
         let turnstile = &self.turnstiles[persona.index()];

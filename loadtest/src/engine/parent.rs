@@ -10,7 +10,10 @@ use anyhow::Context as _;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio_util::sync::CancellationToken;
 
-use super::{Attempt, Counts, Event, plan::Plan};
+use super::{
+    attempt::{Attempt, Counts, Event},
+    plan::Plan,
+};
 use crate::{
     interrupted::Interrupted,
     process::{Process, ending},

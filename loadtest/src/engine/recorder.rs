@@ -14,7 +14,7 @@ use std::{
 
 use anyhow::Context as _;
 
-use super::Attempt;
+use super::attempt::Attempt;
 
 /// Attempts that wait to be written; further ones are counted as unrecorded.
 const QUEUE: usize = 1 << 16;

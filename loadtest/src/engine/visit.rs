@@ -9,7 +9,12 @@ use rand_distr::{Distribution as _, Zipf};
 use serde::Deserialize;
 use tokio::time::Duration;
 
-use super::{Attempt, OrderSeen, arrivals::Arrival, child::Engine, request::Request};
+use super::{
+    arrivals::Arrival,
+    attempt::{Attempt, OrderSeen},
+    request::Request,
+    state::Engine,
+};
 
 /// The longest answer a persona reads, in bytes.
 const MAX_BODY: usize = 1 << 20;

@@ -5,7 +5,7 @@ use std::{io, path::Path, time::SystemTime};
 use serde::Deserialize;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{Operation, log_lines};
+use super::{log_lines, operation::Operation};
 
 /// One request, as its service logged it.
 #[derive(Debug, Clone, PartialEq)]

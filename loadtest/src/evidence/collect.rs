@@ -11,7 +11,13 @@ use anyhow::Context as _;
 use telemetry::names;
 use tokio::time::{Instant, sleep};
 
-use super::{Evidence, Scrape, access_lines, metrics::Exposition, otlp::Spans, process_lines};
+use super::{
+    access_lines,
+    metrics::Exposition,
+    otlp::Spans,
+    process_lines,
+    testimony::{Evidence, Scrape},
+};
 use crate::deployment::{Deployment, Replica, Service};
 
 /// The longest wait for requests in flight, orders that are not final, and telemetry under way. An order takes up to 30 s, and

@@ -32,7 +32,7 @@ enum Bad {
 
 /// A service level objective.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Objective {
+pub(crate) struct Objective {
     name: &'static str,
     routes: &'static [&'static str],
     bad: Bad,
@@ -51,22 +51,32 @@ const OBJECTIVES: [Objective; 7] = [
     Objective::fast("checkout is fast", &["POST /orders"], 250),
 ];
 
-/// Every objective, by what the clients saw in the measured phase; none where nothing was measured.
+/// Every objective of the shop.
 pub(crate) fn all(it: &ClientView) -> Vec<Check> {
-    let Some(phase) = it.measured else {
-        return Vec::new();
-    };
-    let judge =
-        |objective: &Objective| objective.check(&it.recording, phase, it.stolen, it.confidence);
-    let mut checks: Vec<_> = OBJECTIVES.iter().map(judge).collect();
-    checks.push(completion(&it.load.attempts, phase, it.confidence));
+    let mut checks = these(&OBJECTIVES, it);
+    let completion = |phase| completion(&it.load.attempts, phase, it.confidence);
+    checks.extend(it.measured.map(completion));
     checks
+}
+
+/// These objectives, on the measured phase; nothing where nothing was measured.
+pub(crate) fn these(objectives: &[Objective], it: &ClientView) -> Vec<Check> {
+    let judge = |objective: &Objective| {
+        let phase = it.measured?;
+        Some(objective.check(&it.recording, phase, it.stolen, it.confidence))
+    };
+    objectives.iter().filter_map(judge).collect()
 }
 
 const BROWSING: [&str; 2] = ["GET /products", "GET /products/{id}"];
 
 impl Objective {
-    const fn available(name: &'static str, routes: &'static [&'static str], target: f64) -> Self {
+    /// So large a share of requests to `routes` succeeds.
+    pub(crate) const fn available(
+        name: &'static str,
+        routes: &'static [&'static str],
+        target: f64,
+    ) -> Self {
         Self {
             name,
             routes,

@@ -5,6 +5,8 @@ use std::{
     fmt,
 };
 
+use telemetry::attributes;
+
 use crate::{
     engine::Attempt,
     evidence::{
@@ -167,8 +169,8 @@ impl<'a> Traces<'a> {
         let step = |span: &&'a Span| {
             let parent = self.by_id.get(&(&span.trace_id, &span.parent_id))?;
             let by = match span.kind {
-                Kind::Consumer => span.attribute("messaging.destination.name"),
-                Kind::Server if span.attribute("rpc.method").is_empty() => "HTTP",
+                Kind::Consumer => span.attribute(attributes::MESSAGING_DESTINATION_NAME),
+                Kind::Server if span.attribute(attributes::RPC_METHOD).is_empty() => "HTTP",
                 Kind::Server => "gRPC",
                 _ => return None,
             };
@@ -206,13 +208,13 @@ mod tests {
         let span = |(place, &(service, parent, by)): (usize, &(&str, usize, &str))| {
             let (kind, attribute) = match by {
                 "" | "HTTP" => (Kind::Server, None),
-                "gRPC" => (Kind::Server, Some(("rpc.method", "GetProducts"))),
-                event => (Kind::Consumer, Some(("messaging.destination.name", event))),
+                "gRPC" => (Kind::Server, Some((attributes::RPC_METHOD, "GetProducts"))),
+                event => (
+                    Kind::Consumer,
+                    Some((attributes::MESSAGING_DESTINATION_NAME, event)),
+                ),
             };
-            let request = (
-                telemetry::attributes::HTTP_REQUEST_HEADER_X_REQUEST_ID,
-                request_id,
-            );
+            let request = (attributes::HTTP_REQUEST_HEADER_X_REQUEST_ID, request_id);
             let attributes = attribute.into_iter().chain([request]);
             Span {
                 trace_id: request_id.to_owned(),

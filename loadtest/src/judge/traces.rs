@@ -37,8 +37,8 @@ pub(crate) fn connected(
         let orphan = !root && !known.contains(&(&span.trace_id, &span.parent_id));
         // A database has no span of its own, and not every event has a listener.
         let asks = match span.kind {
-            Kind::Client => span.attribute("db.system.name").is_empty(),
-            Kind::Producer => is_heard(span.attribute("messaging.destination.name")),
+            Kind::Client => span.attribute(attributes::DB_SYSTEM_NAME).is_empty(),
+            Kind::Producer => is_heard(span.attribute(attributes::MESSAGING_DESTINATION_NAME)),
             _ => false,
         };
         let unheard =
@@ -51,7 +51,7 @@ pub(crate) fn connected(
     for span in &spans {
         let service = match span.kind {
             Kind::Server => span.service.as_str(),
-            Kind::Client if span.failed => span.attribute("server.address"),
+            Kind::Client if span.failed => span.attribute(attributes::SERVER_ADDRESS),
             _ => continue,
         };
         let of_request = seen.entry(span.request_id()).or_default();
@@ -106,8 +106,8 @@ mod tests {
     const ROUTE: &str = "GET /products/{id}";
 
     fn span(id: &str, parent_id: &str, service: &str, kind: Kind, callee: &str) -> Span {
-        let request = telemetry::attributes::HTTP_REQUEST_HEADER_X_REQUEST_ID;
-        let attributes = [(request, "r-1"), ("server.address", callee)];
+        let request = attributes::HTTP_REQUEST_HEADER_X_REQUEST_ID;
+        let attributes = [(request, "r-1"), (attributes::SERVER_ADDRESS, callee)];
         Span {
             trace_id: "t".into(),
             id: id.into(),

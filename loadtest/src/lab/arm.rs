@@ -8,7 +8,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval},
 };
 
-use super::{Lab, shop::Shop};
+use super::{conditions::Conditions, shop::Shop};
 use crate::{
     deployment::Deployment,
     engine::{
@@ -42,7 +42,7 @@ const SEED_STEP: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// One arm in its shop.
 struct Run<'a> {
-    lab: &'a Lab<'a>,
+    lab: &'a Conditions<'a>,
     shop: &'a Shop,
     arm: &'a Arm,
     dir: &'a Path,
@@ -50,7 +50,7 @@ struct Run<'a> {
 
 /// Carries `arm` out on a shop of its own in `dir`. Returns what it showed and what became of its objectives.
 pub(super) async fn measure(
-    lab: &Lab<'_>,
+    lab: &Conditions<'_>,
     arm: &Arm,
     dir: &Path,
 ) -> anyhow::Result<(Measurement, Vec<Check>)> {
@@ -154,7 +154,7 @@ impl Run<'_> {
         window: &mut Window,
         steps: &[Due],
     ) -> anyhow::Result<(Load, Vec<Happened>)> {
-        let Lab { progress, stop, .. } = self.lab;
+        let Conditions { progress, stop, .. } = self.lab;
         progress.load(&plan.name, plan.length());
         let (tell, told) = oneshot::channel();
         let mut tell = Some(tell);

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
-use super::Lab;
+use super::conditions::Conditions;
 use crate::{
     accounts,
     deployment::{Backends, Deployment, Options, Service},
@@ -30,7 +30,7 @@ pub(super) struct Shop {
 
 impl Shop {
     /// Starts it in `dir`. It begins with no data, whatever ran before it.
-    pub(super) async fn open(lab: &Lab<'_>, arm: &Arm, dir: &Path) -> anyhow::Result<Self> {
+    pub(super) async fn open(lab: &Conditions<'_>, arm: &Arm, dir: &Path) -> anyhow::Result<Self> {
         lab.progress
             .step(format!("{}: starting the shop", arm.name));
         let receiver = Receiver::start().await?;
@@ -62,7 +62,7 @@ impl Shop {
 }
 
 async fn prepare(
-    lab: &Lab<'_>,
+    lab: &Conditions<'_>,
     arm: &Arm,
     deployment: &Deployment,
     gateway: &str,

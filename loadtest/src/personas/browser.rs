@@ -6,9 +6,9 @@ use api::{CATEGORIES, ProductPage, ProductWithAvailability, product_id};
 use goose::prelude::*;
 
 use crate::engine::{
-    child::Engine,
     mix::Persona,
     request::Request,
+    state::Engine,
     visit::{Visit, parse},
 };
 

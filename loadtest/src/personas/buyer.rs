@@ -9,7 +9,7 @@ use api::{
 use goose::prelude::*;
 use tokio::time::{Duration, Instant};
 
-use crate::engine::{child::Engine, mix::Persona, request::Request, visit::Visit};
+use crate::engine::{mix::Persona, request::Request, state::Engine, visit::Visit};
 
 /// Milliseconds between an answer and the next request.
 const THINK: std::ops::Range<u64> = 50..150;

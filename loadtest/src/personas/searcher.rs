@@ -6,9 +6,9 @@ use api::{ProductWithAvailability, SearchResults, seed};
 use goose::prelude::*;
 
 use crate::engine::{
-    child::Engine,
     mix::Persona,
     request::Request,
+    state::Engine,
     visit::{Visit, parse},
 };
 

@@ -168,7 +168,7 @@ function arm(experiment, it) {
       it.looks > 1 ? h("span", { class: "tag" }, `${looks(it)}, the last at ${(100 * it.confidence).toFixed(1)} %`) : null),
     wrong.length ? checks(wrong, failing) : null,
     folded(`Evidence: ${it.checks.length} checks`, false, checks(it.checks, failing)),
-    (it.tables ?? []).map(extra),
+    (it.tables ?? []).flatMap(extra),
     h("h4", {}, "What the clients saw"),
     it.details && it.details.seconds.length ? charts(it.details) : null,
     h("p", { class: "soft" }, "Latency counts from the intended start of each request. Intervals are of 95 %."),

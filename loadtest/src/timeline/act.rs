@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::Context as _;
 use tokio::time::{Duration, Instant, sleep};
 
-use super::Fault;
+use super::steps::Fault;
 use crate::{
     deployment::{Deployment, Replica, Service},
     measurement::Outage,

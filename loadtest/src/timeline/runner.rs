@@ -2,7 +2,11 @@
 
 use tokio::time::{Duration, Instant, sleep_until};
 
-use super::{Do, Due, act, outage::Away};
+use super::{
+    act,
+    outage::Away,
+    steps::{Do, Due},
+};
 use crate::{
     deployment::Deployment,
     measurement::{Happened, Outage},

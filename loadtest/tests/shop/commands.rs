@@ -2,11 +2,11 @@
 
 use std::net::TcpListener;
 
-use crate::Place;
+use crate::Scratch;
 
 #[track_caller]
-fn says(place: &Place, arguments: &[&str], code: i32, words: &[&str]) {
-    let output = place.loadtest(arguments).output().expect("run loadtest");
+fn says(scratch: &Scratch, arguments: &[&str], code: i32, words: &[&str]) {
+    let output = scratch.loadtest(arguments).output().expect("run loadtest");
     let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{text}");
     for word in words {
@@ -16,23 +16,28 @@ fn says(place: &Place, arguments: &[&str], code: i32, words: &[&str]) {
 
 #[test]
 fn wrong_usage_is_told_with_exit_code_64() {
-    let place = Place::new();
+    let scratch = Scratch::new();
     says(
-        &place,
+        &scratch,
         &["run", "baselin"],
         64,
         &["no experiment called \"baselin\"", "baseline"],
     );
-    says(&place, &["run", "--rate", "0"], 64, &["from 1 to 100000"]);
-    says(&place, &["run", "--duration", "x"], 64, &["whole seconds"]);
-    says(&place, &["--nonsense"], 64, &["--help"]);
+    says(&scratch, &["run", "--rate", "0"], 64, &["from 1 to 100000"]);
+    says(
+        &scratch,
+        &["run", "--duration", "x"],
+        64,
+        &["whole seconds"],
+    );
+    says(&scratch, &["--nonsense"], 64, &["--help"]);
 }
 
 #[test]
 fn help_and_list_teach() {
-    let place = Place::new();
-    says(&place, &["--help"], 0, &["up", "run", "Exit codes"]);
-    says(&place, &["list"], 0, &["baseline", "?"]);
+    let scratch = Scratch::new();
+    says(&scratch, &["--help"], 0, &["up", "run", "Exit codes"]);
+    says(&scratch, &["list"], 0, &["baseline", "?"]);
 }
 
 #[test]
@@ -40,23 +45,28 @@ fn a_taken_port_is_named_with_what_to_do() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = taken.local_addr().expect("its address").port().to_string();
     let words = [port.as_str(), "choose another with --port"];
-    says(&Place::new(), &["up", "--port", &port], 69, &words);
+    says(&Scratch::new(), &["up", "--port", &port], 69, &words);
 }
 
 #[test]
 fn a_report_that_is_not_there_is_told() {
-    says(&Place::new(), &["report"], 69, &["run an experiment first"]);
+    says(
+        &Scratch::new(),
+        &["report"],
+        69,
+        &["run an experiment first"],
+    );
 }
 
 #[test]
 fn a_full_disk_is_told_with_what_to_do() {
     // Nothing can be written to /dev/full, which a run directory below it stands for.
-    let place = Place::new();
-    let full = place.runs().join("runs");
+    let scratch = Scratch::new();
+    let full = scratch.runs().join("runs");
     std::os::unix::fs::symlink("/dev/full", &full).expect("a link");
     let runs = full.display().to_string();
     says(
-        &place,
+        &scratch,
         &["--runs", &runs, "up"],
         69,
         &["make a directory for this run in", &runs],
@@ -65,8 +75,8 @@ fn a_full_disk_is_told_with_what_to_do() {
 
 #[test]
 fn a_service_that_does_not_start_is_told_with_its_last_words() {
-    let place = Place::new();
-    let output = place
+    let scratch = Scratch::new();
+    let output = scratch
         .loadtest(&["up", "--port", "0"])
         .env("CACHE_TTL", "floppy")
         .output()

@@ -6,7 +6,7 @@ use loadtest::deployment::SERVICES;
 use rustix::process::Signal;
 use sqlx::{Connection as _, PgConnection};
 
-use crate::{Place, eventually, runs, send};
+use crate::{Scratch, eventually, runs, send};
 
 fn get(url: &str) -> Option<(u16, String)> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -23,8 +23,8 @@ fn get(url: &str) -> Option<(u16, String)> {
 
 #[test]
 fn a_service_that_was_killed_runs_again_and_is_found_again() {
-    let place = Place::new();
-    let up = place.up();
+    let scratch = Scratch::new();
+    let up = scratch.up();
     let before = up.target("inventory").expect("it is found");
     let victim = up
         .services()
@@ -46,8 +46,8 @@ fn a_service_that_was_killed_runs_again_and_is_found_again() {
 
 #[test]
 fn without_the_inventory_the_page_still_comes() {
-    let place = Place::new();
-    let up = place.up();
+    let scratch = Scratch::new();
+    let up = scratch.up();
     let inventory = up.target("inventory").expect("it is found");
     let client = reqwest::Client::builder()
         .no_proxy()
@@ -76,8 +76,8 @@ fn without_the_inventory_the_page_still_comes() {
 
 #[test]
 fn ctrl_c_drains_everything() {
-    let place = Place::new();
-    let mut up = place.up();
+    let scratch = Scratch::new();
+    let mut up = scratch.up();
     let services = up.services();
     assert_eq!(services.len(), SERVICES.len());
     up.signal(Signal::INT);
@@ -107,9 +107,9 @@ fn schemas() -> BTreeSet<String> {
 #[test]
 #[ignore = "needs PostgreSQL: scripts/backends up"]
 fn ctrl_c_in_the_middle_of_a_start_leaves_nothing_on_the_servers() {
-    let place = Place::new();
+    let scratch = Scratch::new();
     let before = schemas();
-    let mut up = place.loadtest(&["up", "--port", "0", "--backends", "postgres"]);
+    let mut up = scratch.loadtest(&["up", "--port", "0", "--backends", "postgres"]);
     let up = up.spawn().expect("start loadtest");
     eventually("it has a schema", || !schemas().is_subset(&before));
     send(up.id(), Signal::INT);
@@ -120,8 +120,8 @@ fn ctrl_c_in_the_middle_of_a_start_leaves_nothing_on_the_servers() {
 
 #[test]
 fn a_parent_that_was_killed_leaves_nothing_behind() {
-    let place = Place::new();
-    let mut up = place.up();
+    let scratch = Scratch::new();
+    let mut up = scratch.up();
     let services = up.services();
     assert_eq!(services.len(), SERVICES.len());
     up.signal(Signal::KILL);

@@ -18,10 +18,10 @@ use loadtest::deployment::SERVICES;
 /// Anything that takes longer is broken, even on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A place for runs that goes away with the test.
-struct Place(tempfile::TempDir);
+/// A directory for runs that goes away with the test.
+struct Scratch(tempfile::TempDir);
 
-impl Place {
+impl Scratch {
     fn new() -> Self {
         Self(tempfile::tempdir().expect("a temporary directory"))
     }
@@ -55,7 +55,10 @@ impl Place {
             .stdout(Stdio::null())
             .spawn()
             .expect("start loadtest");
-        let up = Up { place: self, child };
+        let up = Up {
+            scratch: self,
+            child,
+        };
         eventually("every service is found", || {
             up.targets().len() == SERVICES.len()
         });
@@ -65,7 +68,7 @@ impl Place {
 
 /// A running `up`. It is stopped with the test, or its processes end with it.
 struct Up<'a> {
-    place: &'a Place,
+    scratch: &'a Scratch,
     child: Child,
 }
 
@@ -79,7 +82,7 @@ struct Target {
 
 impl Up<'_> {
     fn run_dir(&self) -> PathBuf {
-        self.place.runs().join("latest")
+        self.scratch.runs().join("latest")
     }
 
     fn targets(&self) -> Vec<Target> {

@@ -1,7 +1,7 @@
-//! The modules of the crate use each other in one direction only.
+//! The files of the crate use each other in one direction only.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -16,10 +16,10 @@ fn order(lib: &str) -> Vec<&str> {
         .collect()
 }
 
-/// The modules that a file names as `crate::NAME` or inside `crate::{…}`.
-fn used(source: &str) -> BTreeSet<&str> {
+/// What a file names as `PREFIX::NAME` or inside `PREFIX::{…}`.
+fn used<'a>(source: &'a str, prefix: &str) -> BTreeSet<&'a str> {
     let mut used = BTreeSet::new();
-    for rest in source.split("crate::").skip(1) {
+    for rest in source.split(&format!("{prefix}::")).skip(1) {
         let Some(list) = rest.strip_prefix('{') else {
             used.insert(first_word(rest));
             continue;
@@ -82,7 +82,7 @@ fn no_module_uses_one_that_stands_below_it_in_the_list() {
             continue;
         };
         let source = fs::read_to_string(&path).expect("a source");
-        for other in used(&source) {
+        for other in used(&source, "crate") {
             if place(other).is_none_or(|it| it > at) {
                 wrong.push(format!("{} uses {other}", own.display()));
             }
@@ -91,9 +91,50 @@ fn no_module_uses_one_that_stands_below_it_in_the_list() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// A file in a folder uses its neighbours and not the file that the folder belongs to, which uses it.
+#[test]
+fn no_files_of_a_folder_use_each_other() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    files(&src, &mut found);
+    let mut folders: BTreeMap<PathBuf, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
+    for path in found {
+        let name = path.file_stem().expect("a name").to_string_lossy();
+        let folder = path.parent().expect("a folder");
+        if folder == src || name == "tests" {
+            continue;
+        }
+        let source = fs::read_to_string(&path).expect("a source");
+        let source = source.split("#[cfg(test)]").next().unwrap_or_default();
+        let others = used(source, "super").into_iter().map(str::to_owned);
+        let files = folders.entry(folder.to_owned()).or_default();
+        files.insert(name.into_owned(), others.collect());
+    }
+    for (folder, mut files) in folders {
+        // Takes away whatever uses nothing that is left.
+        loop {
+            let left: BTreeSet<_> = files.keys().cloned().collect();
+            files.retain(|_, others| {
+                !others
+                    .iter()
+                    .all(|it| !left.contains(it) && is_file(&folder, it))
+            });
+            if files.len() == left.len() {
+                break;
+            }
+        }
+        assert!(files.is_empty(), "in {}: {files:#?}", folder.display());
+    }
+}
+
+fn is_file(folder: &Path, name: &str) -> bool {
+    folder.join(name).with_extension("rs").is_file()
+}
+
 #[test]
 fn uses_are_found_however_they_are_written() {
     let source = "use crate::{\n    http,\n    engine::{Attempt, mix::Mix},\n    verdict::Check,\n};\nlet x = crate::statistics::to_f64(1);";
     let expected = ["engine", "http", "statistics", "verdict"];
-    assert_eq!(used(source), expected.into());
+    assert_eq!(used(source, "crate"), expected.into());
+    assert_eq!(used("use super::{a::B, c};", "super"), ["a", "c"].into());
 }

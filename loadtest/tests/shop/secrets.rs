@@ -14,7 +14,7 @@ use reqwest::{Client, Method, RequestBuilder, header};
 use serde_json::{Value, json};
 use tonic::{Request, Response, Status};
 
-use crate::{PATIENCE, Place, Up};
+use crate::{PATIENCE, Scratch, Up};
 
 const EMAIL: &str = "grace.hopper-7c1@shop.example";
 const PASSWORD: &str = "whisper-7c1-correct-horse";
@@ -181,8 +181,8 @@ fn no_signal_tells_what_shoppers_entrust_to_the_shop() {
     let service = tonic::service::Routes::new(TraceServiceServer::new(spans.clone()));
     runtime.spawn(async { axum::serve(listener, service.into_axum_router()).await });
 
-    let place = Place::new();
-    let mut up = place.up_with(&[
+    let scratch = Scratch::new();
+    let mut up = scratch.up_with(&[
         ("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("http://{address}")),
         ("OTEL_TRACES_SAMPLER", "always_on"),
         ("NO_PROXY", "127.0.0.1"),
@@ -225,11 +225,11 @@ fn no_signal_tells_what_shoppers_entrust_to_the_shop() {
 
 #[test]
 fn a_run_writes_no_secret_down() {
-    let place = Place::new();
-    let mut run = place.loadtest(&["run", "baseline", "--duration", "2", "--rate", "100"]);
+    let scratch = Scratch::new();
+    let mut run = scratch.loadtest(&["run", "baseline", "--duration", "2", "--rate", "100"]);
     let output = run.output().expect("run loadtest");
     let told = [output.stdout, output.stderr].map(|it| String::from_utf8_lossy(&it).into_owned());
-    let run = place.runs().join("latest");
+    let run = scratch.runs().join("latest");
     let mut sources = vec![("its output".to_owned(), told.concat())];
     files(&run, &mut sources);
     for name in [
@@ -242,7 +242,7 @@ fn a_run_writes_no_secret_down() {
         assert!(sources.iter().any(|it| it.0.ends_with(name)), "{name}");
     }
     let password =
-        fs::read_to_string(run.join("baseline/data/admin-password")).expect("a password");
+        fs::read_to_string(run.join("baseline/nominal/data/admin-password")).expect("a password");
     let secrets = [
         "@shop.example",
         password.as_str(),

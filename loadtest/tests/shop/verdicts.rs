@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::Place;
+use crate::Scratch;
 
 /// Runs the baseline for so many seconds and returns its exit code and `verdict.json`.
-fn baseline(place: &Place, seconds: &str, more: &[&str]) -> (Option<i32>, Value) {
+fn baseline(scratch: &Scratch, seconds: &str, more: &[&str]) -> (Option<i32>, Value) {
     let mut arguments = vec![
         "run",
         "baseline",
@@ -18,7 +18,7 @@ fn baseline(place: &Place, seconds: &str, more: &[&str]) -> (Option<i32>, Value)
         seconds,
     ];
     arguments.extend(more);
-    let output = place.loadtest(&arguments).output().expect("run loadtest");
+    let output = scratch.loadtest(&arguments).output().expect("run loadtest");
     let verdict = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
         let told = String::from_utf8_lossy(&output.stderr);
         panic!("standard output is one JSON document: {error}; {told}")
@@ -76,9 +76,9 @@ const AUDITED: [&str; 7] = [
 
 #[test]
 fn a_healthy_shop_reconciles_and_an_injected_fault_is_seen() {
-    let place = Place::new();
+    let scratch = Scratch::new();
     // One in twenty of some 270 product pages fails, so that none does about once in a million runs.
-    let (_, verdict) = baseline(&place, "8", &["--rate", "40"]);
+    let (_, verdict) = baseline(&scratch, "8", &["--rate", "40"]);
     for arm in ["nominal", "errors"] {
         for (group, expected) in [("reconciliation", &COMPARED[..]), ("audit", &AUDITED[..])] {
             let checks = checks(&verdict, arm, group);
@@ -93,7 +93,7 @@ fn a_healthy_shop_reconciles_and_an_injected_fault_is_seen() {
     let available = named(&verdict, "errors", "browsing is available");
     assert_eq!(available["outcome"], "FAIL", "{available}");
 
-    let run = place.runs().join("latest");
+    let run = scratch.runs().join("latest");
     let read = |name: &str| std::fs::read_to_string(run.join(name)).expect(name);
     let kept: Value = serde_json::from_str(&read("verdict.json")).expect("JSON");
     assert_eq!(kept, verdict);
@@ -112,7 +112,7 @@ fn a_healthy_shop_reconciles_and_an_injected_fault_is_seen() {
 #[track_caller]
 fn loss_is_noticed(signal: &str, seconds: &str, words: &str) {
     let arguments = ["--rate", "25", "--lose", signal];
-    let (code, verdict) = baseline(&Place::new(), seconds, &arguments);
+    let (code, verdict) = baseline(&Scratch::new(), seconds, &arguments);
     assert_eq!((code, &verdict["outcome"]), (Some(1), &"FAIL".into()));
     let compared = checks(&verdict, "nominal", "reconciliation");
     let named = compared.iter().any(|check| {
@@ -145,7 +145,7 @@ fn one_sample_lost_in_a_thousand_is_noticed() {
 #[test]
 fn a_generator_that_was_late_makes_the_run_invalid() {
     let arguments = ["--rate", "20", "--starve-ms", "60"];
-    let (code, verdict) = baseline(&Place::new(), "2", &arguments);
+    let (code, verdict) = baseline(&Scratch::new(), "2", &arguments);
     assert_eq!((code, &verdict["outcome"]), (Some(3), &"INVALID".into()));
     let late = named(&verdict, "nominal", "requests were sent on time");
     assert_eq!(late["outcome"], "INVALID", "{late}");

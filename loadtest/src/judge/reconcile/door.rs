@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Mismatch, agreement, examples, missing};
+use super::mismatch::{Mismatch, agreement, examples, missing};
 use crate::{
     deployment::Service, engine::Attempt, evidence::access_lines::AccessLine, statistics::grouped,
     verdict::Check,

@@ -3,9 +3,13 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use telemetry::names;
+use telemetry::{attributes, names};
 
-use super::{Mismatch, agreement, examples, growth, lost, served_counts, signals::counted};
+use super::{
+    mismatch::{Mismatch, agreement, examples},
+    samples::{growth, lost, served_counts},
+    signals::counted,
+};
 use crate::{
     deployment::Service,
     evidence::{
@@ -166,7 +170,7 @@ fn client_spans(caller: Service, callee: Service, testimony: &Testimony) -> Opti
 
 fn client_calls(testimony: &Testimony, callee: Service) -> impl Iterator<Item = &Span> {
     testimony.spans.iter().filter(move |it| {
-        it.kind == Kind::Client && it.attribute("server.address") == callee.name()
+        it.kind == Kind::Client && it.attribute(attributes::SERVER_ADDRESS) == callee.name()
     })
 }
 
@@ -178,20 +182,20 @@ fn called_operation(span: &Span) -> Operation {
             it.to_owned()
         }
     };
-    let method = span.attribute("rpc.method");
+    let method = span.attribute(attributes::RPC_METHOD);
     if method.is_empty() {
         Operation {
             name: format!(
                 "{} {}",
-                span.attribute("http.request.method"),
-                span.attribute("url.template")
+                span.attribute(attributes::HTTP_REQUEST_METHOD),
+                span.attribute(attributes::URL_TEMPLATE)
             ),
-            status: status(span.attribute("http.response.status_code")),
+            status: status(span.attribute(attributes::HTTP_RESPONSE_STATUS_CODE)),
         }
     } else {
         Operation {
             name: method.to_owned(),
-            status: status(span.attribute("rpc.response.status_code")),
+            status: status(span.attribute(attributes::RPC_RESPONSE_STATUS_CODE)),
         }
     }
 }

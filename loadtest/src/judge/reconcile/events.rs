@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use api::QUEUES;
-use telemetry::names;
+use telemetry::{attributes, names};
 
-use super::{Mismatch, agreement, examples, growth, missing};
+use super::{
+    mismatch::{Mismatch, agreement, examples, missing},
+    samples::growth,
+};
 use crate::{
     deployment::Service,
     evidence::{
@@ -16,9 +19,6 @@ use crate::{
     statistics::grouped,
     verdict::Check,
 };
-
-const EVENT_ID: &str = "messaging.message.id";
-const EVENT_KIND: &str = "messaging.destination.name";
 
 /// One check for each queue, whether it got what was sent, and one for the signals of each service that has any.
 pub(super) fn checks(evidence: &Evidence) -> Vec<Check> {
@@ -86,7 +86,7 @@ fn signals(service: Service, testimony: &Testimony) -> Option<Check> {
     let told = by_kind(
         producers
             .iter()
-            .filter_map(|it| it.attributes.get(EVENT_KIND)),
+            .filter_map(|it| it.attributes.get(attributes::MESSAGING_DESTINATION_NAME)),
     );
     mismatches.extend(counts_differ("sent", &sent, &told));
     let observed = format!(
@@ -137,8 +137,10 @@ fn arrived(
 ) -> Option<Check> {
     let producers = evidence.values().flat_map(|it| spans(it, Kind::Producer));
     let sent: BTreeMap<&str, &Span> = producers
-        .filter(|it| !it.failed && kinds.contains(&it.attribute(EVENT_KIND)))
-        .map(|it| (it.attribute(EVENT_ID), it))
+        .filter(|it| {
+            !it.failed && kinds.contains(&it.attribute(attributes::MESSAGING_DESTINATION_NAME))
+        })
+        .map(|it| (it.attribute(attributes::MESSAGING_MESSAGE_ID), it))
         .collect();
     let mut processed: BTreeMap<&str, Vec<&ProcessLine>> = BTreeMap::new();
     for line in testimony

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Mismatch, SERVER_HISTOGRAMS, agreement, examples, lost, missing, served, served_counts,
+    mismatch::{Mismatch, agreement, examples, missing},
+    samples::{SERVER_HISTOGRAMS, lost, served, served_counts},
 };
 use crate::{
     deployment::Service,
@@ -141,19 +142,23 @@ pub(super) fn counted(span: &Span) -> Counted<'_> {
 
 /// What a server span says was asked for.
 fn operation(span: &Span) -> Operation {
-    let method = span.attribute("rpc.method");
+    let method = span.attribute(attributes::RPC_METHOD);
     if !method.is_empty() {
         return Operation {
             name: method.to_owned(),
-            status: span.attribute("rpc.response.status_code").to_owned(),
+            status: span
+                .attribute(attributes::RPC_RESPONSE_STATUS_CODE)
+                .to_owned(),
         };
     }
     Operation {
         name: format!(
             "{} {}",
-            span.attribute("http.request.method"),
-            span.attribute("http.route")
+            span.attribute(attributes::HTTP_REQUEST_METHOD),
+            span.attribute(attributes::HTTP_ROUTE)
         ),
-        status: span.attribute("http.response.status_code").to_owned(),
+        status: span
+            .attribute(attributes::HTTP_RESPONSE_STATUS_CODE)
+            .to_owned(),
     }
 }

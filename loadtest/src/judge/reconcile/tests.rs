@@ -2,14 +2,17 @@ use std::time::{Duration, SystemTime};
 
 use telemetry::names;
 
+use telemetry::attributes;
+
 use super::*;
 use crate::deployment::Service;
 use crate::evidence::{
-    Scrape,
+    Operation, Scrape, Testimony,
     access_lines::AccessLine,
     metrics::Exposition,
     otlp::{Kind, Span},
 };
+use crate::verdict::Outcome;
 
 /// A shop that served `count` product pages, each with one call to the catalogue; every signal is there.
 struct Shop {
@@ -29,10 +32,7 @@ fn span(service: Service, kind: Kind, index: u64, attributes: &[(&str, &str)]) -
     let end = at(index).duration_since(SystemTime::UNIX_EPOCH).unwrap();
     let end_ns = u64::try_from(end.as_nanos()).unwrap();
     let id = format!("r-{index}");
-    let own = [(
-        telemetry::attributes::HTTP_REQUEST_HEADER_X_REQUEST_ID,
-        id.as_str(),
-    )];
+    let own = [(attributes::HTTP_REQUEST_HEADER_X_REQUEST_ID, id.as_str())];
     let attributes = attributes.iter().chain(&own);
     Span {
         trace_id: format!("t{index}"),
@@ -56,9 +56,9 @@ fn testimony(service: Service, count: u64) -> Testimony {
         status: "200".into(),
     };
     let served = [
-        ("http.request.method", "GET"),
-        ("http.route", "/products/{id}"),
-        ("http.response.status_code", "200"),
+        (attributes::HTTP_REQUEST_METHOD, "GET"),
+        (attributes::HTTP_ROUTE, "/products/{id}"),
+        (attributes::HTTP_RESPONSE_STATUS_CODE, "200"),
     ];
     Testimony {
         processed: Vec::new(),
@@ -113,10 +113,10 @@ impl Shop {
         let but = |lost: &[u64]| (0..count).filter(|it| !lost.contains(it)).collect();
         let mut gateway = testimony(Service::Gateway, count);
         let called = [
-            ("http.request.method", "GET"),
-            ("url.template", "/products/{id}"),
-            ("http.response.status_code", "200"),
-            ("server.address", "catalog"),
+            (attributes::HTTP_REQUEST_METHOD, "GET"),
+            (attributes::URL_TEMPLATE, "/products/{id}"),
+            (attributes::HTTP_RESPONSE_STATUS_CODE, "200"),
+            (attributes::SERVER_ADDRESS, "catalog"),
         ];
         gateway
             .spans

@@ -1,0 +1,117 @@
+//! What a deployment and the keepers of its replicas share.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+    time::Instant,
+};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    backends::Backends,
+    discovery::{self, Replica},
+    servers::Servers,
+    service::Service,
+};
+
+/// How a deployment is started.
+pub struct Options {
+    /// Port of the gateway; 0 takes any free one.
+    pub gateway_port: u16,
+    /// Where spans go; `None` leaves that to the `OTEL_*` variables of the environment.
+    pub otlp: Option<SocketAddr>,
+    /// Where the services keep their data.
+    pub backends: Backends,
+    /// What every service finds in its environment beside that.
+    pub environment: Vec<(&'static str, &'static str)>,
+    /// Whether a process that died is started again.
+    pub restart: bool,
+    /// Where a death is told as it happens.
+    pub tell: Box<dyn Fn(&str) + Send + Sync>,
+}
+
+/// A process that died without being told to.
+#[derive(Debug, Clone)]
+pub struct Incident {
+    /// When.
+    pub at: Instant,
+    /// One sentence, with the last lines of its log.
+    pub text: String,
+}
+
+/// What the replicas' keepers share.
+pub(super) struct Shared {
+    pub(super) options: Options,
+    pub(super) dir: PathBuf,
+    pub(super) http: reqwest::Client,
+    pub(super) servers: Servers,
+    pub(super) state: Mutex<State>,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) live: BTreeMap<(Service, u32), Replica>,
+    pub(super) incidents: Vec<Incident>,
+    /// Where the first gateway was found first: whoever knows it finds it there again when it has died.
+    pub(super) gateway_port: Option<u16>,
+    /// Processes that we kill ourselves.
+    pub(super) condemned: BTreeSet<u32>,
+    pub(super) next: BTreeMap<Service, u32>,
+    pub(super) stops: BTreeMap<(Service, u32), CancellationToken>,
+}
+
+impl Shared {
+    pub(super) fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn discovery_file(&self) -> PathBuf {
+        self.dir.join("services.json")
+    }
+
+    pub(super) fn enter(&self, replica: &Replica) -> anyhow::Result<()> {
+        let key = (replica.service, replica.number);
+        if replica.service.is_public() && replica.number == 1 {
+            self.state().gateway_port = Some(replica.public.port());
+        }
+        self.change(|live| live.insert(key, replica.clone()))
+    }
+
+    pub(super) fn leave(&self, replica: &Replica) -> anyhow::Result<()> {
+        let key = (replica.service, replica.number);
+        self.change(|live| live.remove(&key))
+    }
+
+    /// Changes who can be found. The lock is held until the file is written, so that files follow each other as changes do.
+    pub(super) fn change<T>(
+        &self,
+        change: impl FnOnce(&mut BTreeMap<(Service, u32), Replica>) -> T,
+    ) -> anyhow::Result<()> {
+        let mut state = self.state();
+        change(&mut state.live);
+        discovery::write(&self.discovery_file(), state.live.values())
+    }
+
+    /// The port of a gateway that is about to start; 0 takes any free one.
+    pub(super) fn gateway_port(&self, number: u32) -> u16 {
+        let known = self
+            .state()
+            .gateway_port
+            .unwrap_or(self.options.gateway_port);
+        if number == 1 { known } else { 0 }
+    }
+
+    /// Whether this process was killed by us.
+    pub(super) fn is_condemned(&self, pid: u32) -> bool {
+        self.state().condemned.contains(&pid)
+    }
+
+    pub(super) fn report(&self, text: String) {
+        (self.options.tell)(&text);
+        let at = Instant::now();
+        self.state().incidents.push(Incident { at, text });
+    }
+}

@@ -1,0 +1,15 @@
+//! What an experiment is carried out under.
+
+use tokio_util::sync::CancellationToken;
+
+use crate::{args::RunArgs, progress::Progress, run_dir::RunDir};
+
+/// All that is needed to carry experiments out.
+#[derive(Clone, Copy)]
+pub(crate) struct Conditions<'a> {
+    pub(crate) run_dir: &'a RunDir,
+    pub(crate) args: &'a RunArgs,
+    pub(crate) seed: u64,
+    pub(crate) progress: &'a Progress,
+    pub(crate) stop: &'a CancellationToken,
+}
