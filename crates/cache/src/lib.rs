@@ -71,7 +71,6 @@ const JITTER: f64 = 0.1;
 /// Where a [`Cache`] is, and how long and how much it holds; flatten it into the service's `Config`.
 #[derive(Debug, Clone, clap::Args)]
 #[group(id = "cache")]
-#[command(next_help_heading = "Cache")]
 pub struct Options {
     /// Where values are cached: memory:, or behind that redis://HOST:PORT or memcached://HOST:PORT
     #[arg(
@@ -80,17 +79,18 @@ pub struct Options {
         env = "CACHE_URL",
         hide_env_values = true,
         default_value = "memory:",
+        help_heading = "Cache",
         value_name = "URL"
     )]
     pub url: Url,
     /// How long a cached value may be served
-    #[arg(id = "cache_ttl", long = "cache-ttl", env = "CACHE_TTL", default_value = "30s", value_parser = humantime::parse_duration, value_name = "DURATION")]
+    #[arg(id = "cache_ttl", long = "cache-ttl", env = "CACHE_TTL", default_value = "30s", value_parser = humantime::parse_duration, value_name = "DURATION", help_heading = "Cache")]
     pub ttl: Duration,
     /// How much longer it may be served while a fresh one is loaded
-    #[arg(id = "cache_stale", long = "cache-stale", env = "CACHE_STALE", default_value = "30s", value_parser = humantime::parse_duration, value_name = "DURATION")]
+    #[arg(id = "cache_stale", long = "cache-stale", env = "CACHE_STALE", default_value = "30s", value_parser = humantime::parse_duration, value_name = "DURATION", help_heading = "Cache")]
     pub stale: Duration,
     /// The longest a call to Redis or Memcached may take; then the value is loaded
-    #[arg(id = "cache_timeout", long = "cache-timeout", env = "CACHE_TIMEOUT", default_value = "10ms", value_parser = humantime::parse_duration, value_name = "DURATION")]
+    #[arg(id = "cache_timeout", long = "cache-timeout", env = "CACHE_TIMEOUT", default_value = "10ms", value_parser = humantime::parse_duration, value_name = "DURATION", help_heading = "Cache")]
     pub timeout: Duration,
     /// How many values each replica keeps in memory at most
     #[arg(
@@ -98,6 +98,7 @@ pub struct Options {
         long = "cache-capacity",
         env = "CACHE_CAPACITY",
         default_value_t = 10_000,
+        help_heading = "Cache",
         value_name = "COUNT"
     )]
     pub capacity: u64,

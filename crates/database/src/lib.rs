@@ -104,7 +104,6 @@ impl fmt::Display for Url {
 /// is by default: `mut_arg("database_url", |it| it.default_value("sqlite:orders.db"))`.
 #[derive(Debug, Clone, clap::Args)]
 #[group(id = "database")]
-#[command(next_help_heading = "Database")]
 pub struct Options {
     /// Where the data is: sqlite:PATH or postgres://ROLE:PASSWORD@HOST:PORT/DATABASE
     #[arg(
@@ -113,17 +112,18 @@ pub struct Options {
         env = "DATABASE_URL",
         hide_env_values = true,
         default_value = "sqlite:service.db",
+        help_heading = "Database",
         value_name = "URL"
     )]
     pub url: Url,
-    /// PostgreSQL: how many connections a replica holds at most
-    #[arg(id = "database_connections", long = "database-connections", env = "DATABASE_CONNECTIONS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..), value_name = "COUNT")]
+    /// How many connections to a server a replica holds at most
+    #[arg(id = "database_connections", long = "database-connections", env = "DATABASE_CONNECTIONS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..), value_name = "COUNT", help_heading = "Database")]
     pub connections: u32,
-    /// PostgreSQL: the longest wait for one of them; whoever waits longer is answered 503
-    #[arg(id = "database_acquire_timeout", long = "database-acquire-timeout", env = "DATABASE_ACQUIRE_TIMEOUT", default_value = "2s", value_parser = humantime::parse_duration, value_name = "DURATION")]
+    /// The longest wait for one of them; whoever waits longer is answered 503
+    #[arg(id = "database_acquire_timeout", long = "database-acquire-timeout", env = "DATABASE_ACQUIRE_TIMEOUT", default_value = "2s", value_parser = humantime::parse_duration, value_name = "DURATION", help_heading = "Database")]
     pub acquire_timeout: Duration,
-    /// PostgreSQL: the longest a statement may take, and a transaction may idle, before the server ends it
-    #[arg(id = "database_statement_timeout", long = "database-statement-timeout", env = "DATABASE_STATEMENT_TIMEOUT", default_value = "3s", value_parser = humantime::parse_duration, value_name = "DURATION")]
+    /// The longest a statement may take there, and a transaction may idle, before the server ends it
+    #[arg(id = "database_statement_timeout", long = "database-statement-timeout", env = "DATABASE_STATEMENT_TIMEOUT", default_value = "3s", value_parser = humantime::parse_duration, value_name = "DURATION", help_heading = "Database")]
     pub statement_timeout: Duration,
 }
 

@@ -106,7 +106,6 @@ static OUTBOX: LazyLock<Gauge> = LazyLock::new(|| {
 /// The broker that carries a service's events; flatten it into the service's `Config`.
 #[derive(Debug, Clone, clap::Args)]
 #[group(id = "messaging")]
-#[command(next_help_heading = "Messaging")]
 pub struct Options {
     /// Where events come from and go to: sqlite:PATH, amqp://USER:PASSWORD@HOST:PORT/VHOST or kafka://HOST:PORT
     #[arg(
@@ -115,6 +114,7 @@ pub struct Options {
         env = "BROKER_URL",
         hide_env_values = true,
         default_value = "sqlite:broker.db",
+        help_heading = "Messaging",
         value_name = "URL"
     )]
     pub url: BrokerUrl,

@@ -29,14 +29,15 @@ pub async fn serve(app: Router) -> SocketAddr {
     address
 }
 
-/// Publishes a set of keys as users does, and says where: what a service under test takes as `--users-addr`.
+/// Publishes a set of keys as users does, and says where: what a service under test takes as `--users-addr`. However busy the
+/// machine is, the keys are waited for.
 pub async fn publish<K>(keys: K) -> String
 where
     K: Serialize + Clone + Send + Sync + 'static,
 {
     let answer = get(async move || Json(keys.clone()));
     let app = Router::new().route("/.well-known/jwks.json", answer);
-    format!("http://{}", serve(app).await)
+    format!("http://{}?timeout=10s", serve(app).await)
 }
 
 /// Runs `scripts/backends` and returns what it prints.

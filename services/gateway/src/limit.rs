@@ -35,7 +35,7 @@ pub(crate) enum Client {
 
 /// Whose log-ins are counted together.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Attempt {
+enum LogIns {
     /// Those from one address, which may try many accounts, and registrations: each costs users the hash of a password.
     From(IpAddr),
     /// Those for one account: it may be tried from many addresses. A hash, so that the table names nobody.
@@ -46,7 +46,7 @@ enum Attempt {
 #[derive(Debug, Clone)]
 pub(crate) struct Limiter {
     clients: Arc<DefaultKeyedRateLimiter<Client>>,
-    attempts: Arc<DefaultKeyedRateLimiter<Attempt>>,
+    attempts: Arc<DefaultKeyedRateLimiter<LogIns>>,
     /// With a key of this process: nobody can choose an address whose hash is another's.
     hasher: RandomState,
     trust_forwarded_for: bool,
@@ -70,17 +70,17 @@ impl Limiter {
 
     /// Counts a registration.
     fn admit_registration(&self, from: IpAddr) -> Result<(), Error> {
-        take(&self.attempts, &Attempt::From(from))
+        take(&self.attempts, &LogIns::From(from))
     }
 
     /// Counts a log-in for the account of `email`; its rate is that of the address even where that is unknown.
     fn admit_log_in(&self, from: IpAddr, email: Option<&str>) -> Result<(), Error> {
-        take(&self.attempts, &Attempt::From(from))?;
+        take(&self.attempts, &LogIns::From(from))?;
         match email {
             // Addresses that users takes for the same are the same here.
             Some(email) => {
                 let account = self.hasher.hash_one(email.to_lowercase());
-                take(&self.attempts, &Attempt::For(account))
+                take(&self.attempts, &LogIns::For(account))
             }
             None => Ok(()),
         }

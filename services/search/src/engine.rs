@@ -12,7 +12,6 @@ use url::SearchUrl;
 /// Which engine, and what it may do; flattened into the service's `Config`.
 #[derive(Debug, Clone, clap::Args)]
 #[group(id = "engine")]
-#[command(next_help_heading = "Index")]
 pub struct Options {
     /// Where the index is kept: sqlite:PATH or, if it was built in, Elasticsearch: http://USER:PASSWORD@HOST:PORT/PREFIX
     #[arg(
@@ -21,11 +20,12 @@ pub struct Options {
         env = "SEARCH_URL",
         hide_env_values = true,
         default_value = "sqlite:search.db",
+        help_heading = "Index",
         value_name = "URL"
     )]
     pub url: SearchUrl,
     /// How often Elasticsearch makes what was changed visible to searches, at most 2s: a shorter time costs it more work
-    #[arg(id = "search_refresh", long = "search-refresh", env = "SEARCH_REFRESH", default_value = "200ms", value_parser = refresh, value_name = "DURATION")]
+    #[arg(id = "search_refresh", long = "search-refresh", env = "SEARCH_REFRESH", default_value = "200ms", value_parser = refresh, value_name = "DURATION", help_heading = "Index")]
     pub refresh: Duration,
 }
 

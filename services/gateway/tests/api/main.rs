@@ -80,7 +80,8 @@ async fn real_users(data: &TempDir) -> String {
     ]);
     let state = users::State::open(&config, &Host::default()).await;
     let app = public(users::app(state.expect("what it needs")), limits());
-    format!("http://{}", listen(app).await)
+    // However busy the machine is, its keys are waited for.
+    format!("http://{}?timeout=10s", listen(app).await)
 }
 
 /// Publishes a key that nobody has.
