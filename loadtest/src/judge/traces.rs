@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use telemetry::attributes;
+
 use crate::{
     engine::Attempt,
     evidence::{

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use telemetry::attributes;
+
 use super::{
     mismatch::{Mismatch, agreement, examples, missing},
     samples::{SERVER_HISTOGRAMS, lost, served, served_counts},

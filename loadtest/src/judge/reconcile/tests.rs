@@ -1,8 +1,6 @@
 use std::time::{Duration, SystemTime};
 
-use telemetry::names;
-
-use telemetry::attributes;
+use telemetry::{attributes, names};
 
 use super::*;
 use crate::deployment::Service;
