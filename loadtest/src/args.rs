@@ -37,7 +37,7 @@ pub(crate) struct RunArgs {
     /// Repeats the arrivals and choices of an earlier run [default: drawn, and printed]
     #[arg(long, value_name = "NUMBER")]
     pub(crate) seed: Option<u64>,
-    /// How long a measured phase of full length is; what goes by a timeline lasts as long as that [default: 44 s]
+    /// How long baseline is measured before the first look; other measured phases grow or shrink alike [default: 44 s]
     #[arg(long, value_parser = seconds, value_name = "SECONDS")]
     pub(crate) duration: Option<Duration>,
     /// Arrivals a second at nominal load; the default leaves two slow cores time, in a debug build too

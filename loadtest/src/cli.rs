@@ -19,7 +19,7 @@ use crate::{
 
 /// The command line was wrong (`EX_USAGE` of sysexits.h).
 const USAGE: u8 = 64;
-/// The machine would not do what is needed (`EX_UNAVAILABLE`): a port, the disk, a service that will not start.
+/// An environment error (`EX_UNAVAILABLE`): port taken, disk full, a service that does not start.
 const ENVIRONMENT: u8 = 69;
 /// Ctrl-C.
 const INTERRUPTED: u8 = 130;
@@ -33,7 +33,7 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Debug, Parser)]
 #[command(
     version,
-    after_help = "Exit codes: 0 PASS, 1 FAIL, 2 INCONCLUSIVE, 3 INVALID, 64 wrong usage, 69 the machine would not do it, 130 interrupted."
+    after_help = "Exit codes: 0 PASS, 1 FAIL, 2 INCONCLUSIVE, 3 INVALID, 64 wrong usage, 69 environment error (port taken, disk full), 130 interrupted."
 )]
 struct Cli {
     #[command(subcommand)]

@@ -115,3 +115,51 @@ fn read(path: &Path) -> anyhow::Result<Vec<Attempt>> {
     }
     Ok(attempts)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(due_us: i64, counts: Result<Counts, String>) -> Load {
+        let attempt = Attempt {
+            id: format!("test-{due_us}-0"),
+            phase: 1,
+            route: "GET /products".into(),
+            intended_us: due_us,
+            sent_us: due_us + 1,
+            done_us: due_us + 2,
+            status: Some(200),
+            error: None,
+            order: None,
+        };
+        Load {
+            attempts: vec![attempt],
+            counts,
+        }
+    }
+
+    #[test]
+    fn load_that_went_on_is_counted_together_and_comes_later() {
+        let counts = |due: u64| Counts {
+            due: vec![0, due],
+            dropped: vec![0, 1],
+            attempts: 1,
+            ..Counts::default()
+        };
+        let mut both = load(5, Ok(counts(10)));
+        both.append(load(7, Ok(counts(20))), 1000);
+        let last = &both.attempts[1];
+        let times = (last.intended_us, last.sent_us, last.done_us);
+        assert_eq!(times, (1007, 1008, 1009));
+        let expected = Counts {
+            due: vec![0, 30],
+            dropped: vec![0, 2],
+            attempts: 2,
+            ..Counts::default()
+        };
+        assert_eq!(both.counts, Ok(expected));
+        both.append(load(9, Err("killed".into())), 2000);
+        assert_eq!(both.counts, Err("killed".into()));
+        assert_eq!(both.attempts.len(), 3);
+    }
+}

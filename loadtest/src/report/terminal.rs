@@ -24,14 +24,17 @@ pub(crate) fn experiment(
     it: &ExperimentReport,
     style: Style,
 ) -> io::Result<()> {
-    let arms: Vec<_> = it.arms.iter().map(summary).collect();
+    let mut parts: Vec<_> = it.arms.iter().map(summary).collect();
+    let across = it.checks.iter().filter(|it| it.counts);
+    let across = across.filter(|it| it.outcome != Outcome::Pass);
+    parts.extend(across.map(|it| it.name.clone()));
     writeln!(
         out,
         "{} {:<10} {:>5.0} s  {}",
         paint(it.outcome, 12, style),
         it.name,
         it.duration_s,
-        arms.join("; ")
+        parts.join("; ")
     )?;
     let told = |outcome: Outcome| style.verbose || outcome != Outcome::Pass;
     if told(it.outcome) {
