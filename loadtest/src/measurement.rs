@@ -70,6 +70,8 @@ pub(crate) struct Measurement {
     pub(crate) ledgers: Ledgers,
     /// Processes that died meanwhile.
     pub(crate) incidents: Vec<String>,
+    /// Replicas of which a process has ended, however that came.
+    pub(crate) gone: Vec<String>,
     /// What was still under way when there was no more waiting.
     pub(crate) restless: Vec<String>,
     /// What was done to the shop.

@@ -29,6 +29,21 @@ const QUIET_INTERVAL: Duration = Duration::from_millis(100);
 /// One start of one replica.
 type Process = (Service, u32, u32);
 
+fn process(it: &Replica) -> Process {
+    (it.service, it.number, it.start)
+}
+
+/// What was said in a window.
+pub(crate) struct Closed {
+    pub(crate) evidence: Evidence,
+    /// Processes that died without being told to.
+    pub(crate) incidents: Vec<String>,
+    /// Replicas of which a process has ended, however that came.
+    pub(crate) gone: Vec<String>,
+    /// What was still under way when there was no more waiting.
+    pub(crate) restless: Vec<String>,
+}
+
 /// A stretch of time whose telemetry is collected.
 pub(crate) struct Window {
     logs: BTreeMap<PathBuf, (Service, u64)>,
@@ -75,18 +90,24 @@ impl Window {
     }
 
     fn keep(&mut self, replica: &Replica, scrape: Scrape) {
-        let process = (replica.service, replica.number, replica.start);
-        self.scrapes.entry(process).or_default().push(scrape);
+        self.scrapes
+            .entry(process(replica))
+            .or_default()
+            .push(scrape);
     }
 
-    /// Waits until all is quiet and returns what was said, what died meanwhile, and what never came to rest.
+    /// Waits until all is quiet and returns what was said, and what became of processes meanwhile.
     pub(crate) async fn close(
         mut self,
         deployment: &Deployment,
         spans: &Spans,
-    ) -> anyhow::Result<(Evidence, Vec<String>, Vec<String>)> {
+    ) -> anyhow::Result<Closed> {
         let restless = quiet(deployment, spans).await;
         self.scrape(deployment).await;
+        let live = deployment.replicas();
+        let live: Vec<Process> = live.iter().map(process).collect();
+        let gone = self.scrapes.keys().filter(|it| !live.contains(it));
+        let gone = gone.map(|it| format!("{}-{}", it.0, it.1)).collect();
         let mut evidence = Evidence::new();
         for ((service, ..), scrapes) in self.scrapes {
             evidence.entry(service).or_default().scrapes.push(scrapes);
@@ -105,7 +126,12 @@ impl Window {
         }
         let incidents = deployment.incidents().split_off(self.incidents);
         let incidents = incidents.into_iter().map(|it| it.text).collect();
-        Ok((evidence, incidents, restless))
+        Ok(Closed {
+            evidence,
+            incidents,
+            gone,
+            restless,
+        })
     }
 }
 

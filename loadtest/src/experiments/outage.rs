@@ -21,8 +21,8 @@ use crate::{
 
 pub(super) const OUTAGE: Experiment = Experiment {
     name: "outage",
-    question: "May any server that the shop runs on be away for ten seconds without that, and do the probes say so? (with `--backends`)",
-    can_fail: "the same, and services that must say they are not ready",
+    question: "May any server that the shop runs on be away for ten seconds without an acknowledged order being lost or taken twice, and do the probes say so? (with `--backends`)",
+    can_fail: "patches in sabotage, and services that must say they are not ready",
     needs: Needs::Servers,
     arms: &[Arm {
         name: "outages",

@@ -88,10 +88,12 @@ pub(crate) fn cannot_reconcile(it: &Measurement) -> Option<Check> {
         "what the clients saw is not known: the engine ended early"
     } else if !it.restless.is_empty() {
         "something is still under way, and what it will leave is not there yet"
-    } else if it.incidents.is_empty() {
-        return None;
-    } else {
+    } else if !it.incidents.is_empty() {
         "a process died, and what it had counted died with it"
+    } else if !it.gone.is_empty() {
+        "a process was ended, and what it had counted since it was last asked ended with it"
+    } else {
+        return None;
     };
     Some(
         Check::new(Group::Reconciliation, "signals agree", Outcome::Invalid)

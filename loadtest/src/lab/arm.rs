@@ -95,13 +95,14 @@ impl Run<'_> {
             }
         }
         self.step("comparing the signals");
-        let (evidence, incidents, restless) = window.close(deployment, spans).await?;
+        let closed = window.close(deployment, spans).await?;
         let measurement = Measurement {
             clients,
-            evidence,
+            evidence: closed.evidence,
             ledgers: Ledgers::read(deployment).await?,
-            incidents,
-            restless,
+            incidents: closed.incidents,
+            gone: closed.gone,
+            restless: closed.restless,
             happened,
         };
         Ok((measurement, objectives))

@@ -118,7 +118,11 @@ fn arm(out: &mut impl Write, it: &ArmReport, style: Style) -> io::Result<()> {
     for figures in &it.routes {
         route(out, figures)?;
     }
-    it.tables.iter().try_for_each(|it| table(out, it))
+    for it in &it.tables {
+        writeln!(out)?;
+        table(out, it)?;
+    }
+    Ok(())
 }
 
 fn line(out: &mut impl Write, check: &Check, claim: Claim, style: Style) -> io::Result<()> {
@@ -185,18 +189,17 @@ fn table(out: &mut impl Write, it: &Table) -> io::Result<()> {
         rows.all(|row| matches!(row[column], Cell::Text(_)))
     };
     let mut row = |texts: &[&str]| {
-        write!(out, "{:17}", "")?;
-        for (column, text) in texts.iter().enumerate() {
+        let padded = texts.iter().enumerate().map(|(column, text)| {
             let width = widths[column];
             if is_text(column) {
-                write!(out, "{text:<width$}  ")?;
+                format!("{text:<width$}")
             } else {
-                write!(out, "{text:>width$}  ")?;
+                format!("{text:>width$}")
             }
-        }
-        writeln!(out)
+        });
+        let line = padded.collect::<Vec<_>>().join("  ");
+        writeln!(out, "{:17}{}", "", line.trim_end())
     };
-    row(&[])?;
     row(it.columns)?;
     for texts in &cells {
         let texts: Vec<_> = texts.iter().map(String::as_str).collect();

@@ -1,6 +1,6 @@
 //! Carries a timeline out.
 
-use tokio::time::{Duration, Instant, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use super::{
     act,
@@ -21,18 +21,9 @@ pub(crate) async fn run(
 ) -> anyhow::Result<Vec<Happened>> {
     let mut happened = Vec::new();
     let mut away: Vec<Away> = Vec::new();
-    let mut delay = Duration::ZERO;
     let mut ended = began;
     for step in steps {
-        let due = match step.rest {
-            Some(rest) => {
-                let due = (began + step.at + delay).max(ended + rest);
-                delay = due - (began + step.at);
-                due
-            }
-            None => began + step.at,
-        };
-        sleep_until(due).await;
+        sleep_until((began + step.at).max(ended + step.rest)).await;
         let at = began.elapsed();
         let outage = carry_out(step.act, deployment, began, &mut away).await?;
         ended = Instant::now();

@@ -110,9 +110,9 @@ pub struct Rounds {
     pub first: Duration,
     /// From one round to the next.
     pub every: Duration,
-    /// A round that took long delays the next, which keeps at least this distance from its end.
+    /// A round that took long delays the next, which begins at least so long after its end.
     pub rest: Duration,
-    /// What each does, and when, from its beginning.
+    /// What each does, and when, from its beginning. The time between two acts counts from the end of the first.
     pub rounds: &'static [&'static [(Duration, Do)]],
 }
 
@@ -164,8 +164,8 @@ impl Step {
 pub(crate) struct Due {
     /// Since the first arrival.
     pub(super) at: Duration,
-    /// In a round: at least so long after the end of what came before, and all that follows in rounds is then as much later.
-    pub(super) rest: Option<Duration>,
+    /// At least so long after the end of what came before.
+    pub(super) rest: Duration,
     pub(super) act: Do,
 }
 
@@ -190,22 +190,23 @@ pub(crate) fn schedule(
                     Moment::End(_) => phase.to,
                     Moment::After(_, it) => phase.from + *it,
                 },
-                rest: None,
+                rest: Duration::ZERO,
                 act: *act,
             }),
             Step::Rounds(rounds) => {
                 let mut begin = phase.from + rounds.first;
                 for round in rounds.of(backends) {
-                    for (index, (offset, act)) in round.iter().enumerate() {
+                    let mut rest = rounds.rest;
+                    let mut before = Duration::ZERO;
+                    for &(offset, act) in round {
+                        // What takes a while, such as ending a server, does not shorten the time to what follows.
+                        rest += offset.saturating_sub(before);
                         all.push(Due {
-                            at: begin + *offset,
-                            rest: Some(if index == 0 {
-                                rounds.rest
-                            } else {
-                                Duration::ZERO
-                            }),
-                            act: *act,
+                            at: begin + offset,
+                            rest,
+                            act,
                         });
+                        (rest, before) = (Duration::ZERO, offset);
                     }
                     begin += rounds.every;
                 }
