@@ -12,7 +12,7 @@ mod user;
 
 pub use audit::{AuditRow, PaymentEffect, StockEffect};
 pub use cents::Cents;
-pub use event::{BROADCAST, Event, Fact, PlacedOrder, QUEUES, Queue};
+pub use event::{BROADCAST, Fact, PlacedOrder, QUEUES, Queue};
 pub use id::{IdError, OrderId, ProductId, UserId};
 pub use order::{
     BROKEN_CARD, CancelReason, CardNumber, DECLINED_CARD, GOOD_CARD, MAX_ORDER_ITEMS, MAX_QUANTITY,

@@ -1,15 +1,51 @@
-//! A cache that reads through, chosen by URL: in this process, and behind it one that all replicas share.
+//! Cache-aside in two levels: in this process, and behind it a Redis or Memcached that all replicas share.
 //!
-//! Losing the shared one, or finding nonsense there, is a slow path and never an error.
+//! [`Cache::get_or_load`] reads through: callers who miss share one load, and a value that is no longer fresh is served while one
+//! load runs for the next caller. Whoever changes a value calls [`Cache::invalidate`] with its new version, and no load that began
+//! before the change brings the old value back. Losing the shared cache, or finding nonsense there, is a slow path and never an
+//! error: each call has a deadline, and a breaker leaves a server alone that fails.
+//!
+//! **Use it** for values that are read much more often than changed, that may be a little old, and whose key is known. **Do not use
+//! it** for what must be read as it was last written, for results of many rows whose changes nobody can name, or in place of
+//! an index: a miss costs more than before.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use cache::{Cache, Options, Url};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> anyhow::Result<()> {
+//! let options = Options {
+//!     url: Url::Memory, // or "redis://127.0.0.1:6379".parse()
+//!     ttl: Duration::from_secs(30),
+//!     stale: Duration::from_secs(30),
+//!     capacity: 10_000,
+//!     timeout: Duration::from_millis(10),
+//! };
+//! // The value is its own version here.
+//! let cache = Cache::open("prices", options, |price: &i64| *price).await?;
+//! let first = cache.get_or_load("p-1", async { Ok(5) }).await;
+//! assert_eq!(first.unwrap(), 5);
+//! let again = cache.get_or_load("p-1", async { unreachable!("it is in memory") }).await;
+//! assert_eq!(again.unwrap(), 5);
+//! cache.invalidate("p-1", 6).await;
+//! let changed = cache.get_or_load("p-1", async { Ok(6) }).await;
+//! assert_eq!(changed.unwrap(), 6);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! **It costs** moka and the clients of both servers (`redis`, `memcache`), the memory of its entries, and the crates `resilience`,
+//! `chassis` (errors) and `telemetry` (a counter for each outcome, a sample for each call to the server).
 
 mod memcached;
 mod remote;
 #[cfg(test)]
 mod tests;
+mod url;
 
 use std::{
-    fmt,
-    str::FromStr,
     sync::{
         Arc, LazyLock,
         atomic::{AtomicBool, Ordering},
@@ -17,10 +53,7 @@ use std::{
     time::Duration,
 };
 
-use chassis::{
-    Error,
-    url::{check_name, scheme},
-};
+use chassis::Error;
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeLabelValue},
     metrics::{counter::Counter, family::Family},
@@ -29,101 +62,11 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
 
 use self::remote::Remote;
+pub use self::url::{Server, Url};
 
 /// Entries live shorter than they may by up to this share, chosen at random, so that what was loaded together does not
 /// expire together.
 const JITTER: f64 = 0.1;
-
-/// What a URL of a cache looks like.
-const EXPECTED: &str = "expected memory:, redis://HOST:PORT or memcached://HOST:PORT, and ?prefix=NAME if the server is shared";
-
-/// Which cache.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Url {
-    /// `memory:`, one for each process.
-    Memory,
-    /// `redis://HOST:PORT?prefix=NAME`, behind the one in memory.
-    Redis(Server),
-    /// `memcached://HOST:PORT?prefix=NAME`, behind the one in memory.
-    Memcached(Server),
-}
-
-/// Where a shared cache is, and what our keys there begin with.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Server {
-    /// `HOST:PORT`; before it may be a user and a password.
-    address: String,
-    prefix: String,
-}
-
-impl FromStr for Url {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match scheme(text) {
-            ("memory", "") => Ok(Self::Memory),
-            ("redis", rest) => rest.parse().map(Self::Redis),
-            ("memcached", rest) => {
-                let server: Server = rest.parse()?;
-                let port = server
-                    .address
-                    .rsplit_once(':')
-                    .map(|it| it.1.parse::<u16>());
-                // Its client knows no port of its own.
-                match port {
-                    Some(Ok(_)) => Ok(Self::Memcached(server)),
-                    _ => Err(EXPECTED.to_owned()),
-                }
-            }
-            _ => Err(EXPECTED.to_owned()),
-        }
-    }
-}
-
-impl FromStr for Server {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        // Not the text itself: it may hold a password.
-        let rest = text.strip_prefix("//").ok_or(EXPECTED)?;
-        let (address, query) = rest.split_once('?').unwrap_or((rest, "prefix="));
-        let prefix = query.strip_prefix("prefix=").ok_or(EXPECTED)?;
-        if !prefix.is_empty() {
-            check_name("prefix", prefix)?;
-        }
-        if address.is_empty() {
-            return Err(EXPECTED.to_owned());
-        }
-        Ok(Self {
-            address: address.to_owned(),
-            prefix: prefix.to_owned(),
-        })
-    }
-}
-
-impl fmt::Display for Url {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Memory => f.write_str("memory:"),
-            Self::Redis(server) => write!(f, "redis://{server}"),
-            Self::Memcached(server) => write!(f, "memcached://{server}"),
-        }
-    }
-}
-
-impl fmt::Display for Server {
-    /// Without whatever stands before the host, which may be a password.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let address = self.address.as_str();
-        f.write_str(address.rsplit_once('@').map_or(address, |it| it.1))
-    }
-}
-
-impl fmt::Debug for Server {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")
-    }
-}
 
 /// Where a [`Cache`] is, and how long and how much it holds; flatten it into the service's `Config`.
 #[derive(Debug, Clone, clap::Args)]

@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 /// Why a request could not be served. It is the only type that knows status codes.
@@ -152,11 +152,12 @@ impl IntoResponse for Error {
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
 /// Problem details (RFC 9457). `type` is left out, which means `about:blank`: the status says it all.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Problem {
     /// The HTTP status, repeated.
-    #[schema(example = 404)]
-    pub status: u16,
+    #[serde(serialize_with = "as_number")]
+    #[schema(value_type = u16, example = 404)]
+    pub status: StatusCode,
     /// What the status means.
     #[schema(example = "Not Found")]
     pub title: String,
@@ -172,7 +173,7 @@ impl Problem {
     /// A problem of the current request.
     pub fn new(status: StatusCode, detail: String) -> Self {
         Self {
-            status: status.as_u16(),
+            status,
             title: status.canonical_reason().unwrap_or("Error").to_owned(),
             detail,
             request_id: telemetry::current()
@@ -181,10 +182,17 @@ impl Problem {
     }
 }
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature serde asks for"
+)]
+fn as_number<S: Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u16(status.as_u16())
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).expect("made from a status");
-        let mut response = (status, Json(self)).into_response();
+        let mut response = (self.status, Json(self)).into_response();
         response
             .headers_mut()
             .insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));

@@ -1,8 +1,37 @@
-//! How a service runs and fails: the "microservice chassis" pattern.
+//! How a service runs and fails: the "microservice chassis" pattern (<https://microservices.io/patterns/microservice-chassis.html>).
 //!
 //! A service calls [`run`] with its [`Config`] and a function that builds its router with the help of its [`Host`]. The
 //! chassis serves it on a public listener, answers probes on an admin listener, limits what comes in, turns errors into
-//! problem+json, and drains when told to stop.
+//! problem+json (RFC 9457), hands deadlines on, and drains when told to stop.
+//!
+//! **Use it** when several services should start, fail and stop alike, and should be observed without a line in their handlers.
+//! **Do not use it** for a single program that has one listener and no probes, or where a mesh already enforces deadlines and
+//! limits: two that do so disagree.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use axum::{Router, body::Body, http::{Request, StatusCode}, routing::get};
+//! use chassis::{Error, Limits, public};
+//! use tower::ServiceExt as _;
+//!
+//! async fn find() -> Result<String, Error> {
+//!     Err(Error::NotFound("product"))
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let limits = Limits { timeout: Duration::from_secs(1), body: 1024 };
+//! let app = public(Router::new().route("/", get(find)), limits);
+//! let answer = app.oneshot(Request::get("/").body(Body::empty()).unwrap()).await.unwrap();
+//! assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+//! assert_eq!(answer.headers()["content-type"], "application/problem+json");
+//! # }
+//! ```
+//!
+//! (A service itself says `chassis::run("catalog", &config, telemetry::Caller::Trusted, async |host| Ok(app))`.)
+//!
+//! **It costs** axum, hyper and tonic, and the crate `telemetry`; no client of a database, a broker or a cache.
 
 mod admin;
 mod clock;

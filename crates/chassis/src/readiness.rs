@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, LazyLock, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -12,11 +12,19 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join_all};
+use prometheus_client::metrics::gauge::Gauge;
 use serde::Serialize;
+use telemetry::names;
+use tokio::time::timeout;
 
 /// A check that takes longer has failed.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
+
+static READY: LazyLock<Gauge> = LazyLock::new(|| {
+    let help = "Whether the service has started, is not draining and has all it needs, as the last probe or scrape found it";
+    telemetry::register(names::SERVICE_READY, help, Gauge::default())
+});
 
 type Check = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
@@ -62,24 +70,27 @@ impl Readiness {
         self.0.write().unwrap_or_else(PoisonError::into_inner).stage = stage;
     }
 
+    /// Asks every check.
     pub(crate) async fn report(&self) -> Report {
         let (stage, checks) = {
             let state = self.0.read().unwrap_or_else(PoisonError::into_inner);
             (state.stage, state.checks.clone())
         };
-        let mut results = BTreeMap::new();
-        for (name, check) in checks {
-            let result = match tokio::time::timeout(CHECK_TIMEOUT, check()).await {
+        // All at once: however many do not answer, the probe waits for one timeout.
+        let checks = checks.into_iter().map(async |(name, check)| {
+            let result = match timeout(CHECK_TIMEOUT, check()).await {
                 Ok(Ok(())) => "ok".to_owned(),
                 Ok(Err(reason)) => reason,
                 Err(_) => format!("no answer within {CHECK_TIMEOUT:?}"),
             };
-            results.insert(name, result);
-        }
-        Report {
+            (name, result)
+        });
+        let report = Report {
             stage,
-            checks: results,
-        }
+            checks: join_all(checks).await.into_iter().collect(),
+        };
+        READY.set(i64::from(report.ready()));
+        report
     }
 }
 
@@ -118,9 +129,19 @@ mod tests {
         readiness.enter(Stage::Ready);
         readiness.check("database", async || Ok(()));
         assert!(readiness.report().await.ready());
+        assert_eq!(READY.get(), 1);
         readiness.check("broker", std::future::pending);
+        readiness.check("search", std::future::pending);
+        let asked = tokio::time::Instant::now();
         let report = readiness.report().await;
+        assert_eq!(
+            asked.elapsed(),
+            CHECK_TIMEOUT,
+            "checks do not wait for each other"
+        );
         assert!(!report.ready());
+        assert_eq!(READY.get(), 0);
         assert_eq!(report.checks["broker"], "no answer within 1s");
+        assert_eq!(report.checks["search"], "no answer within 1s");
     }
 }

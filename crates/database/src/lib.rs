@@ -1,4 +1,35 @@
-//! A service's own database, chosen by URL.
+//! Database per service (<https://microservices.io/patterns/data/database-per-service.html>), in a file or at a server, chosen by URL.
+//!
+//! A query has one text for SQLite and `PostgreSQL`; only migrations come in two. Where the database is a file, replicas on one machine
+//! share it and their writers take turns; at a server they run side by side, and what is read to be written is locked first. What is
+//! away, too busy or lost a deadlock is `Unavailable`, so that trying again may help.
+//!
+//! **Use it** where a service should start without a server and run with one, unchanged. **Do not use it** for queries that need what
+//! only one of the two has: take [`SqliteDatabase`] alone, as the shop's search does for FTS5, or sqlx itself.
+//!
+//! ```
+//! use database::{Database, Migrations, Url, query};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> anyhow::Result<()> {
+//! # let directory = tempfile::tempdir()?;
+//! # let url = Url::Sqlite(directory.path().join("stock.db"));
+//! // Or postgres://ROLE:PASSWORD@HOST:PORT/DATABASE.
+//! let database = Database::open(&url.into(), &Migrations::NONE).await?;
+//! let mut transaction = database.write().await?;
+//! query("CREATE TABLE stock (product TEXT PRIMARY KEY, count BIGINT NOT NULL)").execute(&mut transaction).await?;
+//! query("INSERT INTO stock VALUES ($1, $2)").bind("p-1").bind(7).execute(&mut transaction).await?;
+//! transaction.commit().await?;
+//! let count: i64 = query("SELECT count FROM stock WHERE product = $1")
+//!     .bind("p-1")
+//!     .fetch_value(database.readers())
+//!     .await?;
+//! assert_eq!(count, 7);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! **It costs** sqlx with both drivers, SQLite built from C, and the crates `chassis` (errors, readiness) and `telemetry`.
 
 mod failure;
 mod pools;

@@ -117,7 +117,7 @@ async fn a_locked_key_is_waited_for_and_what_its_holder_wrote_is_seen(data: Data
     let mut first = database.write().await.unwrap();
     first.lock("o-1").await.unwrap();
     put(&mut first, "o-1", 1).await.unwrap();
-    let second = tokio::spawn({
+    let mut second = tokio::spawn({
         let database = database.clone();
         async move {
             let mut second = database.write().await?;
@@ -127,9 +127,8 @@ async fn a_locked_key_is_waited_for_and_what_its_holder_wrote_is_seen(data: Data
                 .await
         }
     });
-    // Long enough to get to the lock.
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    assert!(!second.is_finished());
+    let early = tokio::time::timeout(Duration::from_millis(100), &mut second).await;
+    assert!(early.is_err(), "the key is not waited for");
     first.commit().await.unwrap();
     assert_eq!(second.await.unwrap().unwrap(), 1);
 }

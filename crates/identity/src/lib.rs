@@ -1,7 +1,34 @@
-//! Who is asking: the bearer token of a request, verified by every service for itself.
+//! Who is asking: access tokens (<https://microservices.io/patterns/security/access-token.html>), verified by every service for itself.
 //!
-//! A service hands its [`Verifier`] to its router as (part of) the state, and its handlers take [`Identity`] or [`Admin`].
-//! Nothing here shows a token: not in `Debug`, not in an error, not in a log line.
+//! One service signs tokens with its [`SigningKey`] and publishes the public half; every other fetches that with a [`Verifier`] and
+//! keeps it while the signer is away. A service hands its verifier to its router as (part of) the state, and its handlers take
+//! [`Identity`] or [`Admin`]. Nothing here shows a token: not in `Debug`, not in an error, not in a log line.
+//!
+//! **Use it** where services must know who asks without asking another for each request. **Do not use it** where a token must be
+//! revocable at once, since one is valid until it expires, or where an identity provider issues them: then only the verifying half
+//! fits.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use api::Role;
+//! use identity::{SigningKey, Verifier};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), chassis::Error> {
+//! let key = SigningKey::generate();
+//! let token = key.issue("u-1", Role::Shopper, Duration::from_secs(900))?;
+//! // A service fetches them: Verifier::new(&"http://127.0.0.1:8080".parse()?).
+//! let verifier = Verifier::fixed(&key.public());
+//! assert_eq!(verifier.verify(&token).await?.sub, "u-1");
+//! let stranger = SigningKey::generate().issue("u-1", Role::Admin, Duration::from_secs(900))?;
+//! assert_eq!(verifier.verify(&stranger).await.unwrap_err().status(), 401);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! **It costs** jsonwebtoken and aws-lc-rs, which is built with a C compiler, and the crates `client` (to fetch keys), `chassis`
+//! (errors) and `api`: claims and roles are the shop's.
 
 mod signing;
 mod verifier;

@@ -1,9 +1,9 @@
 //! The broker that carries events between services, chosen by URL.
 //!
-//! Whatever its kind: an event is put into every queue that its type is bound to ([`api::QUEUES`]); the replicas of a service
+//! Whatever its kind: an event is put into every queue that its type is bound to ([`Topology`]); the replicas of a service
 //! share its queue; a delivery that is not settled comes again; one that failed too often becomes a dead letter.
 //!
-//! Beside that, what is of a type in [`api::BROADCAST`] may be overheard by whoever listens just then.
+//! Beside that, what is of a type that is broadcast may be overheard by whoever listens just then.
 
 mod back_off;
 #[cfg(feature = "kafka")]
@@ -14,7 +14,6 @@ mod sqlite;
 
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
-use api::Event;
 use chassis::{
     Error,
     url::{path, scheme},
@@ -22,6 +21,8 @@ use chassis::{
 pub use kafka_url::KafkaUrl;
 pub use rabbit::AmqpUrl;
 use serde::Serialize;
+
+use crate::{Event, Topology};
 
 /// Deliveries one process handles at once, and the most a server sends it ahead.
 pub(crate) const PREFETCH: u16 = 16;
@@ -132,7 +133,7 @@ impl Overheard {
     }
 }
 
-/// Who listens to [`api::BROADCAST`]. Nothing is kept for it while it does not.
+/// Who listens to what is broadcast. Nothing is kept for it while it does not.
 #[derive(Debug)]
 pub(crate) enum Overhearing {
     Sqlite(sqlite::Overhearing),
@@ -181,12 +182,12 @@ impl Broker {
     /// # Errors
     /// A file that cannot be opened, a kind that is not built in. A server that cannot be reached is no error: it is asked again, and
     /// [`Broker::ping`] fails until it answers.
-    pub async fn open(url: &BrokerUrl) -> anyhow::Result<Self> {
+    pub async fn open(url: &BrokerUrl, topology: &Topology) -> anyhow::Result<Self> {
         Ok(match url {
-            BrokerUrl::Sqlite(path) => Self::Sqlite(sqlite::Queues::open(path).await?),
-            BrokerUrl::Rabbit(url) => Self::Rabbit(rabbit::Queues::open(url).await),
+            BrokerUrl::Sqlite(path) => Self::Sqlite(sqlite::Queues::open(path, topology).await?),
+            BrokerUrl::Rabbit(url) => Self::Rabbit(rabbit::Queues::open(url, topology).await),
             #[cfg(feature = "kafka")]
-            BrokerUrl::Kafka(url) => Self::Kafka(kafka::Queues::open(url).await?),
+            BrokerUrl::Kafka(url) => Self::Kafka(kafka::Queues::open(url, topology).await?),
             #[cfg(not(feature = "kafka"))]
             BrokerUrl::Kafka(_) => {
                 anyhow::bail!("this build has no Kafka: build with --features kafka")
@@ -214,7 +215,7 @@ impl Broker {
         }
     }
 
-    /// Listens to every event of [`api::BROADCAST`] that is published from now on, through whichever process.
+    /// Listens to every event of what is broadcast that is published from now on, through whichever process.
     pub(crate) fn overhear(&self) -> Overhearing {
         match self {
             Self::Sqlite(queues) => Overhearing::Sqlite(queues.overhear()),

@@ -2,12 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use api::Event;
 use chassis::{Error, Faults, deadline};
 use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::Subscription;
+use super::{Event, Subscription};
 use crate::broker::{Delivery, LEASE, PREFETCH, Settlement};
 
 /// A delivery that has failed this often becomes a dead letter.
@@ -35,7 +34,9 @@ where
 {
     /// Claims and processes until `stop`, then finishes what it holds.
     pub(super) async fn run(self: Arc<Self>, stop: CancellationToken) {
-        let Subscription { broker, service } = &self.subscription;
+        let Subscription {
+            broker, service, ..
+        } = &self.subscription;
         let (mut working, mut wait, mut left) = (JoinSet::new(), ACTIVE, false);
         loop {
             let stopping = stop.is_cancelled();
@@ -73,7 +74,9 @@ where
 
     /// What has arrived and was not begun is for others.
     async fn leave(&self) {
-        let Subscription { broker, service } = &self.subscription;
+        let Subscription {
+            broker, service, ..
+        } = &self.subscription;
         if let Err(error) = broker.leave(service).await {
             tracing::warn!(%error, "the broker gets back late what was not begun");
         }
@@ -105,7 +108,7 @@ where
     async fn handle(self: &Arc<Self>, event: Event, attempt: i64) -> Settlement {
         let delivered = self.subscription.delivered(&event);
         let work = async {
-            self.faults.strike(event.fact.kind()).await?;
+            self.faults.strike(&event.kind).await?;
             (self.handle)(event).await
         };
         let bounded = async {

@@ -9,7 +9,7 @@ use super::{Messaging, Subscription};
 use crate::broker::Overheard;
 
 impl Messaging {
-    /// Tells `handle` of every event of [`api::BROADCAST`] from now on, one after the other, and when some may have been
+    /// Tells `handle` of every event of a type that is broadcast from now on, one after the other, and when some may have been
     /// missed. Unlike those in a queue, they come to each replica, and only while it listens.
     pub fn overhear<F, R>(&self, host: &Host, handle: F)
     where

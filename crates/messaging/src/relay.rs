@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use api::Event;
 use chassis::{Error, now_ms};
 use database::{query, round, unobserved};
 use telemetry::{Origin, Sending};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::Messaging;
+use super::{Event, Messaging};
 
 /// Events handed over at once.
 const BATCH: i64 = 256;
@@ -69,6 +68,7 @@ impl Messaging {
     /// again and again: the outbox is never empty until somebody cares for it, but nothing else waits for that.
     async fn hand_over(&self) -> Result<usize, Error> {
         let claimed = self.claim_outbox().await?;
+        let system = self.subscription.broker.system();
         let (mut events, mut sending, mut handed_over) = (Vec::new(), Vec::new(), Vec::new());
         for (seq, body) in &claimed {
             let mut event: Event = match serde_json::from_str(body) {
@@ -83,8 +83,7 @@ impl Messaging {
                 tracestate: event.tracestate.take(),
                 request_id: event.requestid.take(),
             };
-            let kind = event.fact.kind();
-            let send = Sending::start(self.subscription.broker.system(), kind, &event.id, &origin);
+            let send = Sending::start(system, &event.kind, &event.id, &origin);
             let origin = send.origin();
             event.traceparent = origin.traceparent;
             event.tracestate = origin.tracestate;

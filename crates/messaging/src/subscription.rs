@@ -3,7 +3,6 @@
 use std::sync::{Arc, LazyLock};
 
 use anyhow::Context as _;
-use api::Event;
 use axum::{
     Json, Router,
     extract::State,
@@ -17,7 +16,7 @@ use prometheus_client::{
 use telemetry::{Delivered, Origin, names};
 
 use super::consumer::Consumer;
-use crate::{Broker, Options, broker::DeadLetter};
+use crate::{Broker, Event, Options, Topology, broker::DeadLetter};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct QueueLabel {
@@ -40,6 +39,7 @@ static DEAD: LazyLock<Family<QueueLabel, Gauge>> = LazyLock::new(|| {
 pub struct Subscription {
     pub(super) service: &'static str,
     pub(super) broker: Broker,
+    pub(super) topology: Topology,
 }
 
 impl Subscription {
@@ -51,13 +51,19 @@ impl Subscription {
         host: &Host,
         service: &'static str,
         options: &Options,
+        topology: &Topology,
     ) -> anyhow::Result<Self> {
         let url = &options.url;
-        let broker = Broker::open(url).await;
-        let broker = broker.with_context(|| format!("open the broker {url}"))?;
+        let broker = Broker::open(url, topology)
+            .await
+            .with_context(|| format!("open the broker {url}"))?;
         let checked = broker.clone();
         host.check("broker", move || checked.clone().ping());
-        Ok(Self { service, broker })
+        Ok(Self {
+            service,
+            broker,
+            topology: topology.clone(),
+        })
     }
 
     /// Gives every event in the service's queue to `handle`, several at once and each at least once.
@@ -98,7 +104,7 @@ impl Subscription {
         Delivered {
             system: self.broker.system(),
             queue: self.service,
-            kind: event.fact.kind().to_owned(),
+            kind: self.topology.label(&event.kind).to_owned(),
             id: event.id.clone(),
             origin: Origin {
                 traceparent: event.traceparent.clone(),

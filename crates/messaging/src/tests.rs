@@ -5,11 +5,11 @@ mod overhear;
 
 use std::{
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use api::{CancelReason, Event, Fact};
 use futures_util::FutureExt as _;
+use testbed::eventually;
 use tokio::sync::Semaphore;
 
 use super::*;
@@ -24,27 +24,24 @@ on_every_broker! {
 }
 
 async fn open(place: &Place, service: &'static str) -> (Host, Messaging) {
-    let name = format!("{}.db", new_id(service));
+    let name = format!("{}.db", chassis::new_id(service));
     let url = database::Url::Sqlite(place.data.path().join(name));
     let database = Database::open(&url.into(), &Migrations::NONE).await;
     let database = database.unwrap();
     let host = Host::default();
-    let messaging = Messaging::open(&host, service, &place.url.clone().into(), &database).await;
+    let messaging = Messaging::open(
+        &host,
+        service,
+        &place.url.clone().into(),
+        &topology(),
+        &database,
+    )
+    .await;
     (host, messaging.unwrap())
 }
 
-async fn eventually(what: &str, mut check: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !check().await {
-        assert!(Instant::now() < deadline, "never came true: {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
-
-fn off() -> Fact {
-    Fact::OrderCancelled {
-        reason: CancelReason::TimedOut,
-    }
+fn off() -> serde_json::Value {
+    fact("order.cancelled")
 }
 
 async fn tell(messaging: &Messaging, subject: &str) {

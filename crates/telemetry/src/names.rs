@@ -47,6 +47,8 @@ pub const ORDERS_PENDING: &str = "orders_pending";
 pub const DNS_LOOKUP_DURATION: &str = "dns_lookup_duration_seconds";
 /// Gauge: replicas of an upstream that are known. Label [`SERVER_ADDRESS`].
 pub const DISCOVERY_REPLICAS: &str = "discovery_replicas";
+/// Gauge: 1 while the service takes requests and has all it needs, as `/readyz` says.
+pub const SERVICE_READY: &str = "service_ready";
 /// Counter: telemetry given up because a bounded queue was full or an export failed. Label [`SIGNAL`].
 pub const TELEMETRY_DROPPED: &str = "telemetry_dropped_total";
 /// Counter: batches of spans the collector did not take. Label [`SIGNAL`].

@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, env, path::Path, time::Duration, time::SystemTime};
 
 use anyhow::Context as _;
-use messaging::{Broker, BrokerUrl};
+use api::{BROADCAST, Fact, QUEUES};
+use messaging::{Broker, BrokerUrl, Topology};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tokio::{net::TcpStream, time::timeout};
 
@@ -127,7 +128,8 @@ impl Servers {
             return Ok(());
         };
         let url: BrokerUrl = url.parse().map_err(anyhow::Error::msg)?;
-        Ok(Broker::open(&url).await?.remove().await?)
+        let topology = Topology::new(Fact::KINDS, QUEUES, &BROADCAST);
+        Ok(Broker::open(&url, &topology).await?.remove().await?)
     }
 
     async fn clear_search(&self) -> anyhow::Result<()> {

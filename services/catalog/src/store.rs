@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use api::{Cents, Product, ProductId, ProductPage};
+use api::{BROADCAST, Cents, Fact, Product, ProductId, ProductPage, QUEUES};
 use cache::Cache;
 use chassis::{Error, Host};
 use database::{Database, Migrations, query};
-use messaging::Messaging;
+use messaging::{Messaging, Topology};
 use sqlx::FromRow;
 
 use crate::Config;
@@ -56,7 +56,9 @@ impl Store {
     pub(crate) async fn open(config: &Config, host: &Host) -> anyhow::Result<Self> {
         let database = Database::open(&config.database, &MIGRATIONS).await?;
         database.watch(host);
-        let messaging = Messaging::open(host, "catalog", &config.messaging, &database).await?;
+        let topology = Topology::new(Fact::KINDS, QUEUES, &BROADCAST);
+        let messaging =
+            Messaging::open(host, "catalog", &config.messaging, &topology, &database).await?;
         let version = |it: &Product| it.version;
         let store = Self {
             database,

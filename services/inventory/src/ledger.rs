@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use api::{Event, Fact, OrderItem, PlacedOrder, StockEffect};
+use api::{Fact, OrderItem, PlacedOrder, StockEffect};
 use chassis::Error;
 use database::{Transaction, query};
+use messaging::Event;
 
 use crate::{Store, stock};
 

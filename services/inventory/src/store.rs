@@ -1,10 +1,10 @@
 //! Where stock is kept, and what is read of it.
 
 use anyhow::Context as _;
-use api::{AuditRow, StockEffect};
+use api::{AuditRow, BROADCAST, Fact, QUEUES, StockEffect};
 use chassis::{Error, Host};
 use database::{Database, Migrations, query};
-use messaging::Messaging;
+use messaging::{Messaging, Topology};
 use sqlx::FromRow;
 
 use crate::Config;
@@ -33,7 +33,9 @@ impl Store {
     pub(crate) async fn open(config: &Config, host: &Host) -> anyhow::Result<Self> {
         let database = Database::open(&config.database, &MIGRATIONS).await?;
         database.watch(host);
-        let messaging = Messaging::open(host, "inventory", &config.messaging, &database).await?;
+        let topology = Topology::new(Fact::KINDS, QUEUES, &BROADCAST);
+        let messaging =
+            Messaging::open(host, "inventory", &config.messaging, &topology, &database).await?;
         let store = Self {
             database,
             messaging,

@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use api::{CancelReason, Cents, Event, Fact, Order, OrderItem, OrderStatus, PlacedOrder};
+use api::{CancelReason, Cents, Fact, Order, OrderItem, OrderStatus, PlacedOrder};
 use chassis::{Error, new_id, now_ms, rfc3339};
 use database::{Transaction, query, round, unobserved};
+use messaging::Event;
 use telemetry::Origin;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;

@@ -4,12 +4,12 @@ use std::{sync::LazyLock, time::Duration};
 
 use anyhow::Context as _;
 use api::{
-    AuditRow, CancelReason, Cents, Order, OrderId, OrderItem, OrderPage, OrderStatus, ProductId,
-    UserId,
+    AuditRow, BROADCAST, CancelReason, Cents, Fact, Order, OrderId, OrderItem, OrderPage,
+    OrderStatus, ProductId, QUEUES, UserId,
 };
 use chassis::{Error, Host, rfc3339};
 use database::{Database, Migrations, query, unobserved};
-use messaging::Messaging;
+use messaging::{Messaging, Topology};
 use prometheus_client::metrics::gauge::Gauge;
 use sqlx::FromRow;
 
@@ -89,7 +89,9 @@ impl Store {
     pub(crate) async fn open(config: &Config, host: &Host) -> anyhow::Result<Self> {
         let database = Database::open(&config.database, &MIGRATIONS).await?;
         database.watch(host);
-        let messaging = Messaging::open(host, "orders", &config.messaging, &database).await?;
+        let topology = Topology::new(Fact::KINDS, QUEUES, &BROADCAST);
+        let messaging =
+            Messaging::open(host, "orders", &config.messaging, &topology, &database).await?;
         let store = Self {
             database,
             messaging,

@@ -1,8 +1,9 @@
 //! What payments does when it hears that an order can be charged, or is off.
 
 use anyhow::Context as _;
-use api::{Event, Fact};
+use api::{Fact, OrderId};
 use chassis::Error;
+use messaging::Event;
 
 use crate::State;
 
@@ -10,8 +11,9 @@ use crate::State;
 pub(crate) async fn handle(state: State, event: Event) -> Result<(), Error> {
     let State { store, provider } = state;
     // What named none would stand in the ledger for ever.
-    let order_id = event.order_id().context("read which order it is about")?;
-    match &event.fact {
+    let order_id = event.subject.parse::<OrderId>();
+    let order_id = order_id.context("read which order it is about")?;
+    match &event.read()? {
         Fact::StockReserved(order) => {
             if store.is_over(&order_id).await? {
                 // Cancelled, or charged by an earlier delivery: the provider need not be asked.

@@ -1,8 +1,9 @@
 //! What was taken, given back and declined: every change of what was paid, with the order and the event it came from.
 
-use api::{Cents, Event, Fact, PaymentEffect};
+use api::{Cents, Fact, PaymentEffect};
 use chassis::Error;
 use database::{Transaction, query};
+use messaging::Event;
 
 use crate::{Store, payment, provider::Charge};
 

@@ -1,10 +1,10 @@
 //! Where payments are kept, and what is read of them.
 
 use anyhow::Context as _;
-use api::{AuditRow, Cents, OrderId, PaymentEffect};
+use api::{AuditRow, BROADCAST, Cents, Fact, OrderId, PaymentEffect, QUEUES};
 use chassis::{Error, Host};
 use database::{Database, Migrations, query};
-use messaging::Messaging;
+use messaging::{Messaging, Topology};
 
 use crate::Config;
 
@@ -25,7 +25,9 @@ impl Store {
     pub(crate) async fn open(config: &Config, host: &Host) -> anyhow::Result<Self> {
         let database = Database::open(&config.database, &MIGRATIONS).await?;
         database.watch(host);
-        let messaging = Messaging::open(host, "payments", &config.messaging, &database).await?;
+        let topology = Topology::new(Fact::KINDS, QUEUES, &BROADCAST);
+        let messaging =
+            Messaging::open(host, "payments", &config.messaging, &topology, &database).await?;
         Ok(Self {
             database,
             messaging,

@@ -2,12 +2,12 @@
 
 use std::sync::LazyLock;
 
-use api::{Event, Fact};
+use api::{BROADCAST, Fact, QUEUES};
 use chassis::{Error, Host};
 use database::Database;
-use messaging::Messaging;
 #[cfg(feature = "elasticsearch")]
 use messaging::Subscription;
+use messaging::{Event, Messaging, Topology};
 use prometheus_client::metrics::histogram::Histogram;
 use telemetry::names;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -34,17 +34,18 @@ enum Follower {
 
 /// Follows changes of products from now on.
 pub(crate) async fn follow(store: &Store, config: &Config, host: &Host) -> anyhow::Result<()> {
+    let topology = Topology::new(Fact::KINDS, QUEUES, &BROADCAST);
     let options = &config.messaging;
     match store {
         Store::Sqlite(index) => {
             let database = Database::from(index.database().clone());
-            let messaging = Messaging::open(host, "search", options, &database).await?;
+            let messaging = Messaging::open(host, "search", options, &topology, &database).await?;
             let follower = Follower::Sqlite(index.clone(), messaging.clone());
             messaging.consume(host, move |event| handle(follower.clone(), event));
         }
         #[cfg(feature = "elasticsearch")]
         Store::Elasticsearch(index) => {
-            let subscription = Subscription::open(host, "search", options).await?;
+            let subscription = Subscription::open(host, "search", options, &topology).await?;
             let follower = Follower::Elasticsearch(index.clone());
             subscription.consume(host, move |event| handle(follower.clone(), event));
         }
@@ -54,7 +55,7 @@ pub(crate) async fn follow(store: &Store, config: &Config, host: &Host) -> anyho
 
 /// Indexes a change, and returns when it can be searched; an event that is none of its business is let pass.
 async fn handle(follower: Follower, event: Event) -> Result<(), Error> {
-    let Fact::ProductChanged(product) = &event.fact else {
+    let Fact::ProductChanged(product) = &event.read()? else {
         return Ok(());
     };
     let changed = match &follower {

@@ -1,95 +1,38 @@
 //! A server that is away, or of which nothing is heard any more.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
 use chassis::Error;
-use testbed::Databases;
-use tokio::{
-    net::{TcpListener, TcpStream},
-    task::JoinSet,
-    time::timeout,
-};
-use tokio_util::sync::CancellationToken;
+use testbed::{Databases, Door, eventually};
+use tokio::time::timeout;
 
 use crate::{Database, Migrations, Options, Url, query};
 
-/// Passes connections on to the server, and can stop doing so.
-struct Door {
-    address: std::net::SocketAddr,
-    server: String,
-    open: Mutex<Option<JoinSet<()>>>,
-    /// Of the connections since it was made: nothing comes through them any more.
-    silent: Mutex<CancellationToken>,
-}
-
-impl Door {
-    /// A shut door, and the URL that leads through it.
-    async fn new(url: &str) -> (Arc<Self>, Url) {
-        let (before, rest) = url.split_once('@').unwrap();
-        let (server, rest) = rest.split_once('/').unwrap();
-        // Free at this moment, and ours soon.
-        let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = free.local_addr().unwrap();
-        let url = format!("{before}@{address}/{rest}").parse().unwrap();
-        let door = Self {
-            address,
-            server: server.to_owned(),
-            open: Mutex::default(),
-            silent: Mutex::default(),
-        };
-        (Arc::new(door), url)
-    }
-
-    async fn open(self: &Arc<Self>) {
-        let listener = TcpListener::bind(self.address).await.unwrap();
-        let door = Arc::clone(self);
-        let mut passing = JoinSet::new();
-        passing.spawn(async move {
-            let mut connections = JoinSet::new();
-            while let Ok((mut client, _)) = listener.accept().await {
-                let mut server = TcpStream::connect(&door.server).await.unwrap();
-                let silent = door.silent.lock().unwrap().clone();
-                connections.spawn(async move {
-                    tokio::select! {
-                        _ = tokio::io::copy_bidirectional(&mut client, &mut server) => (),
-                        () = silent.cancelled() => std::future::pending().await,
-                    }
-                });
-            }
-        });
-        *self.open.lock().unwrap() = Some(passing);
-    }
-
-    async fn shut(&self) {
-        let passing = self.open.lock().unwrap().take();
-        passing.unwrap().shutdown().await;
-    }
-
-    /// From now on nothing comes through the connections there are, which nobody closes; through new ones it does.
-    fn silence(&self) {
-        std::mem::take(&mut *self.silent.lock().unwrap()).cancel();
-    }
+/// A shut door to the server of `url`, and the URL that leads through it.
+async fn door(url: &str) -> (Door, Url) {
+    let (before, rest) = url.split_once('@').unwrap();
+    let (server, rest) = rest.split_once('/').unwrap();
+    let door = Door::new(server).await;
+    let url = format!("{before}@{}/{rest}", door.address());
+    (door, url.parse().unwrap())
 }
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: scripts/backends up"]
 async fn a_server_that_is_away_is_waited_for_and_used_again_when_it_is_back() {
     let data = Databases::postgres().await;
-    let (door, url) = Door::new(&data.url("orders").await).await;
+    let (door, url) = door(&data.url("orders").await).await;
     let options = Options {
         url,
         acquire_timeout: Duration::from_secs(1),
         ..Options::default()
     };
-    let opening = tokio::spawn({
+    let mut opening = tokio::spawn({
         let options = options.clone();
         async move { Database::open(&options, &Migrations::NONE).await }
     });
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    assert!(!opening.is_finished(), "it is tried again");
+    let early = timeout(Duration::from_millis(300), &mut opening).await;
+    assert!(early.is_err(), "it is tried again");
     door.open().await;
     let database = opening.await.unwrap().unwrap();
     database.clone().ping().await.unwrap();
@@ -102,17 +45,15 @@ async fn a_server_that_is_away_is_waited_for_and_used_again_when_it_is_back() {
     assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
     database.clone().ping().await.unwrap_err();
     door.open().await;
-    let back = Instant::now();
-    while database.write().await.is_err() {
-        assert!(back.elapsed() < Duration::from_secs(10), "it stays away");
-    }
+    let back = eventually("it is back", async || database.write().await.is_ok()).await;
+    assert!(back < Duration::from_secs(10), "{back:?}");
 }
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: scripts/backends up"]
 async fn connections_that_have_fallen_silent_are_given_up() {
     let data = Databases::postgres().await;
-    let (door, url) = Door::new(&data.url("orders").await).await;
+    let (door, url) = door(&data.url("orders").await).await;
     door.open().await;
     let options = Options {
         url,
@@ -134,11 +75,6 @@ async fn connections_that_have_fallen_silent_are_given_up() {
             .unwrap_err();
     }
     drop(both);
-    let dropped = Instant::now();
-    while database.write().await.is_err() {
-        assert!(
-            dropped.elapsed() < Duration::from_secs(20),
-            "they stay taken"
-        );
-    }
+    let free = eventually("there is room", async || database.write().await.is_ok()).await;
+    assert!(free < Duration::from_secs(20), "{free:?}");
 }

@@ -6,12 +6,12 @@ use api::Role;
 use axum::{Json, Router, extract::State, routing::get};
 use futures_util::future::join_all;
 use jsonwebtoken::{EncodingKey, Header, encode};
+use testbed::eventually;
 
 use super::*;
 use crate::SigningKey;
 
 const TTL: Duration = Duration::from_mins(1);
-const DEADLINE: Duration = Duration::from_secs(10);
 
 fn token(key: &SigningKey) -> String {
     key.issue("u-1", Role::Shopper, TTL).unwrap()
@@ -150,28 +150,17 @@ impl Users {
     }
 }
 
-async fn eventually(holds: impl Fn() -> bool) {
-    let mut poll = tokio::time::interval(Duration::from_millis(5));
-    let wait = async {
-        while !holds() {
-            poll.tick().await;
-        }
-    };
-    let in_time = tokio::time::timeout(DEADLINE, wait).await;
-    in_time.expect("it did not happen in time");
-}
-
 #[tokio::test]
 async fn keys_are_asked_for_until_they_come_and_until_then_nobody_is_accused() {
     let (users, key) = (Users::default(), SigningKey::generate());
     let verifier = users.verifier().await;
-    eventually(|| users.asked() >= 2).await;
+    eventually("it is asked again", async || users.asked() >= 2).await;
     assert!(verifier.loaded().is_err());
     let unknown = verifier.verify(&token(&key)).await;
     assert!(matches!(unknown, Err(Error::Unavailable(_))), "{unknown:?}");
 
     users.have(&[&key]);
-    eventually(|| verifier.loaded().is_ok()).await;
+    eventually("there are keys", async || verifier.loaded().is_ok()).await;
     assert!(verifier.verify(&token(&key)).await.is_ok());
 }
 
@@ -184,7 +173,7 @@ async fn an_unknown_key_is_asked_for_once_and_known_ones_outlive_users() {
     );
     users.have(&[&old]);
     let verifier = users.verifier().await;
-    eventually(|| verifier.loaded().is_ok()).await;
+    eventually("there are keys", async || verifier.loaded().is_ok()).await;
     assert_eq!(users.asked(), 1);
 
     users.have(&[&old, &new]);

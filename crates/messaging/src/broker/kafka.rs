@@ -28,7 +28,6 @@ use std::{
     time::Duration,
 };
 
-use api::{Event, QUEUES};
 use chassis::Error;
 use rdkafka::producer::Producer as _;
 use tokio::{
@@ -49,6 +48,7 @@ use self::{
     settings::AWAY,
 };
 use super::{Delivery, KafkaUrl, PAUSE, PING_TIMEOUT, SETTLE_TIMEOUT, Settlement};
+use crate::{Event, Queue, Topology};
 
 /// Every queue; cloning shares the connections.
 #[derive(Clone)]
@@ -62,7 +62,7 @@ struct Shared {
 
 /// What this process does at one queue.
 struct Line {
-    queue: &'static api::Queue,
+    queue: Queue,
     feed: Mutex<Option<Subscription>>,
     /// The server will not have us as a member.
     unreadable: Arc<AtomicBool>,
@@ -94,17 +94,17 @@ impl Line {
 
 impl Queues {
     /// A server that is away is asked again later.
-    pub(super) async fn open(url: &KafkaUrl) -> anyhow::Result<Self> {
-        let line = |queue| Line {
-            queue,
+    pub(super) async fn open(url: &KafkaUrl, topology: &Topology) -> anyhow::Result<Self> {
+        let line = |queue: &Queue| Line {
+            queue: *queue,
             feed: Mutex::default(),
             unreadable: Arc::default(),
             asker: Mutex::default(),
             dead: tokio::sync::Mutex::default(),
         };
         let it = Self(Arc::new(Shared {
-            link: Link::new(url)?,
-            lines: QUEUES.iter().map(line).collect(),
+            link: Link::new(url, topology)?,
+            lines: topology.queues.iter().map(line).collect(),
             claimed: AtomicI64::new(0),
         }));
         if it.0.link.ready().await.is_err() {
@@ -149,7 +149,7 @@ impl Queues {
         let (link, queue) = (&self.0.link, line.queue);
         let (tell, wanted) = mpsc::unbounded_channel();
         let config = settings::consumer(&link.url, &link.names.group(queue.name));
-        let member = Member::join(&config, &link.names.read_by(queue), tell);
+        let member = Member::join(&config, &link.names.read_by(&queue), tell);
         let member = Arc::new(member.map_err(|error| Error::Internal(error.into()))?);
         let feed = Arc::new(Feed::new(Arc::clone(&member)));
         let (orders, ordered) = mpsc::unbounded_channel();
@@ -246,10 +246,7 @@ impl Queues {
         let check = async {
             let away = |_| "no connection".to_owned();
             self.0.link.ready().await.map_err(away)?;
-            let (producer, topic) = (
-                self.0.link.producer(),
-                self.0.link.names.topic(QUEUES[0].types[0]),
-            );
+            let (producer, topic) = (self.0.link.producer(), self.0.link.names.any());
             let ask = move || {
                 let client = producer.client();
                 client.fetch_metadata(Some(&topic), PING_TIMEOUT).map(|it| {

@@ -7,10 +7,13 @@ use std::{
 };
 
 use chassis::new_id;
+use serde_json::{Value, json};
+use telemetry::Origin;
 use tempfile::TempDir;
 use testbed::{backends, show};
 
 use super::{Broker, BrokerUrl};
+use crate::{Event, Topology};
 
 /// Runs each of the tests named on every kind of broker.
 macro_rules! on_every_broker {
@@ -46,6 +49,35 @@ macro_rules! on_every_broker {
     };
 }
 pub(crate) use on_every_broker;
+
+/// Events and queues as in a shop.
+pub(crate) fn topology() -> Topology {
+    const TYPES: &[&str] = &[
+        "order.cancelled",
+        "order.confirmed",
+        "stock.rejected",
+        "payment.declined",
+        "payment.refunded",
+        "product.changed",
+    ];
+    const QUEUES: [(&str, &[&str]); 4] = [
+        ("inventory", &["order.confirmed", "order.cancelled"]),
+        ("payments", &["order.cancelled"]),
+        ("orders", &["stock.rejected", "payment.declined"]),
+        ("search", &["product.changed"]),
+    ];
+    Topology::new(TYPES, QUEUES, &["product.changed"])
+}
+
+/// Something of this type that happened.
+pub(crate) fn fact(kind: &str) -> Value {
+    json!({ "type": kind, "data": { "reason": "timed_out" } })
+}
+
+/// The event that tells it.
+pub(crate) fn event(kind: &str) -> Event {
+    Event::new("test", "o-1", Origin::default(), fact(kind)).unwrap()
+}
 
 /// A broker that only one test uses.
 #[derive(Debug)]
@@ -98,7 +130,7 @@ impl Place {
     }
 
     pub(crate) async fn open(&self) -> Broker {
-        Broker::open(&self.url).await.unwrap()
+        Broker::open(&self.url, &topology()).await.unwrap()
     }
 
     /// Takes away what the test made at the server.

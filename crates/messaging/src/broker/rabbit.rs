@@ -27,7 +27,6 @@ use std::{
     time::Duration,
 };
 
-use api::{Event, QUEUES};
 use chassis::Error;
 use lapin::{
     Channel, ExchangeKind,
@@ -46,6 +45,7 @@ use self::{
     topology::Names,
 };
 use super::{Delivery, LEASE, PAUSE, PING_TIMEOUT, SETTLE_TIMEOUT, Settlement};
+use crate::{Event, Queue, Topology};
 
 /// Every queue; cloning shares the connections.
 #[derive(Clone)]
@@ -95,8 +95,9 @@ impl fmt::Debug for Queues {
 
 impl Queues {
     /// Never fails: a server that is away is asked again later.
-    pub(super) async fn open(url: &AmqpUrl) -> Self {
-        let line = |queue: &api::Queue| Line {
+    pub(super) async fn open(url: &AmqpUrl, topology: &Topology) -> Self {
+        let names = Names::new(&url.prefix, topology);
+        let line = |queue: &Queue| Line {
             queue: queue.name,
             feed: tokio::sync::Mutex::default(),
             unreadable: AtomicBool::new(false),
@@ -105,10 +106,10 @@ impl Queues {
             dead_held: AtomicI64::new(0),
         };
         let it = Self(Arc::new(Shared {
-            names: Names::new(&url.prefix),
-            outward: Link::new(url, "publisher"),
-            inward: Link::new(url, "consumer"),
-            lines: QUEUES.iter().map(line).collect(),
+            outward: Link::new(url, &names, "publisher"),
+            inward: Link::new(url, &names, "consumer"),
+            names,
+            lines: topology.queues.iter().map(line).collect(),
             held: Mutex::default(),
             claimed: AtomicI64::new(0),
         }));

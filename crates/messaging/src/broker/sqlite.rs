@@ -8,31 +8,31 @@ mod overhear;
 use std::{path::Path, time::Duration};
 
 use anyhow::Context as _;
-use api::{BROADCAST, Event, QUEUES};
 use chassis::{Error, now_ms};
 use database::{Database, SqliteDatabase, unobserved};
 use sqlx::migrate::Migrator;
 
 pub(super) use self::overhear::Overhearing;
 use super::{DeadLetter, Delivery, Depth, LEASE, Settlement};
+use crate::{Event, Topology};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/broker");
 
 /// Every queue; cloning shares the connections.
 #[derive(Debug, Clone)]
-pub struct Queues(SqliteDatabase);
+pub struct Queues(SqliteDatabase, Topology);
 
 impl Queues {
-    pub(super) async fn open(path: &Path) -> anyhow::Result<Self> {
-        Ok(Self(SqliteDatabase::open(path, &MIGRATIONS).await?))
+    pub(super) async fn open(path: &Path, topology: &Topology) -> anyhow::Result<Self> {
+        let database = SqliteDatabase::open(path, &MIGRATIONS).await?;
+        Ok(Self(database, topology.clone()))
     }
 
     pub(super) async fn publish(&self, events: &[Event]) -> Result<(), Error> {
         let mut transaction = self.0.write().await?;
         for event in events {
-            let kind = event.fact.kind();
             let body = serde_json::to_string(event).context("write an event as JSON")?;
-            for queue in QUEUES.iter().filter(|it| it.types.contains(&kind)) {
+            for queue in self.1.listeners(&event.kind) {
                 unobserved(
                     "INSERT INTO messages (queue, event_id, body, visible_at) VALUES ($1, $2, $3, $4)",
                 )
@@ -43,7 +43,7 @@ impl Queues {
                 .execute(&mut transaction)
                 .await?;
             }
-            if BROADCAST.contains(&kind) {
+            if self.1.broadcast.contains(&event.kind.as_str()) {
                 overhear::broadcast(&mut transaction, &body).await?;
             }
         }

@@ -13,8 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use api::{CancelReason, Event, Fact};
-use chassis::{new_id, now_ms, rfc3339};
+use chassis::now_ms;
 use testbed::show;
 
 use super::{place::*, *};
@@ -34,28 +33,12 @@ on_every_broker! {
 #[tokio::test]
 async fn a_build_without_kafka_says_so_at_the_start() {
     let url = "kafka://127.0.0.1:9092".parse().unwrap();
-    let error = Broker::open(&url).await.unwrap_err();
+    let error = Broker::open(&url, &topology()).await.unwrap_err();
     assert!(error.to_string().contains("--features kafka"), "{error}");
 }
 
-fn event(fact: Fact) -> Event {
-    Event {
-        specversion: "1.0".into(),
-        id: new_id("e"),
-        source: "/test".into(),
-        subject: "o-1".into(),
-        time: rfc3339(now_ms()),
-        traceparent: None,
-        tracestate: None,
-        requestid: None,
-        fact,
-    }
-}
-
 fn cancelled() -> Event {
-    event(Fact::OrderCancelled {
-        reason: CancelReason::TimedOut,
-    })
+    event("order.cancelled")
 }
 
 /// Claims from `queue`, through any of `brokers`, until there are `count` deliveries; with each, whose it is.
@@ -97,11 +80,9 @@ async fn an_event_goes_to_every_queue_that_wants_it_and_to_no_other(place: &Plac
     let sent = cancelled();
     broker.publish(std::slice::from_ref(&sent)).await.unwrap();
     // Nobody listens to this one, which is no reason not to take it.
-    let unheard = event(Fact::PaymentRefunded {
-        amount_cents: api::Cents(1),
-    });
+    let unheard = event("payment.refunded");
     broker.publish(&[unheard]).await.unwrap();
-    for queue in api::QUEUES {
+    for queue in topology().queues.iter() {
         let wanted = queue.types.contains(&"order.cancelled");
         let depth = broker.depth(queue.name).await.unwrap();
         assert_eq!(depth.messages, i64::from(wanted), "{}", queue.name);
@@ -257,11 +238,11 @@ type Seen = (BTreeMap<String, u32>, Duration);
 /// of its own, as separate processes have.
 async fn nobody_starves_with_busy_cores(place: &Place) {
     let url = &place.url;
-    let kinds: [fn() -> Fact; 4] = [
-        || Fact::OrderConfirmed {},
-        || Fact::StockRejected {},
-        || Fact::PaymentDeclined {},
-        || Fact::ProductChanged(api::seed(1).next().unwrap()),
+    let kinds = [
+        "order.confirmed",
+        "stock.rejected",
+        "payment.declined",
+        "product.changed",
     ];
     let over = Arc::new(AtomicBool::new(false));
     let spinners: Vec<_> = (0..2)
@@ -288,9 +269,9 @@ async fn nobody_starves_with_busy_cores(place: &Place) {
     });
     let producers: Vec<_> = kinds
         .into_iter()
-        .map(|fact| {
+        .map(|kind| {
             let url = url.clone();
-            thread::spawn(move || run(produce(url, fact)))
+            thread::spawn(move || run(produce(url, kind)))
         })
         .collect();
     for producer in producers {
@@ -349,12 +330,12 @@ fn run<T>(work: impl Future<Output = T>) -> T {
     runtime.unwrap().block_on(work)
 }
 
-async fn produce(url: BrokerUrl, fact: fn() -> Fact) {
-    let broker = Broker::open(&url).await.unwrap();
+async fn produce(url: BrokerUrl, kind: &'static str) {
+    let broker = Broker::open(&url, &topology()).await.unwrap();
     let mut ticks = tokio::time::interval(Duration::from_secs(1) / RATE);
     for _ in 0..EVENTS {
         ticks.tick().await;
-        broker.publish(&[event(fact())]).await.unwrap();
+        broker.publish(&[event(kind)]).await.unwrap();
     }
 }
 
@@ -364,7 +345,7 @@ async fn consume(
     over: Arc<AtomicBool>,
     [there, heard]: [Arc<AtomicU32>; 2],
 ) -> Seen {
-    let broker = Broker::open(&url).await.unwrap();
+    let broker = Broker::open(&url, &topology()).await.unwrap();
     let (mut events, mut worst) = (BTreeMap::new(), Duration::ZERO);
     let mut claimed = broker.claim(queue, 16).await.unwrap();
     there.fetch_add(1, Ordering::Relaxed);

@@ -1,16 +1,12 @@
 //! The inventory as orders see it: events in, events out, and a ledger.
 
-use std::time::{Duration, Instant};
-
 use api::{
     AuditRow, CancelReason, CardNumber, Cents, Fact, GOOD_CARD, OrderItem, PlacedOrder, StockEffect,
 };
 use chassis::Host;
-use database::{Database, Migrations, query};
 use futures_util::future::join_all;
 use inventory::Store;
-use messaging::{Broker, BrokerUrl, Messaging};
-use testbed::{Databases, on_every_database};
+use testbed::{Databases, Teller, on_every_database};
 
 use crate::open;
 
@@ -20,28 +16,18 @@ const SCARCE: u32 = 13;
 /// The inventory, two replicas of it, and somebody who tells it of orders.
 struct Shop {
     store: Store,
-    teller: Messaging,
-    database: Database,
-    broker: Broker,
-    _hosts: [Host; 3],
+    teller: Teller,
+    _hosts: [Host; 2],
     _data: Databases,
 }
 
 impl Shop {
     async fn open(data: Databases) -> Self {
-        let hosts = [(); 3].map(|()| Host::default());
+        let hosts = [(); 2].map(|()| Host::default());
         let state = open(&data, 100, &hosts[0]).await;
         open(&data, 100, &hosts[1]).await;
-        let teller: database::Url = data.file("teller").parse().expect("a URL");
-        let database = Database::open(&teller.into(), &Migrations::NONE).await;
-        let database = database.expect("a database");
-        let broker: BrokerUrl = data.file("broker").parse().expect("a URL");
-        let options = broker.clone().into();
-        let teller = Messaging::open(&hosts[2], "orders", &options, &database).await;
         Self {
-            teller: teller.expect("events"),
-            broker: Broker::open(&broker).await.expect("the broker"),
-            database,
+            teller: Teller::open(&data, "orders").await,
             store: state.store,
             _hosts: hosts,
             _data: data,
@@ -50,23 +36,8 @@ impl Shop {
 
     /// Tells `fact` and waits until the inventory has heard it.
     async fn tell(&self, order_id: &str, fact: Fact) {
-        let mut transaction = self.database.write().await.expect("a transaction");
-        let told = self.teller.tell(&mut transaction, order_id, fact).await;
-        told.expect("it is written down");
-        transaction.commit().await.expect("it is committed");
-        let deadline = Instant::now() + Duration::from_secs(30);
-        loop {
-            let outbox: i64 = query("SELECT count(*) FROM outbox")
-                .fetch_value(self.database.readers())
-                .await
-                .expect("the outbox");
-            let queue = self.broker.depth("inventory").await.expect("the queue");
-            if outbox + queue.messages == 0 {
-                return;
-            }
-            assert!(Instant::now() < deadline, "{outbox} told, {queue:?} heard");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        self.teller.tell(order_id, fact).await;
+        self.teller.heard_by("inventory").await;
     }
 
     async fn place(&self, order_id: &str, product: u32, quantity: i64) {
@@ -194,7 +165,7 @@ async fn many_orders_at_once_take_what_there_is_and_no_more(data: Databases) {
             "the scarcer one decides"
         );
     }
-    let letters = shop.broker.dead_letters("inventory").await;
+    let letters = shop.teller.broker().dead_letters("inventory").await;
     assert_eq!(letters.expect("letters"), []);
 }
 

@@ -11,12 +11,10 @@ use std::{
 use api::{CardNumber, GOOD_CARD, NewItem, NewOrder, Order, OrderStatus, Role, product_id};
 use chassis::{Host, Limits, public};
 use clap::Parser as _;
-use database::{Database, Migrations, query};
 use identity::SigningKey;
-use messaging::{Broker, Messaging};
 use orders::{Config, State, app};
 use reqwest::{Client, Response, header};
-use testbed::{Databases, on_every_database};
+use testbed::{Databases, Teller, on_every_database};
 
 /// Everything an order passes through, in this process.
 struct World {
@@ -25,10 +23,8 @@ struct World {
     key: SigningKey,
     inventory: inventory::Store,
     payments: payments::Store,
-    broker: Broker,
     /// Somebody else who tells events.
-    teller: Messaging,
-    database: Database,
+    teller: Teller,
     _hosts: [Host; 4],
     _data: Databases,
 }
@@ -61,20 +57,13 @@ impl World {
         let config = Config::parse_from(flags);
         let state = State::open(&config, &hosts[3]).await;
 
-        let teller: database::Url = data.file("teller").parse().expect("a URL");
-        let database = Database::open(&teller.into(), &Migrations::NONE).await;
-        let database = database.expect("a database");
-        let messaging = &config.messaging;
-        let teller = Messaging::open(&hosts[0], "teller", messaging, &database).await;
         Self {
             address: listen(app(state.expect("orders"))).await,
             client: Client::builder().no_proxy().build().expect("a client"),
             key,
             inventory: inventory.expect("an inventory").store,
             payments: payments.expect("payments").store,
-            broker: Broker::open(&messaging.url).await.expect("the broker"),
-            teller: teller.expect("events"),
-            database,
+            teller: Teller::open(&data, "teller").await,
             _hosts: hosts,
             _data: data,
         }

@@ -33,12 +33,8 @@ impl World {
 
     /// Waits until every queue is empty.
     async fn quiet(&self) {
-        let deadline = Instant::now() + Duration::from_secs(30);
         for queue in ["orders", "inventory", "payments"] {
-            while self.broker.depth(queue).await.expect("a queue").messages > 0 {
-                assert!(Instant::now() < deadline, "{queue} is not empty");
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
+            self.teller.heard_by(queue).await;
         }
     }
 
@@ -107,6 +103,7 @@ async fn money_that_comes_for_a_cancelled_order_changes_nothing_there(data: Data
     let world = World::open(data, PATIENT).await;
     let cancelled = world.order("k-1", &order(SCARCE, 4, GOOD_CARD)).await;
     world
+        .teller
         .tell(
             cancelled.id.as_str(),
             Fact::PaymentCaptured {
@@ -123,25 +120,4 @@ async fn money_that_comes_for_a_cancelled_order_changes_nothing_there(data: Data
         .await
         .expect("an order");
     assert_eq!(now, cancelled);
-}
-
-impl World {
-    /// Tells `fact` as if another service did, and waits until it is with the broker.
-    async fn tell(&self, order_id: &str, fact: Fact) {
-        let mut transaction = self.database.write().await.expect("a transaction");
-        let told = self.teller.tell(&mut transaction, order_id, fact).await;
-        told.expect("it is written down");
-        transaction.commit().await.expect("it is committed");
-        let deadline = Instant::now() + Duration::from_secs(30);
-        let outbox = || query("SELECT count(*) FROM outbox");
-        while outbox()
-            .fetch_value::<i64>(self.database.readers())
-            .await
-            .expect("the outbox")
-            > 0
-        {
-            assert!(Instant::now() < deadline, "the outbox is not empty");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    }
 }

@@ -1,25 +1,19 @@
 //! Payments as the other services see it: events in, events out, and a ledger.
 
-use std::time::{Duration, Instant};
-
 use api::{
     AuditRow, BROKEN_CARD, CancelReason, CardNumber, Cents, DECLINED_CARD, Fact, GOOD_CARD,
     PaymentEffect, PlacedOrder,
 };
 use chassis::Host;
 use clap::Parser as _;
-use database::{Database, Migrations, query};
-use messaging::{Broker, Messaging};
 use payments::{Config, State, Store};
-use testbed::{Databases, on_every_database};
+use testbed::{Databases, Teller, eventually, on_every_database};
 
 /// Payments, two replicas of it, and somebody who tells it of orders.
 struct Shop {
     store: Store,
-    teller: Messaging,
-    database: Database,
-    broker: Broker,
-    _hosts: [Host; 3],
+    teller: Teller,
+    _hosts: [Host; 2],
     _data: Databases,
 }
 
@@ -30,19 +24,12 @@ impl Shop {
         let mut arguments = vec!["payments", &database_flag, &broker_flag];
         arguments.extend(flags);
         let config = Config::parse_from(arguments);
-        let hosts = [(); 3].map(|()| Host::default());
+        let hosts = [(); 2].map(|()| Host::default());
         let state = State::open(&config, &hosts[0]).await;
         let replica = State::open(&config, &hosts[1]).await;
         replica.expect("what it needs, too");
-        let teller: database::Url = data.file("teller").parse().expect("a URL");
-        let database = Database::open(&teller.into(), &Migrations::NONE).await;
-        let database = database.expect("a database");
-        let broker = &config.messaging.url;
-        let teller = Messaging::open(&hosts[2], "orders", &config.messaging, &database).await;
         Self {
-            teller: teller.expect("events"),
-            broker: Broker::open(broker).await.expect("the broker"),
-            database,
+            teller: Teller::open(&data, "orders").await,
             store: state.expect("what it needs").store,
             _hosts: hosts,
             _data: data,
@@ -50,10 +37,7 @@ impl Shop {
     }
 
     async fn tell(&self, order_id: &str, fact: Fact) {
-        let mut transaction = self.database.write().await.expect("a transaction");
-        let told = self.teller.tell(&mut transaction, order_id, fact).await;
-        told.expect("it is written down");
-        transaction.commit().await.expect("it is committed");
+        self.teller.tell(order_id, fact).await;
     }
 
     async fn reserved(&self, order_id: &str, card: &str) {
@@ -97,19 +81,7 @@ impl Shop {
 
     /// Waits until payments has heard everything.
     async fn settled(&self) {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        loop {
-            let outbox: i64 = query("SELECT count(*) FROM outbox")
-                .fetch_value(self.database.readers())
-                .await
-                .expect("the outbox");
-            let queue = self.broker.depth("payments").await.expect("the queue");
-            if outbox + queue.messages == 0 {
-                return;
-            }
-            assert!(Instant::now() < deadline, "{outbox} told, {queue:?} heard");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        self.teller.heard_by("payments").await;
     }
 }
 
@@ -131,18 +103,11 @@ async fn what_is_reserved_is_charged_and_the_outcome_is_told(data: Databases) {
     assert_eq!(good, [(PaymentEffect::Captured, 500)]);
     let declined = shop.effects("o-declined").await;
     assert_eq!(declined, [(PaymentEffect::Declined, 500)]);
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while shop
-        .broker
-        .depth("orders")
-        .await
-        .expect("the queue")
-        .messages
-        < 2
-    {
-        assert!(Instant::now() < deadline, "orders is not told");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    eventually("orders is told", async || {
+        let depth = shop.teller.broker().depth("orders").await;
+        depth.expect("the queue").messages >= 2
+    })
+    .await;
 }
 
 async fn a_cancelled_order_gets_its_money_back_once(data: Databases) {
@@ -190,7 +155,7 @@ async fn orders_cancelled_at_the_moment_they_are_charged_get_their_money_back(da
         let order_id = format!("o-{number}");
         assert_eq!(shop.balance(&order_id).await, 0, "{order_id}");
     }
-    let letters = shop.broker.dead_letters("payments").await;
+    let letters = shop.teller.broker().dead_letters("payments").await;
     assert_eq!(letters.expect("letters"), []);
 }
 
@@ -202,7 +167,12 @@ async fn an_order_the_provider_breaks_down_over_holds_nobody_up(data: Databases)
     let good = shop.effects("o-good").await;
     assert_eq!(good, [(PaymentEffect::Captured, 500)]);
     assert_eq!(shop.effects("o-poison").await, []);
-    let letters = shop.broker.dead_letters("payments").await.expect("letters");
+    let letters = shop
+        .teller
+        .broker()
+        .dead_letters("payments")
+        .await
+        .expect("letters");
     assert_eq!(letters.len(), 1);
     assert_eq!(letters[0].attempts, 5);
 }

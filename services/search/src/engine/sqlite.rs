@@ -6,10 +6,10 @@ mod reading;
 use std::path::Path;
 
 use anyhow::Context as _;
-use api::{CategoryCount, Cents, Event, Hit, Product, ProductId};
+use api::{CategoryCount, Cents, Hit, Product, ProductId};
 use chassis::Error;
 use database::{SqliteDatabase, failed};
-use messaging::Messaging;
+use messaging::{Event, Messaging};
 use sqlx::{FromRow, QueryBuilder, SqliteConnection, migrate::Migrator};
 
 use crate::{

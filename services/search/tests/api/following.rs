@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use api::{Fact, Product, SearchQuery};
+use api::{BROADCAST, Fact, Product, QUEUES, SearchQuery};
 use chassis::Host;
 use database::{Database, Migrations};
-use messaging::{Broker, BrokerUrl, Messaging};
+use messaging::{Broker, BrokerUrl, Messaging, Topology};
 
 use crate::{SEEDED, Search, heard, on_every_engine};
 
@@ -27,13 +27,16 @@ impl Catalog {
         let options = database::Url::Sqlite(file).into();
         let database = Database::open(&options, &Migrations::NONE).await;
         let database = database.expect("a database");
+        let topology = Topology::new(Fact::KINDS, QUEUES, &BROADCAST);
         let (host, options) = (Host::default(), broker_url.clone().into());
-        let messaging = Messaging::open(&host, "catalog", &options, &database).await;
+        let messaging = Messaging::open(&host, "catalog", &options, &topology, &database).await;
         let messaging = messaging.expect("a relay");
         Self {
             database,
             messaging,
-            broker: Broker::open(&broker_url).await.expect("a broker"),
+            broker: Broker::open(&broker_url, &topology)
+                .await
+                .expect("a broker"),
         }
     }
 

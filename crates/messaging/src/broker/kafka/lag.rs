@@ -30,7 +30,7 @@ impl Queues {
         self.0.link.ready().await?;
         let names = &self.0.link.names;
         let mut read = TopicPartitionList::new();
-        for topic in names.read_by(line.queue) {
+        for topic in names.read_by(&line.queue) {
             read.add_partition_range(&topic, 0, PARTITIONS - 1);
         }
         let mut dead = TopicPartitionList::new();

@@ -26,7 +26,7 @@ use super::{
     settings::{self, AWAY, CALL_TIMEOUT, Said},
     topics::{Admin, Names},
 };
-use crate::broker::back_off::BackOff;
+use crate::{Topology, broker::back_off::BackOff};
 
 /// New topics are known to all servers after a moment, ...
 const LEADER_TIMEOUT: Duration = Duration::from_secs(3);
@@ -56,14 +56,14 @@ impl fmt::Debug for Link {
 }
 
 impl Link {
-    pub(super) fn new(url: &KafkaUrl) -> anyhow::Result<Arc<Self>> {
+    pub(super) fn new(url: &KafkaUrl, topology: &Topology) -> anyhow::Result<Arc<Self>> {
         let state = State {
             made: false,
             back_off: BackOff::new(),
         };
         Ok(Arc::new(Self {
             url: url.clone(),
-            names: Names::new(&url.prefix),
+            names: Names::new(&url.prefix, topology),
             producer: Mutex::new(producer(url)?),
             state: Arc::new(tokio::sync::Mutex::new(state)),
         }))

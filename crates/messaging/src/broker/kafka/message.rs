@@ -7,7 +7,6 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use api::Event;
 use chassis::{Error, now_ms};
 use rdkafka::{
     Message as _,
@@ -16,7 +15,7 @@ use rdkafka::{
 };
 
 use super::topics::Names;
-use crate::broker::DeadLetter;
+use crate::{Event, broker::DeadLetter};
 
 const ID: &str = "ce_id";
 /// Tries before this message, but those of which only a [`super::note::Note`] tells.
@@ -39,7 +38,7 @@ pub(super) struct Outgoing {
 
 impl Outgoing {
     pub(super) fn event(names: &Names, event: &Event) -> Result<Self, Error> {
-        let kind = event.fact.kind();
+        let kind = event.kind.as_str();
         let attributes = [
             ("content-type", Some("application/cloudevents+json")),
             ("ce_specversion", Some(event.specversion.as_str())),

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use api::BROADCAST;
 use chassis::Error;
 use rdkafka::{
     Message as _, Offset, TopicPartitionList,
@@ -48,7 +47,7 @@ impl Queues {
         link.ready().await?;
         // The client wants a group, but is no member of it: partitions are its own choice, and no offset is committed.
         let config = settings::consumer(&link.url, &link.names.group("ears"));
-        let topics = BROADCAST.map(|kind| link.names.topic(kind));
+        let topics = link.names.broadcast();
         let listen = move || -> KafkaResult<Ear> {
             let mut list = TopicPartitionList::new();
             for topic in &topics {

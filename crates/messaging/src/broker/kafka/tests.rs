@@ -8,17 +8,16 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer as _},
     message::Headers as _,
 };
-use testbed::show;
+use testbed::{eventually, show};
 use tokio::time::Instant;
 
 use super::*;
 use crate::{
     Broker, BrokerUrl,
     broker::{
-        place::Place,
+        place::{Place, topology},
         tests::outage::{
-            Load, Server, cancelled, eventually, is_empty, is_made_though_nobody_waits,
-            is_said_to_be_away,
+            Load, Server, cancelled, is_empty, is_made_though_nobody_waits, is_said_to_be_away,
         },
     },
 };
@@ -128,7 +127,7 @@ async fn topics_that_somebody_deleted_are_made_again() {
 async fn a_topic_with_more_partitions_than_are_looked_at_is_refused() {
     let place = Place::kafka();
     let url = url_of(&place);
-    let link = Link::new(url).unwrap();
+    let link = Link::new(url, &topology()).unwrap();
     let name = format!("{}.order.placed", url.prefix);
     let made = link.with_admin(async |admin| {
         let replication = TopicReplication::Fixed(1);
@@ -148,7 +147,7 @@ async fn a_topic_with_more_partitions_than_are_looked_at_is_refused() {
 #[ignore = "needs Kafka: scripts/backends up"]
 async fn topics_are_made_though_nobody_waits_for_it() {
     let place = Place::kafka();
-    let link = Link::new(url_of(&place)).unwrap();
+    let link = Link::new(url_of(&place), &topology()).unwrap();
     is_made_though_nobody_waits("the topics are there", async || link.ready().await).await;
     place.clear().await;
 }

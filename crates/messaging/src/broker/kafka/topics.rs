@@ -5,7 +5,6 @@
 
 use std::time::Duration;
 
-use api::{Fact, QUEUES};
 use rdkafka::{
     TopicPartitionList,
     admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
@@ -14,6 +13,7 @@ use rdkafka::{
 };
 
 use super::settings::CALL_TIMEOUT;
+use crate::{Queue, Topology};
 
 /// Two, three or six replicas share them evenly.
 pub(super) const PARTITIONS: i32 = 6;
@@ -30,12 +30,14 @@ const KEPT: &str = "604800000";
 #[derive(Debug, Clone)]
 pub(super) struct Names {
     prefix: String,
+    topology: Topology,
 }
 
 impl Names {
-    pub(super) fn new(prefix: &str) -> Self {
+    pub(super) fn new(prefix: &str, topology: &Topology) -> Self {
         Self {
             prefix: prefix.to_owned(),
+            topology: topology.clone(),
         }
     }
 
@@ -55,16 +57,32 @@ impl Names {
         format!("{}.{queue}.dead", self.prefix)
     }
 
+    /// The topics that every process may overhear.
+    pub(super) fn broadcast(&self) -> Vec<String> {
+        let types = self.topology.broadcast.iter();
+        types.map(|kind| self.topic(kind)).collect()
+    }
+
+    /// One of the topics, whichever.
+    pub(super) fn any(&self) -> String {
+        let kind = self.topology.types.first();
+        self.topic(kind.copied().unwrap_or_default())
+    }
+
     /// What the group of `queue` reads.
-    pub(super) fn read_by(&self, queue: &api::Queue) -> Vec<String> {
+    pub(super) fn read_by(&self, queue: &Queue) -> Vec<String> {
         let types = queue.types.iter().map(|kind| self.topic(kind));
         types.chain([self.retry(queue.name)]).collect()
     }
 
     /// Every topic, and how many partitions it has.
     pub(super) fn all(&self) -> Vec<(String, i32)> {
-        let types = Fact::KINDS.iter().map(|it| (self.topic(it), PARTITIONS));
-        let ours = QUEUES.iter().flat_map(|it| {
+        let types = self
+            .topology
+            .types
+            .iter()
+            .map(|it| (self.topic(it), PARTITIONS));
+        let ours = self.topology.queues.iter().flat_map(|it| {
             let retry = (self.retry(it.name), PARTITIONS);
             [retry, (self.dead(it.name), DEAD_PARTITIONS)]
         });
@@ -122,7 +140,8 @@ impl Names {
                 Err((name, error)) => return Err(format!("remove the topic {name}: {error}")),
             }
         }
-        let groups = QUEUES.map(|it| self.group(it.name));
+        let queues = self.topology.queues.iter();
+        let groups: Vec<_> = queues.map(|it| self.group(it.name)).collect();
         let groups: Vec<_> = groups.iter().map(String::as_str).collect();
         let removed = admin.delete_groups(&groups, &patient()).await;
         for result in removed.map_err(|error| error.to_string())? {

@@ -33,7 +33,7 @@ impl Feed {
         Self::consume(channel, queue, BasicConsumeOptions::default()).await
     }
 
-    /// A subscription to all events of [`api::BROADCAST`] from now on, through a queue that ends with it. Nothing has to be
+    /// A subscription to all events of what is broadcast from now on, through a queue that ends with it. Nothing has to be
     /// settled: the server sends what it has and forgets it.
     pub(super) async fn overhear(lane: &Lane, names: &Names) -> Result<Self, Error> {
         let channel = call(lane.connection.create_channel()).await?;

@@ -32,6 +32,7 @@ pub(super) const AWAY: Error = Error::Unavailable("the broker");
 /// One connection and one channel on it, both made when they are asked for and not there.
 pub(super) struct Link {
     url: AmqpUrl,
+    names: Names,
     /// What the connection is for, as the server lists it.
     purpose: &'static str,
     state: Arc<Mutex<State>>,
@@ -57,13 +58,14 @@ impl fmt::Debug for Link {
 }
 
 impl Link {
-    pub(super) fn new(url: &AmqpUrl, purpose: &'static str) -> Arc<Self> {
+    pub(super) fn new(url: &AmqpUrl, names: &Names, purpose: &'static str) -> Arc<Self> {
         let state = State {
             lane: None,
             back_off: BackOff::new(),
         };
         Arc::new(Self {
             url: url.clone(),
+            names: names.clone(),
             purpose,
             state: Arc::new(Mutex::new(state)),
         })
@@ -118,8 +120,7 @@ impl Link {
         };
         let lane = within(CONNECT_TIMEOUT, "to connect", connect).await?;
         // Whoever uses the connection finds every queue, also at a server that has lost its own.
-        let names = Names::new(&self.url.prefix);
-        let declare = names.declare(&lane.channel);
+        let declare = self.names.declare(&lane.channel);
         within(DECLARE_TIMEOUT, "to declare the queues", declare).await?;
         Ok(lane)
     }

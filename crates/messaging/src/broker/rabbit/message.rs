@@ -5,7 +5,6 @@
 //! <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/amqp-protocol-binding.md>
 
 use anyhow::Context as _;
-use api::{Event, QUEUES};
 use chassis::{Error, now_ms};
 use lapin::{
     BasicProperties,
@@ -14,7 +13,7 @@ use lapin::{
 };
 
 use super::topology::Names;
-use crate::broker::DeadLetter;
+use crate::{Event, broker::DeadLetter};
 
 /// Tries before this delivery, but those that ended with their consumer: the server counts them, in [`CRASHES`].
 const ATTEMPTS: &str = "x-attempts";
@@ -37,7 +36,7 @@ pub(super) struct Outgoing {
 
 impl Outgoing {
     pub(super) fn event(names: &Names, event: &Event) -> Result<Self, Error> {
-        let kind = event.fact.kind();
+        let kind = event.kind.as_str();
         let mut headers = FieldTable::default();
         let attributes = [
             ("cloudEvents:specversion", Some(event.specversion.as_str())),
@@ -68,7 +67,7 @@ impl Outgoing {
             exchange: names.exchange(),
             key: kind.into(),
             // Nobody may listen to an event, but whoever does has a queue.
-            mandatory: QUEUES.iter().any(|it| it.types.contains(&kind)),
+            mandatory: names.topology().listeners(kind).next().is_some(),
             properties,
             body: serde_json::to_vec(event).context("write an event as JSON")?,
         })

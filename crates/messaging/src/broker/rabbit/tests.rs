@@ -6,18 +6,17 @@ mod places;
 use std::time::Duration;
 
 use lapin::options::{BasicGetOptions, QueueDeleteOptions};
-use testbed::show;
+use testbed::{eventually, show};
 use tokio::time::{Instant, sleep};
 
-use self::places::Proxy;
+use self::places::{behind, door};
 use super::*;
 use crate::{
     Broker, BrokerUrl,
     broker::{
-        place::Place,
+        place::{Place, topology},
         tests::outage::{
-            Load, Server, cancelled, eventually, is_empty, is_made_though_nobody_waits,
-            is_said_to_be_away,
+            Load, Server, cancelled, is_empty, is_made_though_nobody_waits, is_said_to_be_away,
         },
     },
 };
@@ -73,7 +72,8 @@ async fn a_connection_is_made_though_nobody_waits_for_it() {
     let BrokerUrl::Rabbit(url) = &place.url else {
         unreachable!("it is RabbitMQ's place");
     };
-    let link = Link::new(url, "test");
+    let names = Names::new(&url.prefix, &topology());
+    let link = Link::new(url, &names, "test");
     is_made_though_nobody_waits("the connection is there", async || link.lane().await).await;
     place.clear().await;
 }
@@ -108,20 +108,20 @@ async fn a_queue_that_somebody_deleted_is_made_again() {
 #[ignore = "needs RabbitMQ: scripts/backends up"]
 async fn lost_connections_are_made_again_and_nothing_confirmed_is_lost() {
     let direct = Place::rabbit();
-    let proxy = Proxy::start(&direct.url).await;
-    let place = proxy.place(&direct.url);
+    let door = door(&direct.url).await;
+    let place = behind(&door, &direct.url);
     let watcher = place.open().await;
     let load = Load::start(&place).await;
     for _ in 0..5 {
         load.recovery().await;
-        proxy.cut();
+        door.cut();
     }
     load.recovery().await;
-    proxy.refuse(true);
+    door.shut().await;
     let noticed = eventually("it says so", async || watcher.clone().ping().await.is_err()).await;
     sleep(Duration::from_secs(2)).await;
     assert!(watcher.clone().ping().await.is_err());
-    proxy.refuse(false);
+    door.open().await;
     let ready = eventually("it is ready", async || watcher.clone().ping().await.is_ok());
     let (ready, (confirmed, seen)) = tokio::join!(ready, load.recovery());
     let count = load.finish(&place).await;

@@ -11,7 +11,6 @@
 
 use std::time::Duration;
 
-use api::{BROADCAST, QUEUES, Queue};
 use lapin::{
     Channel, ExchangeKind,
     options::{
@@ -20,6 +19,8 @@ use lapin::{
     },
     types::{AMQPValue, FieldTable, ShortString},
 };
+
+use crate::{Queue, Topology};
 
 /// The waits there are, in milliseconds: only the head of a queue expires, so that each wait needs a queue of its own.
 const WAITS: [u32; 4] = [100, 500, 1_000, 3_000];
@@ -30,13 +31,19 @@ const DELIVERY_LIMIT: i64 = 1_000_000_000;
 #[derive(Debug, Clone)]
 pub(super) struct Names {
     prefix: String,
+    topology: Topology,
 }
 
 impl Names {
-    pub(super) fn new(prefix: &str) -> Self {
+    pub(super) fn new(prefix: &str, topology: &Topology) -> Self {
         Self {
             prefix: prefix.to_owned(),
+            topology: topology.clone(),
         }
+    }
+
+    pub(super) fn topology(&self) -> &Topology {
+        &self.topology
     }
 
     pub(super) fn exchange(&self) -> ShortString {
@@ -86,8 +93,8 @@ impl Names {
             let declare = channel.exchange_declare(name, kind, options, FieldTable::default());
             declare.await?;
         }
-        for queue in QUEUES {
-            self.declare_queue(channel, &queue).await?;
+        for queue in self.topology.queues.iter() {
+            self.declare_queue(channel, queue).await?;
         }
         Ok(())
     }
@@ -101,7 +108,7 @@ impl Names {
         };
         let queue = channel.queue_declare("".into(), options, FieldTable::default());
         let name = queue.await?.name().clone();
-        for kind in BROADCAST {
+        for kind in self.topology.broadcast {
             bind(channel, name.clone(), self.exchange(), kind).await?;
         }
         Ok(name)
@@ -109,7 +116,7 @@ impl Names {
 
     /// Takes every queue and exchange away, with all that is in them.
     pub(super) async fn remove(&self, channel: &Channel) -> lapin::Result<()> {
-        for queue in QUEUES {
+        for queue in self.topology.queues.iter() {
             let ours = [self.queue(queue.name), self.dead(queue.name)];
             for name in ours.into_iter().chain(self.retries(queue.name)) {
                 let options = QueueDeleteOptions::default();

@@ -11,49 +11,30 @@ use std::{
     time::Duration,
 };
 
-use api::{CancelReason, Event, Fact};
-use chassis::{Error, new_id, now_ms, rfc3339};
+use chassis::Error;
 use tempfile::TempDir;
-use testbed::backends;
+use testbed::{backends, eventually};
 use tokio::{
     task::spawn_blocking,
     time::{Instant, MissedTickBehavior, interval, sleep, timeout},
 };
 
 use crate::{
-    Broker, BrokerUrl,
-    broker::{Settlement, place::Place},
+    Broker, BrokerUrl, Event,
+    broker::{
+        Settlement,
+        place::{Place, event, topology},
+    },
 };
 
 /// An event that belongs to a trace.
 pub(in crate::broker) fn cancelled(subject: &str) -> Event {
     Event {
-        specversion: "1.0".into(),
-        id: new_id("e"),
-        source: "/test".into(),
         subject: subject.into(),
-        time: rfc3339(now_ms()),
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
         tracestate: Some("a=b".into()),
-        requestid: None,
-        fact: Fact::OrderCancelled {
-            reason: CancelReason::TimedOut,
-        },
+        ..event("order.cancelled")
     }
-}
-
-/// Waits until `check` holds and says how long that took.
-pub(in crate::broker) async fn eventually(
-    what: &str,
-    mut check: impl AsyncFnMut() -> bool,
-) -> Duration {
-    let start = Instant::now();
-    while !check().await {
-        let waited = start.elapsed();
-        assert!(waited < Duration::from_mins(1), "never: {what}");
-        sleep(Duration::from_millis(10)).await;
-    }
-    start.elapsed()
 }
 
 /// Asks for what has to be made first, and each time leaves long before it can be there.
@@ -69,7 +50,7 @@ pub(in crate::broker) async fn is_made_though_nobody_waits<T>(
 
 /// Opens what is at `url`, where nobody is: that is no error, but all else is one, and soon.
 pub(in crate::broker) async fn is_said_to_be_away(url: BrokerUrl) {
-    let broker = Broker::open(&url).await.unwrap();
+    let broker = Broker::open(&url, &topology()).await.unwrap();
     let start = Instant::now();
     assert!(broker.publish(&[cancelled("o-1")]).await.is_err());
     assert!(broker.claim("payments", 1).await.is_err());
