@@ -29,7 +29,7 @@
 //! # }
 //! ```
 //!
-//! (A service itself says `chassis::run("catalog", &config, telemetry::Caller::Trusted, async |host| Ok(app))`.)
+//! (A service itself says `chassis::run("catalog", &config, async |host| Ok(app))`.)
 //!
 //! **It costs** axum, hyper and tonic, and the crate `telemetry`; no client of a database, a broker or a cache.
 
