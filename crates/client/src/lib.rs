@@ -9,8 +9,10 @@
 //! that as the fixed replica, or use a plain client.
 //!
 //! ```
+//! use std::time::Duration;
+//!
 //! use axum::{Router, http::{HeaderMap, Method, uri::PathAndQuery}, routing::get};
-//! use client::{Options, Upstream};
+//! use client::Upstream;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -18,8 +20,8 @@
 //! # let address = format!("http://{}", listener.local_addr()?);
 //! # let app = Router::new().route("/stock/{id}", get(async || "7"));
 //! # tokio::spawn(async { axum::serve(listener, app).await });
-//! // Or file:services.json, or dns://stock:8080.
-//! let stock = Upstream::new("stock", &address.parse()?, Options::default());
+//! // Or file:services.json, or dns://stock:8080?timeout=2s, which says more than what is meant here.
+//! let stock = Upstream::new("stock", &address.parse()?, Duration::from_secs(1));
 //! let path = PathAndQuery::from_static("/stock/p-1");
 //! let answer = stock.send(Method::GET, "/stock/{id}", path, HeaderMap::new(), bytes::Bytes::new());
 //! assert_eq!(answer.await?.status(), 200);

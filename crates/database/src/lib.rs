@@ -13,7 +13,7 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> anyhow::Result<()> {
 //! # let directory = tempfile::tempdir()?;
-//! # let url = format!("sqlite:{}", directory.path().join("stock.db").display());
+//! # let url = Url::Sqlite(directory.path().join("stock.db"));
 //! // Or postgres://ROLE:PASSWORD@HOST:PORT/DATABASE.
 //! let url: Url = url.parse().unwrap();
 //! let database = Database::open(&url.into(), &Migrations::NONE).await?;

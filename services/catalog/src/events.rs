@@ -21,7 +21,13 @@ pub(crate) async fn handle(State { store, .. }: State, heard: Overheard) {
                     store.cache.invalidate_all();
                 }
             }
-        }
+            Ok(_) => (),
+            Err(error) => {
+                // It might as well not have been heard.
+                error.log();
+                store.cache.invalidate_all();
+            }
+        },
         Overheard::Gap => store.cache.invalidate_all(),
     }
 }

@@ -34,6 +34,7 @@ enum Follower {
 
 /// Follows changes of products from now on.
 pub(crate) async fn follow(store: &Store, config: &Config, host: &Host) -> anyhow::Result<()> {
+    let topology = Topology::new(Fact::KINDS, QUEUES, &BROADCAST);
     let options = &config.messaging;
     let topology = Topology::new(Fact::KINDS, QUEUES, &BROADCAST);
     match store {

@@ -27,6 +27,7 @@ impl Catalog {
         let options = database::Url::Sqlite(file).into();
         let database = Database::open(&options, &Migrations::NONE).await;
         let database = database.expect("a database");
+        let topology = Topology::new(Fact::KINDS, QUEUES, &BROADCAST);
         let (host, options) = (Host::default(), broker_url.clone().into());
         let topology = Topology::new(Fact::KINDS, QUEUES, &BROADCAST);
         let messaging = Messaging::open(&host, "catalog", &options, &topology, &database).await;
