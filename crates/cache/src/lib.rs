@@ -17,7 +17,7 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> anyhow::Result<()> {
 //! let options = Options {
-//!     url: Url::Memory, // Or "redis://127.0.0.1:6379".parse().
+//!     url: Url::Memory, // or "redis://127.0.0.1:6379".parse()
 //!     ttl: Duration::from_secs(30),
 //!     stale: Duration::from_secs(30),
 //!     capacity: 10_000,

@@ -15,7 +15,6 @@
 //! # let directory = tempfile::tempdir()?;
 //! # let url = Url::Sqlite(directory.path().join("stock.db"));
 //! // Or postgres://ROLE:PASSWORD@HOST:PORT/DATABASE.
-//! let url: Url = url.parse().unwrap();
 //! let database = Database::open(&url.into(), &Migrations::NONE).await?;
 //! let mut transaction = database.write().await?;
 //! query("CREATE TABLE stock (product TEXT PRIMARY KEY, count BIGINT NOT NULL)").execute(&mut transaction).await?;

@@ -25,17 +25,15 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> anyhow::Result<()> {
 //! # let directory = tempfile::tempdir()?;
-//! # let url = |name: &str| format!("sqlite:{}", directory.path().join(name).display());
-//! # let of = |name: &str| url(name).parse::<database::Url>().unwrap().into();
-//! # let database = Database::open(&of("orders.db"), &Migrations::NONE).await?;
+//! # let at = |name: &str| database::Url::Sqlite(directory.path().join(name));
+//! # let database = Database::open(&at("orders.db").into(), &Migrations::NONE).await?;
 //! // Payments hears of placed orders; nothing is broadcast.
 //! let topology = Topology::new(&["order.placed"], [("payments", &["order.placed"][..])], &[]);
 //! // Or amqp://HOST or kafka://HOST:PORT.
-//! let broker: BrokerUrl = url("broker.db").parse().unwrap();
-//! let broker = broker.into(); // What `--broker-url` is made into.
+//! let broker = BrokerUrl::Sqlite(directory.path().join("broker.db")).into();
 //! let host = Host::default(); // chassis::run hands it to a service.
 //! let orders = Messaging::open(&host, "orders", &broker, &topology, &database).await?;
-//! # let database_of_payments = Database::open(&of("payments.db"), &Migrations::NONE).await?;
+//! # let database_of_payments = Database::open(&at("payments.db").into(), &Migrations::NONE).await?;
 //! let payments = Messaging::open(&host, "payments", &broker, &topology, &database_of_payments).await?;
 //!
 //! let (heard, mut hears) = tokio::sync::mpsc::unbounded_channel();

@@ -54,8 +54,9 @@ impl Subscription {
         topology: &Topology,
     ) -> anyhow::Result<Self> {
         let url = &options.url;
-        let broker = Broker::open(url, topology).await;
-        let broker = broker.with_context(|| format!("open the broker {url}"))?;
+        let broker = Broker::open(url, topology)
+            .await
+            .with_context(|| format!("open the broker {url}"))?;
         let checked = broker.clone();
         host.check("broker", move || checked.clone().ping());
         Ok(Self {

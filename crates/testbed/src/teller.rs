@@ -26,8 +26,8 @@ impl Teller {
         let broker: BrokerUrl = data.file("broker").parse().expect("a URL");
         let topology = Topology::new(Fact::KINDS, QUEUES, &BROADCAST);
         let host = Host::default();
-        let messaging =
-            Messaging::open(&host, name, &broker.clone().into(), &topology, &database).await;
+        let options = broker.clone().into();
+        let messaging = Messaging::open(&host, name, &options, &topology, &database).await;
         Self {
             messaging: messaging.expect("events"),
             database,

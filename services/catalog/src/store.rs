@@ -57,8 +57,8 @@ impl Store {
         let database = Database::open(&config.database, &MIGRATIONS).await?;
         database.watch(host);
         let topology = Topology::new(Fact::KINDS, QUEUES, &BROADCAST);
-        let messaging = Messaging::open(host, "catalog", &config.messaging, &topology, &database);
-        let messaging = messaging.await?;
+        let messaging =
+            Messaging::open(host, "catalog", &config.messaging, &topology, &database).await?;
         let version = |it: &Product| it.version;
         let store = Self {
             database,

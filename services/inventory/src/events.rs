@@ -10,8 +10,8 @@ use crate::State;
 /// Puts aside, gives back or sells; an event that is none of its business is let pass.
 pub(crate) async fn handle(State { store }: State, event: Event) -> Result<(), Error> {
     // What named none would stand in the ledger for ever.
-    let about: Result<OrderId, _> = event.subject.parse();
-    about.context("read which order it is about")?;
+    let order_id = event.subject.parse::<OrderId>();
+    order_id.context("read which order it is about")?;
     match &event.read()? {
         Fact::OrderPlaced(order) => store.reserve(&event, order).await,
         Fact::OrderConfirmed {} => store.sell(&event).await,

@@ -90,8 +90,8 @@ impl Store {
         let database = Database::open(&config.database, &MIGRATIONS).await?;
         database.watch(host);
         let topology = Topology::new(Fact::KINDS, QUEUES, &BROADCAST);
-        let messaging = Messaging::open(host, "orders", &config.messaging, &topology, &database);
-        let messaging = messaging.await?;
+        let messaging =
+            Messaging::open(host, "orders", &config.messaging, &topology, &database).await?;
         let store = Self {
             database,
             messaging,

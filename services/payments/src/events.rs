@@ -11,7 +11,7 @@ use crate::State;
 pub(crate) async fn handle(state: State, event: Event) -> Result<(), Error> {
     let State { store, provider } = state;
     // What named none would stand in the ledger for ever.
-    let order_id: Result<OrderId, _> = event.subject.parse();
+    let order_id = event.subject.parse::<OrderId>();
     let order_id = order_id.context("read which order it is about")?;
     match &event.read()? {
         Fact::StockReserved(order) => {

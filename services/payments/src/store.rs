@@ -26,8 +26,8 @@ impl Store {
         let database = Database::open(&config.database, &MIGRATIONS).await?;
         database.watch(host);
         let topology = Topology::new(Fact::KINDS, QUEUES, &BROADCAST);
-        let messaging = Messaging::open(host, "payments", &config.messaging, &topology, &database);
-        let messaging = messaging.await?;
+        let messaging =
+            Messaging::open(host, "payments", &config.messaging, &topology, &database).await?;
         Ok(Self {
             database,
             messaging,

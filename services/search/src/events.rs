@@ -36,7 +36,6 @@ enum Follower {
 pub(crate) async fn follow(store: &Store, config: &Config, host: &Host) -> anyhow::Result<()> {
     let topology = Topology::new(Fact::KINDS, QUEUES, &BROADCAST);
     let options = &config.messaging;
-    let topology = Topology::new(Fact::KINDS, QUEUES, &BROADCAST);
     match store {
         Store::Sqlite(index) => {
             let database = Database::from(index.database().clone());

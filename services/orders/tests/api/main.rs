@@ -54,7 +54,9 @@ impl World {
         let timeout = format!("--order-timeout={}ms", order_timeout.as_millis());
         let own = ["orders", &at("orders").await, &broker];
         let flags = own.into_iter().chain([&*users, &catalog, &timeout]);
-        let state = State::open(&Config::parse_from(flags), &hosts[3]).await;
+        let config = Config::parse_from(flags);
+        let state = State::open(&config, &hosts[3]).await;
+
         Self {
             address: listen(app(state.expect("orders"))).await,
             client: Client::builder().no_proxy().build().expect("a client"),

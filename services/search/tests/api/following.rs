@@ -29,7 +29,6 @@ impl Catalog {
         let database = database.expect("a database");
         let topology = Topology::new(Fact::KINDS, QUEUES, &BROADCAST);
         let (host, options) = (Host::default(), broker_url.clone().into());
-        let topology = Topology::new(Fact::KINDS, QUEUES, &BROADCAST);
         let messaging = Messaging::open(&host, "catalog", &options, &topology, &database).await;
         let messaging = messaging.expect("a relay");
         Self {
