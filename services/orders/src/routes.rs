@@ -5,11 +5,12 @@ use axum::{
     Json, Router,
     extract::{FromRef, Path, Query, State},
     http::{HeaderMap, HeaderName, StatusCode, header},
+    middleware::map_response,
     response::{IntoResponse, Response},
     routing::get,
 };
 use chassis::{Error, Problem};
-use identity::{BearerScheme, Identity, Verifier};
+use identity::{BearerScheme, Identity, Verifier, not_kept};
 use messaging::Messaging;
 use serde::Deserialize;
 use utoipa::{IntoParams, OpenApi as _};
@@ -38,6 +39,7 @@ pub fn app(shop: Shop) -> Router {
     Router::new()
         .route("/orders", get(list).post(place))
         .route("/orders/{id}", get(one))
+        .route_layer(map_response(not_kept))
         .route(
             "/openapi.json",
             get(async || Json(Documentation::openapi())),
@@ -104,7 +106,9 @@ async fn place(
     headers: HeaderMap,
     Json(new): Json<NewOrder>,
 ) -> Result<impl IntoResponse, Error> {
-    let key = headers.get(&IDEMPOTENCY_KEY);
+    let mut keys = headers.get_all(&IDEMPOTENCY_KEY).iter();
+    // Of two, nobody knows which is meant.
+    let key = keys.next().filter(|_| keys.next().is_none());
     let key = key.and_then(|it| it.to_str().ok()).unwrap_or_default();
     order::check_key(key).map_err(|it| Error::Invalid(it.to_string()))?;
     order::check(&new).map_err(|it| Error::Unprocessable(it.to_string()))?;

@@ -5,11 +5,12 @@ use axum::{
     Json, Router,
     extract::State,
     http::{HeaderName, StatusCode, header},
+    middleware::map_response,
     response::IntoResponse,
     routing::{get, post},
 };
 use chassis::{Error, Problem};
-use identity::{BearerScheme, Identity};
+use identity::{BearerScheme, Identity, not_kept};
 use utoipa::OpenApi as _;
 
 use crate::{
@@ -24,7 +25,7 @@ const NOT_KEPT: (HeaderName, &str) = (header::CACHE_CONTROL, "no-store");
 pub fn app(users: Users) -> Router {
     Router::new()
         .route("/users", post(register))
-        .route("/users/me", get(me))
+        .route("/users/me", get(me).layer(map_response(not_kept)))
         .route("/sessions", post(log_in))
         .route("/.well-known/jwks.json", get(keys))
         .route(
@@ -68,7 +69,7 @@ async fn register(
 async fn me(State(users): State<Users>, identity: Identity) -> Result<Json<User>, Error> {
     let account = users.store.by_id(&identity.user_id).await?;
     // Only where the database was lost: a token outlives it.
-    let account = account.ok_or(Error::Unauthorized("the account is gone; register again"))?;
+    let account = account.ok_or(Error::InvalidToken("the account is gone; register again"))?;
     Ok(Json(account.into()))
 }
 
