@@ -5,11 +5,13 @@
 //! problem+json, and drains when told to stop.
 
 mod admin;
+mod body;
 mod clock;
 mod config;
 pub mod deadline;
 mod error;
 mod faults;
+mod head;
 mod host;
 mod layers;
 mod ndjson;

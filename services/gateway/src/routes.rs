@@ -46,7 +46,12 @@ pub fn app(config: &Config, upstreams: Upstreams, verifier: Verifier) -> anyhow:
         .merge(passages)
         .merge(documentation::page())
         .layer(middleware::from_fn_with_state(door, auth::admit));
-    Ok(App::with_cors(routes, cors(config)?))
+    let app = App::with_cors(routes, cors(config)?);
+    Ok(if config.trust_deadline {
+        app
+    } else {
+        app.without_callers_deadlines()
+    })
 }
 
 /// The routes that pass through.
@@ -82,6 +87,10 @@ fn cors(config: &Config) -> anyhow::Result<CorsLayer> {
             header::AUTHORIZATION,
             IDEMPOTENCY_KEY,
             request_id.clone(),
+            // What a page with tracing sends by itself (W3C Trace Context, W3C Baggage).
+            HeaderName::from_static("traceparent"),
+            HeaderName::from_static("tracestate"),
+            HeaderName::from_static("baggage"),
         ])
         .expose_headers([
             request_id,
