@@ -45,7 +45,7 @@ pub(crate) fn allowed(headers: &HeaderMap, grpc: bool) -> Result<Option<Duration
     let wait = text.and_then(if grpc { grpc_timeout } else { millis });
     match wait {
         Some(wait) if !wait.is_zero() => Ok(Some(wait)),
-        _ => Err(Error::Invalid(format!("{name} is one time above 0"))),
+        _ => Err(Error::Invalid(format!("{name} is one duration above 0"))),
     }
 }
 

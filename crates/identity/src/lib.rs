@@ -84,8 +84,12 @@ impl Verifier {
         if claimed.next().is_some() {
             return Err(INVALID);
         }
-        // Whoever comes with another scheme gave no token (RFC 6750, section 3.1).
-        let token = bearer(value).ok_or(NO_TOKEN)?;
+        let token =
+            bearer(value).ok_or_else(|| match value.as_bytes().split(|it| *it == b' ').next() {
+                Some(scheme) if scheme.eq_ignore_ascii_case(b"bearer") => INVALID,
+                // Whoever comes with another scheme gave no token (RFC 6750, section 3.1).
+                _ => NO_TOKEN,
+            })?;
         let claims = self.verify(token).await?;
         let mut authorization = value.clone();
         authorization.set_sensitive(true);
@@ -221,7 +225,9 @@ mod tests {
         assert_eq!(asked(&[]).await, "Bearer");
         assert_eq!(asked(&["Basic dTpw"]).await, "Bearer");
         assert_eq!(asked(&["Bearer forged"]).await, invalid);
-        assert_eq!(asked(&["bearer "]).await, invalid);
+        for empty in ["bearer", "bearer "] {
+            assert_eq!(asked(&[empty]).await, invalid);
+        }
         assert_eq!(asked(&["Bearer a", "Bearer b"]).await, invalid);
     }
 }

@@ -84,15 +84,19 @@ mod tests {
         replicas.changed().await.unwrap();
         assert_eq!(**replicas.borrow_and_update(), [([127, 0, 0, 1], 8).into()]);
         write("{ broken");
-        write(
-            r#"[{"targets":["127.0.0.1:5"]}, {"targets":["127.0.0.1:4"],"labels":{"job":"node"}},
-                {"labels":{"service":"catalog","__service_address":"127.0.0.1:3"}}]"#,
-        );
-        replicas.changed().await.unwrap();
-        assert_eq!(**replicas.borrow_and_update(), [([127, 0, 0, 1], 3).into()]);
         write("[]");
         replicas.changed().await.unwrap();
         assert!(replicas.borrow().is_empty());
+    }
+
+    #[test]
+    fn a_target_without_our_labels_is_none_of_ours() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let text = r#"[{"targets":["127.0.0.1:5"]}, {"targets":["127.0.0.1:4"],"labels":{"job":"node"}},
+            {"labels":{"service":"catalog","__service_address":"127.0.0.1:3"}}]"#;
+        fs::write(file.path(), text).unwrap();
+        let found = read(file.path(), "catalog").unwrap();
+        assert_eq!(found, [([127, 0, 0, 1], 3).into()]);
     }
 
     #[test]
