@@ -36,6 +36,10 @@ pub use user::{
 )]
 pub mod catalog {
     tonic::include_proto!("windtunnel.catalog.v1");
+    include!(concat!(
+        env!("OUT_DIR"),
+        "/windtunnel.catalog.v1.methods.rs"
+    ));
 }
 
 /// gRPC of the inventory.
@@ -46,6 +50,10 @@ pub mod catalog {
 )]
 pub mod inventory {
     tonic::include_proto!("windtunnel.inventory.v1");
+    include!(concat!(
+        env!("OUT_DIR"),
+        "/windtunnel.inventory.v1.methods.rs"
+    ));
 }
 
 /// The most ids one gRPC request may name.

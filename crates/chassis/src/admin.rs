@@ -8,7 +8,7 @@ use axum::{
     routing::get,
 };
 
-use crate::{Config, Host, config::Switch, faults, readiness::Report};
+use crate::{Config, Host, config::Switch, faults, head, readiness::Report};
 
 pub(crate) fn router(config: &Config, metrics: Router, host: &Host) -> Router {
     let metrics = metrics.layer(middleware::from_fn_with_state(host.clone(), refresh));
@@ -18,10 +18,11 @@ pub(crate) fn router(config: &Config, metrics: Router, host: &Host) -> Router {
         .route("/readyz", get(readyz).with_state(host.clone()))
         .merge(metrics)
         .fallback(move |request: Request| added.serve_admin(request));
-    match config.faults {
+    let admin = match config.faults {
         Switch::On => admin.merge(faults::router(host.faults().clone())),
         Switch::Off => admin,
-    }
+    };
+    admin.layer(middleware::from_fn(head::refuse_malformed))
 }
 
 async fn readyz(State(host): State<Host>) -> Report {

@@ -5,6 +5,8 @@ use std::time::Duration;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
 
+use crate::Error;
+
 /// Milliseconds the caller will still wait. A duration and not a point in time, because clocks differ.
 pub(crate) const TIMEOUT_MS: HeaderName = HeaderName::from_static("x-request-timeout-ms");
 /// The same for gRPC (gRPC over HTTP/2, "Timeout").
@@ -29,17 +31,28 @@ pub fn remaining(limit: Duration) -> Duration {
         .map_or(limit, |left| left.min(limit))
 }
 
-/// What the caller allows, if it said so understandably.
-pub(crate) fn allowed(headers: &HeaderMap) -> Option<Duration> {
-    let text = |name| {
-        headers
-            .get(name)
-            .and_then(|it: &HeaderValue| it.to_str().ok())
+/// What the caller allows, if it says so.
+///
+/// # Errors
+/// [`Error::Invalid`] where it says so more than once, not understandably, or leaves no time at all.
+pub(crate) fn allowed(headers: &HeaderMap, grpc: bool) -> Result<Option<Duration>, Error> {
+    let name = if grpc { GRPC_TIMEOUT } else { TIMEOUT_MS };
+    let mut values = headers.get_all(&name).iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
     };
-    match text(TIMEOUT_MS) {
-        Some(millis) => millis.parse().ok().map(Duration::from_millis),
-        None => text(GRPC_TIMEOUT).and_then(grpc_timeout),
+    let text = value.to_str().ok().filter(|_| values.next().is_none());
+    let wait = text.and_then(if grpc { grpc_timeout } else { millis });
+    match wait {
+        Some(wait) if !wait.is_zero() => Ok(Some(wait)),
+        _ => Err(Error::Invalid(format!("{name} is one duration above 0"))),
     }
+}
+
+/// Digits alone. More of them than fit are longer than anyone waits.
+fn millis(text: &str) -> Option<Duration> {
+    let digits = !text.is_empty() && text.bytes().all(|it| it.is_ascii_digit());
+    digits.then(|| Duration::from_millis(text.parse().unwrap_or(u64::MAX)))
 }
 
 /// At most eight digits and a unit.
@@ -64,7 +77,7 @@ fn grpc_timeout(text: &str) -> Option<Duration> {
 pub fn announce(headers: &mut HeaderMap, wait: Duration, grpc: bool) {
     let millis = u64::try_from(wait.as_millis())
         .unwrap_or(u64::MAX)
-        .min(99_999_999);
+        .clamp(1, 99_999_999);
     if grpc {
         let value = HeaderValue::try_from(format!("{millis}m")).expect("digits and a letter");
         headers.insert(GRPC_TIMEOUT, value);
@@ -103,7 +116,44 @@ mod tests {
         for grpc in [false, true] {
             let mut headers = HeaderMap::new();
             announce(&mut headers, Duration::from_millis(850), grpc);
-            assert_eq!(allowed(&headers), Some(Duration::from_millis(850)));
+            let read = allowed(&headers, grpc).unwrap();
+            assert_eq!(read, Some(Duration::from_millis(850)));
+            announce(&mut headers, Duration::from_micros(1), grpc);
+            let read = allowed(&headers, grpc).unwrap();
+            assert_eq!(read, Some(Duration::from_millis(1)), "and never 0");
         }
+    }
+
+    #[test]
+    fn a_time_that_is_none_is_the_callers_mistake_and_that_of_another_protocol_is_no_time() {
+        let read = |name: HeaderName, values: &[&str], grpc| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(&name, HeaderValue::try_from(*value).unwrap());
+            }
+            allowed(&headers, grpc)
+        };
+        for values in [
+            &["0"][..],
+            &["000"],
+            &[""],
+            &["-1"],
+            &["+1"],
+            &["1.5"],
+            &["1e3"],
+            &["1s"],
+            &["5", "5"],
+        ] {
+            let read = read(TIMEOUT_MS, values, false);
+            assert!(matches!(read, Err(Error::Invalid(_))), "{values:?}");
+        }
+        for values in [&["0m"][..], &["0n"], &["5"], &["1s"], &["1S", "1S"]] {
+            let read = read(GRPC_TIMEOUT, values, true);
+            assert!(matches!(read, Err(Error::Invalid(_))), "{values:?}");
+        }
+        let ages = read(TIMEOUT_MS, &["99999999999999999999999"], false);
+        assert_eq!(ages.unwrap(), Some(Duration::from_millis(u64::MAX)));
+        assert!(matches!(read(GRPC_TIMEOUT, &["1n"], false), Ok(None)));
+        assert!(matches!(read(TIMEOUT_MS, &["0"], true), Ok(None)));
     }
 }

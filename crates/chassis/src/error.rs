@@ -20,12 +20,18 @@ pub enum Error {
     /// 401: who is asking is not known.
     #[error("{0}")]
     Unauthorized(&'static str),
+    /// 401: who is asking is known by a token that does not hold.
+    #[error("{0}")]
+    InvalidToken(&'static str),
     /// 403: who is asking may not.
     #[error("{0}")]
     Forbidden(&'static str),
     /// 404: there is no such thing.
     #[error("{0} not found")]
     NotFound(&'static str),
+    /// 408: the rest of the request did not come in time.
+    #[error("the request body did not come in time")]
+    Incomplete,
     /// 409: the request is fine but the current state forbids it.
     #[error("{0}")]
     Conflict(String),
@@ -57,9 +63,10 @@ impl Error {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Invalid(_) => StatusCode::BAD_REQUEST,
-            Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+            Self::Unauthorized(_) | Self::InvalidToken(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::Incomplete => StatusCode::REQUEST_TIMEOUT,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -76,8 +83,10 @@ impl Error {
         match error {
             Self::Invalid(text) => Self::Invalid(text.clone()),
             Self::Unauthorized(text) => Self::Unauthorized(text),
+            Self::InvalidToken(text) => Self::InvalidToken(text),
             Self::Forbidden(text) => Self::Forbidden(text),
             Self::NotFound(what) => Self::NotFound(what),
+            Self::Incomplete => Self::Incomplete,
             Self::Conflict(text) => Self::Conflict(text.clone()),
             Self::TooLarge => Self::TooLarge,
             Self::Unprocessable(text) => Self::Unprocessable(text.clone()),
@@ -94,9 +103,11 @@ impl Error {
     pub fn into_grpc(self) -> tonic::Status {
         let code = match &self {
             Self::Invalid(_) | Self::Unprocessable(_) => tonic::Code::InvalidArgument,
-            Self::Unauthorized(_) => tonic::Code::Unauthenticated,
+            Self::Unauthorized(_) | Self::InvalidToken(_) => tonic::Code::Unauthenticated,
             Self::Forbidden(_) => tonic::Code::PermissionDenied,
             Self::NotFound(_) => tonic::Code::NotFound,
+            // Of the statuses that are no failure of ours, the one for a call that its caller did not see through.
+            Self::Incomplete => tonic::Code::Cancelled,
             Self::Conflict(_) => tonic::Code::FailedPrecondition,
             Self::TooLarge | Self::TooManyRequests { .. } => tonic::Code::ResourceExhausted,
             Self::Unavailable(_) => tonic::Code::Unavailable,
@@ -112,8 +123,10 @@ impl Error {
         match self {
             Self::Invalid(_) => "invalid",
             Self::Unauthorized(_) => "unauthorized",
+            Self::InvalidToken(_) => "invalid_token",
             Self::Forbidden(_) => "forbidden",
             Self::NotFound(_) => "not_found",
+            Self::Incomplete => "incomplete",
             Self::Conflict(_) => "conflict",
             Self::TooLarge => "too_large",
             Self::Unprocessable(_) => "unprocessable",
@@ -139,6 +152,11 @@ impl IntoResponse for Error {
         let (name, value) = match self {
             // Which scheme would be accepted (RFC 6750, section 3).
             Self::Unauthorized(_) => (header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
+            // What is wrong with the one that came (section 3.1).
+            Self::InvalidToken(_) => (
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static("Bearer error=\"invalid_token\""),
+            ),
             Self::TooManyRequests { retry_after_s } => (header::RETRY_AFTER, retry_after_s.into()),
             Self::Unavailable(_) => (header::RETRY_AFTER, HeaderValue::from_static("1")),
             _ => return response,

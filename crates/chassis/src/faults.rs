@@ -164,7 +164,7 @@ pub(crate) async fn inject(State(faults): State<Faults>, request: Request, next:
     if !fault.happens().await {
         return next.run(request).await;
     }
-    if telemetry::is_grpc(request.headers()) {
+    if telemetry::is_rpc(&request) {
         return tonic::Status::internal("injected fault").into_http();
     }
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "injected fault".into()).into_response()

@@ -6,7 +6,7 @@ use axum::{
     Router,
     body::{Body, to_bytes},
     extract::{Request, State},
-    http::{StatusCode, header},
+    http::{HeaderValue, StatusCode, Version, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
@@ -15,9 +15,12 @@ use tokio::time::Instant;
 use tower_http::{catch_panic::CatchPanicLayer, cors::CorsLayer, limit::RequestBodyLimitLayer};
 
 use crate::{
-    Config, Error, Problem, deadline,
+    Config, Error, Problem,
+    body::Waiting,
+    deadline,
     error::PROBLEM_JSON,
     faults::{self, Faults},
+    head,
 };
 
 /// What [`public`] enforces.
@@ -45,6 +48,7 @@ pub struct App {
     routes: Router,
     cors: Option<CorsLayer>,
     caller: Caller,
+    hears_deadlines: bool,
 }
 
 impl App {
@@ -54,6 +58,15 @@ impl App {
         Self {
             cors: Some(cors),
             ..routes.into()
+        }
+    }
+
+    /// Gives every request the time of [`Limits`], whatever its caller says: for a door that strangers come through.
+    #[must_use]
+    pub fn without_callers_deadlines(self) -> Self {
+        Self {
+            hears_deadlines: false,
+            ..self
         }
     }
 
@@ -70,6 +83,7 @@ impl From<Router> for App {
             routes,
             cors: None,
             caller: Caller::Trusted,
+            hears_deadlines: true,
         }
     }
 }
@@ -85,6 +99,7 @@ pub(crate) fn wrap(
         routes,
         cors,
         caller,
+        hears_deadlines,
     }: App,
     limits: Limits,
     faults: &Faults,
@@ -97,11 +112,12 @@ pub(crate) fn wrap(
             faults::inject,
         ))
         .layer(middleware::from_fn_with_state(
-            limits.timeout,
+            (limits.timeout, hears_deadlines),
             enforce_deadline,
         ))
         .layer(CatchPanicLayer::custom(answer_panic))
-        .layer(middleware::from_fn(render_problems));
+        .layer(middleware::from_fn(render_problems))
+        .layer(middleware::from_fn(head::refuse_malformed));
     let app = match cors {
         Some(cors) => app.layer(cors),
         None => app,
@@ -118,12 +134,36 @@ pub(crate) fn answer(error: Error, grpc: bool) -> Response {
     }
 }
 
-async fn enforce_deadline(State(limit): State<Duration>, request: Request, next: Next) -> Response {
-    let grpc = telemetry::is_grpc(request.headers());
-    let allowed = deadline::allowed(request.headers()).map_or(limit, |it| it.min(limit));
-    match deadline::within(Instant::now() + allowed, next.run(request)).await {
-        Some(response) => response,
-        None => answer(Error::Timeout, grpc),
+/// Ends a request that takes too long. Where its client took most of that time for the body, the client is told so, and
+/// nothing of ours has failed.
+async fn enforce_deadline(
+    State((limit, heard)): State<(Duration, bool)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let grpc = telemetry::is_rpc(&request);
+    let allowed = match deadline::allowed(request.headers(), grpc) {
+        Ok(Some(wait)) if heard => wait.min(limit),
+        Err(error) if heard => return answer(error, grpc),
+        _ => limit,
+    };
+    let waiting = Waiting::default();
+    let version = request.version();
+    let request = request.map(|it| waiting.watch(it));
+    let response = deadline::within(Instant::now() + allowed, next.run(request)).await;
+    match response {
+        // A handler that saw the deadline come may have said so itself.
+        Some(response) if response.status() != StatusCode::GATEWAY_TIMEOUT => response,
+        _ if waiting.so_far() > allowed / 2 => {
+            let mut response = answer(Error::Incomplete, grpc);
+            if version < Version::HTTP_2 {
+                // The rest of the body would be taken for the next request (RFC 9110, section 15.5.9).
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(header::CONNECTION, close);
+            }
+            response
+        }
+        response => response.unwrap_or_else(|| answer(Error::Timeout, grpc)),
     }
 }
 
@@ -146,7 +186,7 @@ const MAX_DETAIL_BYTES: usize = 1024;
 /// Turns every error that is not yet problem+json into it: rejections of axum's extractors, the body limit, libraries. A
 /// gRPC caller learns of a panic by a status, as of every other error.
 async fn render_problems(request: Request, next: Next) -> Response {
-    let grpc = telemetry::is_grpc(request.headers());
+    let grpc = telemetry::is_rpc(&request);
     let response = next.run(request).await;
     let status = response.status();
     if grpc {
@@ -195,12 +235,18 @@ async fn explain(status: StatusCode, body: Body) -> String {
 
 #[cfg(test)]
 mod tests {
-    use axum::routing::any;
+    use axum::{
+        body::Bytes,
+        routing::{any, get, post},
+    };
+    use futures_util::{StreamExt as _, stream};
+    use http_body_util::BodyExt as _;
     use tower::ServiceExt as _;
 
     use super::*;
 
     async fn panicking(content_type: &str) -> Response {
+        telemetry::serve_rpc(&["test.Service/Call"]);
         let panics = any(async || -> String { panic!("on purpose") });
         let app = Router::new().route("/test.Service/{*rest}", panics);
         let limits = Limits {
@@ -213,6 +259,99 @@ mod tests {
             .unwrap();
         let app = public(app, limits);
         app.oneshot(request).await.unwrap()
+    }
+
+    const LIMIT: Duration = Duration::from_secs(5);
+
+    fn app(routes: Router) -> App {
+        routes.into()
+    }
+
+    async fn ask(app: App, request: Request) -> Response {
+        let limits = Limits {
+            timeout: LIMIT,
+            body: 1024,
+        };
+        let app = public(app.called_by(telemetry::Caller::Untrusted), limits);
+        app.oneshot(request).await.unwrap()
+    }
+
+    /// A body of which one part comes after each of these times, and then nothing for ever.
+    fn drip<const N: usize>(after: [u64; N]) -> Body {
+        let parts = after.into_iter().map(async |it| {
+            tokio::time::sleep(Duration::from_secs(it)).await;
+            Ok::<_, std::convert::Infallible>("x")
+        });
+        let parts = stream::iter(parts).then(|it| it);
+        Body::from_stream(parts.chain(stream::pending()))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_come_is_its_clients_fault_and_a_slow_handler_is_ours() {
+        let read = async |_: Bytes| "read";
+        let hang = async |mut body: Body| {
+            body.frame().await.unwrap().unwrap();
+            std::future::pending::<()>().await;
+        };
+        // As a handler does whose call to another service took what was left.
+        let late = async |mut body: Body| {
+            body.frame().await.unwrap().unwrap();
+            Error::Timeout
+        };
+        let routes = Router::new()
+            .route("/read", post(read))
+            .route("/hang", post(hang))
+            .route("/late", post(late));
+        for (path, body, status) in [
+            ("/read", drip([]), 408),
+            ("/read", drip([1, 1, 1]), 408),
+            ("/read", "whole".into(), 200),
+            ("/hang", drip([4]), 408),
+            ("/late", drip([4]), 408),
+            ("/hang", drip([1]), 504),
+            ("/late", drip([1]), 504),
+            ("/hang", "whole".into(), 504),
+        ] {
+            let start = Instant::now();
+            let request = Request::post(path).body(body).unwrap();
+            let answer = ask(app(routes.clone()), request).await;
+            assert_eq!(answer.status().as_u16(), status, "{path}");
+            assert!(
+                start.elapsed() <= LIMIT + Duration::from_millis(10),
+                "{path}"
+            );
+            let closes = answer.headers().contains_key(header::CONNECTION);
+            assert_eq!(closes, status == 408);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_deadline_of_nothing_is_the_callers_mistake_and_strangers_set_none() {
+        let routes = Router::new().route("/", get(async || "ok"));
+        let ask = async |app: App, wait: &str| {
+            let request = Request::get("/").header(deadline::TIMEOUT_MS, wait);
+            let request = request.body(Body::empty()).unwrap();
+            ask(app, request).await.status().as_u16()
+        };
+        for (wait, status) in [("0", 400), ("soon", 400), ("1000", 200)] {
+            let open = app(routes.clone());
+            let guarded = open.clone().without_callers_deadlines();
+            assert_eq!(ask(open, wait).await, status, "{wait}");
+            assert_eq!(ask(guarded, wait).await, 200, "{wait}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_content_type_alone_gets_no_answer_in_grpc() {
+        let panics = async || -> String { panic!("on purpose") };
+        let routes = Router::new().route("/docs/{*rest}", get(panics));
+        for (path, status) in [("/docs/made-up", 500), ("/nowhere/Method", 404)] {
+            let request = Request::get(path).header(header::CONTENT_TYPE, "application/grpc");
+            let request = request.body(Body::empty()).unwrap();
+            let answer = ask(app(routes.clone()), request).await;
+            assert_eq!(answer.status().as_u16(), status);
+            assert_eq!(answer.headers()[header::CONTENT_TYPE], PROBLEM_JSON);
+        }
     }
 
     #[tokio::test]

@@ -34,11 +34,13 @@
 //! **It costs** axum, hyper and tonic, and the crate `telemetry`; no client of a database, a broker or a cache.
 
 mod admin;
+mod body;
 mod clock;
 mod config;
 pub mod deadline;
 mod error;
 mod faults;
+mod head;
 mod host;
 mod layers;
 mod ndjson;

@@ -18,6 +18,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
+use crate::head;
+
 /// How long a client may take to send the head of a request, and so how long a connection may be idle before the next.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client of a service, or a proxy before one, should keep a connection that is idle. Whoever keeps it for as long
@@ -127,6 +129,7 @@ async fn serve_connection(
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
+        head::check(&mut request);
         app.clone().oneshot(request)
     });
     let connection = builder.serve_connection(TokioIo::new(stream), service);

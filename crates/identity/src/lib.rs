@@ -37,6 +37,7 @@ use api::{Role, UserId};
 use axum::{
     extract::{FromRef, FromRequestParts},
     http::{HeaderMap, HeaderValue, header, request::Parts},
+    response::Response,
 };
 use chassis::Error;
 use utoipa::openapi::{
@@ -78,7 +79,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
         let identity = Verifier::from_ref(state).identify(&parts.headers).await?;
-        identity.ok_or(Error::Unauthorized("a bearer token is needed; log in"))
+        identity.ok_or(NO_TOKEN)
     }
 }
 
@@ -107,12 +108,20 @@ impl Verifier {
             return Ok(None);
         };
         // Of two, each service might believe another one.
-        let token = bearer(value).filter(|_| claimed.next().is_none());
-        let claims = self.verify(token.ok_or_else(invalid)?).await?;
+        if claimed.next().is_some() {
+            return Err(INVALID);
+        }
+        let token =
+            bearer(value).ok_or_else(|| match value.as_bytes().split(|it| *it == b' ').next() {
+                Some(scheme) if scheme.eq_ignore_ascii_case(b"bearer") => INVALID,
+                // Whoever comes with another scheme gave no token (RFC 6750, section 3.1).
+                _ => NO_TOKEN,
+            })?;
+        let claims = self.verify(token).await?;
         let mut authorization = value.clone();
         authorization.set_sensitive(true);
         Ok(Some(Identity {
-            user_id: claims.sub.try_into().map_err(|_| invalid())?,
+            user_id: claims.sub.try_into().map_err(|_| INVALID)?,
             role: claims.role,
             authorization,
         }))
@@ -128,8 +137,17 @@ fn bearer(value: &HeaderValue) -> Option<&str> {
 }
 
 /// One text for whatever is wrong with a token: the details help only those who forge.
-fn invalid() -> Error {
-    Error::Unauthorized("the bearer token is not valid; log in again")
+const INVALID: Error = Error::InvalidToken("the bearer token is not valid; log in again");
+const NO_TOKEN: Error = Error::Unauthorized("a bearer token is needed; log in");
+
+/// Keeps an answer about an account out of every cache, the browser's too: lay it around routes that take an [`Identity`].
+#[expect(clippy::unused_async, reason = "axum asks it of what maps a response")]
+pub async fn not_kept(mut response: Response) -> Response {
+    let no_store = HeaderValue::from_static("no-store");
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, no_store);
+    response
 }
 
 /// Puts the security scheme `bearer` into an OpenAPI document, for operations that name it: `security(("bearer" = []))`.
@@ -214,14 +232,32 @@ mod tests {
         let verifier = Verifier::fixed(&key.public());
         let identity = verifier.identify(&headers).await.unwrap().unwrap();
         assert_eq!(identity.authorization(), &value);
-        for shown in [format!("{identity:?}"), format!("{:?}", invalid())] {
+        for shown in [format!("{identity:?}"), format!("{INVALID:?}")] {
             assert!(!shown.contains(&token), "{shown}");
         }
     }
 
-    #[test]
-    fn a_refusal_says_which_scheme_to_use() {
-        let answer = invalid().into_response();
-        assert_eq!(answer.headers()[header::WWW_AUTHENTICATE], "Bearer");
+    #[tokio::test]
+    async fn a_refusal_says_which_scheme_to_use_and_whether_the_token_was_wrong() {
+        let verifier = Verifier::fixed(&SigningKey::generate().public());
+        let asked = async |authorizations: &[&str]| {
+            let mut parts = Request::new(()).into_parts().0;
+            for it in authorizations {
+                let name = axum::http::header::AUTHORIZATION;
+                parts.headers.append(name, header(it));
+            }
+            let refused = Identity::from_request_parts(&mut parts, &verifier).await;
+            let mut answer = refused.unwrap_err().into_response();
+            let name = axum::http::header::WWW_AUTHENTICATE;
+            answer.headers_mut().remove(name).unwrap()
+        };
+        let invalid = "Bearer error=\"invalid_token\"";
+        assert_eq!(asked(&[]).await, "Bearer");
+        assert_eq!(asked(&["Basic dTpw"]).await, "Bearer");
+        assert_eq!(asked(&["Bearer forged"]).await, invalid);
+        for empty in ["bearer", "bearer "] {
+            assert_eq!(asked(&[empty]).await, invalid);
+        }
+        assert_eq!(asked(&["Bearer a", "Bearer b"]).await, invalid);
     }
 }

@@ -19,7 +19,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, jwk::JwkSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::invalid;
+use super::INVALID;
 
 /// How far the clock of the replica of users that signed a token may be ahead of or behind ours, in seconds.
 const LEEWAY_S: u64 = 5;
@@ -78,6 +78,7 @@ impl Verifier {
         validation.set_issuer(&[TOKEN_ISSUER]);
         validation.set_audience(&[TOKEN_AUDIENCE]);
         validation.set_required_spec_claims(&["iss", "aud", "sub", "exp"]);
+        validation.validate_nbf = true;
         validation.leeway = LEEWAY_S;
         Self(Arc::new(Inner {
             keys: RwLock::new(keys),
@@ -105,14 +106,14 @@ impl Verifier {
     /// What `token` says, if it is one of ours and not over. Until keys are loaded nobody can tell, which is no fault of the
     /// caller's: 503.
     pub async fn verify(&self, token: &str) -> Result<Claims, Error> {
-        let header = jsonwebtoken::decode_header(token).map_err(|_| invalid())?;
+        let header = jsonwebtoken::decode_header(token).map_err(|_| INVALID)?;
         // Checked before the key is chosen: what else it says decides nothing. `crit` asks for what we do not know (RFC 7515).
         if header.alg != Algorithm::EdDSA || header.crit.is_some() {
-            return Err(invalid());
+            return Err(INVALID);
         }
-        let key = self.key(&header.kid.ok_or_else(invalid)?).await?;
+        let key = self.key(&header.kid.ok_or(INVALID)?).await?;
         let data = jsonwebtoken::decode(token, &key, &self.0.validation);
-        data.map(|it| it.claims).map_err(|_| invalid())
+        data.map(|it| it.claims).map_err(|_| INVALID)
     }
 
     async fn key(&self, kid: &str) -> Result<DecodingKey, Error> {
@@ -123,7 +124,7 @@ impl Verifier {
         if !self.0.is_loaded() {
             return Err(Error::Unavailable("the verification of tokens"));
         }
-        self.0.key(kid).ok_or_else(invalid)
+        self.0.key(kid).ok_or(INVALID)
     }
 
     /// Fetches the keys unless that was done a moment ago. Callers who come meanwhile wait for the same fetch.

@@ -9,12 +9,12 @@ use std::{
 use http::{HeaderMap, HeaderValue, Method, Response};
 use opentelemetry::{
     KeyValue,
-    trace::{SpanContext, SpanKind, TraceState},
+    trace::{SpanContext, SpanKind},
 };
 
 use crate::{
     attributes,
-    context::{CURRENT, inject, new_span_id, new_trace_id, set_request_id},
+    context::{CURRENT, flags, inject, new_span_id, new_trace_id, set_request_id},
     metrics::{Labels, Latencies, latencies},
     names,
     rpc::{self, Ended, ObservedBody},
@@ -52,6 +52,7 @@ pub struct ClientCall {
     replica: Option<SocketAddr>,
     span: SpanContext,
     parent: Option<SpanContext>,
+    tracestate: Option<HeaderValue>,
     request_id: Option<HeaderValue>,
     start: SystemTime,
     clock: Instant,
@@ -83,21 +84,28 @@ impl ClientCall {
 
     fn start(service: &'static str, asked: Asked) -> Self {
         let context = CURRENT.try_with(Clone::clone).ok();
+        let tracestate = context.as_ref().and_then(|it| it.tracestate.clone());
         let (parent, request_id) = context.map(|it| (it.span, it.request_id)).unzip();
-        let (trace, flags, state) = if let Some(parent) = &parent {
-            let state = parent.trace_state().clone();
-            (parent.trace_id(), parent.trace_flags(), state)
+        let (trace, flags) = if let Some(parent) = &parent {
+            (parent.trace_id(), parent.trace_flags())
         } else {
             let trace = new_trace_id();
-            let flags = sampler::sampler().decide(trace, None);
-            (trace, flags, TraceState::default())
+            (trace, flags(None, sampler::sampler().keeps(trace, None)))
         };
+        let state = parent.as_ref().map(|it| it.trace_state().clone());
         Self {
             service,
             asked,
             replica: None,
-            span: SpanContext::new(trace, new_span_id(), flags, false, state),
+            span: SpanContext::new(
+                trace,
+                new_span_id(),
+                flags,
+                false,
+                state.unwrap_or_default(),
+            ),
             parent,
+            tracestate,
             request_id,
             start: SystemTime::now(),
             clock: Instant::now(),
@@ -112,7 +120,7 @@ impl ClientCall {
 
     /// Hands trace and request id to the callee.
     pub fn inject(&self, headers: &mut HeaderMap) {
-        inject(&self.span, headers);
+        inject(&self.span, self.tracestate.as_ref(), headers);
         if let Some(id) = &self.request_id {
             set_request_id(headers, id.clone());
         }

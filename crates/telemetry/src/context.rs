@@ -1,9 +1,9 @@
 //! Which request is being served: what joins its metrics, lines and spans, and travels on to other services.
 
-use std::str::FromStr as _;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId};
 
-use http::{HeaderMap, HeaderName, HeaderValue};
-use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
+use crate::tracestate;
 
 /// Header that names one request. A caller's own is kept if it is 1 to 128 letters, digits, dots, dashes or underscores.
 pub const REQUEST_ID: &str = "x-request-id";
@@ -12,13 +12,27 @@ const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static(REQUEST_ID);
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
+/// The id of the trace is a random number (W3C Trace Context, level 2, section 3.2.2.5.2).
+const RANDOM: TraceFlags = TraceFlags::new(2);
+
 /// The request that the current task works for.
 #[derive(Debug, Clone)]
 pub struct RequestContext {
     /// The span of this service for it, built or not.
     pub span: SpanContext,
+    /// What vendors added to its trace, which goes on as it came.
+    pub tracestate: Option<HeaderValue>,
     /// Its name, the same in every service it touches.
     pub request_id: HeaderValue,
+}
+
+/// A trace that somebody else began.
+#[derive(Debug)]
+pub(crate) struct Incoming {
+    /// The span that led here.
+    pub(crate) span: SpanContext,
+    /// What vendors added to the trace; the span's own copy is for export only.
+    pub(crate) tracestate: Option<HeaderValue>,
 }
 
 tokio::task_local! {
@@ -46,9 +60,26 @@ impl RequestContext {
     }
 }
 
+/// Whether `headers` are to say this to their receiver alone: `Connection` names it (RFC 9110, section 7.6.1).
+pub fn is_hop_by_hop(headers: &HeaderMap, name: &HeaderName) -> bool {
+    let lines = headers.get_all(header::CONNECTION).iter();
+    let mut options = lines.flat_map(|it| it.as_bytes().split(|it| *it == b','));
+    options.any(|it| {
+        it.trim_ascii()
+            .eq_ignore_ascii_case(name.as_str().as_bytes())
+    })
+}
+
+/// The only value of a header that is handed on to others; of two, nobody knows which is right.
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?;
+    (values.next().is_none() && !is_hop_by_hop(headers, name)).then_some(value)
+}
+
 /// The caller's valid request id.
 pub(crate) fn request_id(headers: &HeaderMap) -> Option<HeaderValue> {
-    let id = headers.get(&REQUEST_ID_HEADER)?;
+    let id = only(headers, &REQUEST_ID_HEADER)?;
     is_request_id(id.as_bytes()).then(|| id.clone())
 }
 
@@ -70,47 +101,40 @@ pub(crate) fn set_request_id(headers: &mut HeaderMap, id: HeaderValue) {
 }
 
 /// The caller's trace (W3C Trace Context, level 2); anything invalid counts as none.
-pub(crate) fn extract(headers: &HeaderMap) -> Option<SpanContext> {
-    let mut parents = headers.get_all(TRACEPARENT).iter();
-    let parent = parents.next()?;
-    if parents.next().is_some() {
-        // Nobody knows which of them is right.
-        return None;
-    }
-    // The list of what vendors added may be spread over several headers.
-    let states = headers.get_all(TRACESTATE).iter();
-    let states: Option<Vec<_>> = states.map(|it| it.to_str().ok()).collect();
-    parse(parent.as_bytes(), states.map(|it| it.join(",")).as_deref())
+pub(crate) fn extract(headers: &HeaderMap) -> Option<Incoming> {
+    let parent = only(headers, &TRACEPARENT)?;
+    let states = headers
+        .get_all(TRACESTATE)
+        .iter()
+        .map(HeaderValue::as_bytes);
+    let state = (!is_hop_by_hop(headers, &TRACESTATE)).then_some(states);
+    parse(parent.as_bytes(), state.into_iter().flatten())
 }
 
-/// The span that these two texts name; an invalid state is left out.
-pub(crate) fn parse(traceparent: &[u8], tracestate: Option<&str>) -> Option<SpanContext> {
+/// The trace that these texts name; an invalid state is left out.
+pub(crate) fn parse<'a>(
+    traceparent: &[u8],
+    tracestate: impl Iterator<Item = &'a [u8]>,
+) -> Option<Incoming> {
     let (trace, span, flags) = parse_traceparent(traceparent)?;
-    let state = tracestate.and_then(trace_state);
-    Some(SpanContext::new(
-        trace,
-        span,
-        flags,
-        true,
-        state.unwrap_or_default(),
-    ))
-}
-
-/// Reads a list of members, in which empty ones and spaces around them are allowed.
-fn trace_state(text: &str) -> Option<TraceState> {
-    let members = text.split(',').map(str::trim).filter(|it| !it.is_empty());
-    TraceState::from_str(&members.collect::<Vec<_>>().join(",")).ok()
+    let tracestate = tracestate::combine(tracestate);
+    let for_export = tracestate::for_export(tracestate.as_ref());
+    Some(Incoming {
+        span: SpanContext::new(trace, span, flags, true, for_export),
+        tracestate,
+    })
 }
 
 /// Hands the trace of `span` to a callee.
-pub(crate) fn inject(span: &SpanContext, headers: &mut HeaderMap) {
+pub(crate) fn inject(
+    span: &SpanContext,
+    tracestate: Option<&HeaderValue>,
+    headers: &mut HeaderMap,
+) {
     let value = HeaderValue::from_maybe_shared(bytes::Bytes::from(traceparent(span)));
     headers.insert(TRACEPARENT, value.expect("hexadecimal digits and dashes"));
-    let state = span.trace_state().header();
-    if let Ok(state) = HeaderValue::try_from(state)
-        && !state.is_empty()
-    {
-        headers.insert(TRACESTATE, state);
+    if let Some(state) = tracestate {
+        headers.insert(TRACESTATE, state.clone());
     }
 }
 
@@ -142,7 +166,9 @@ fn parse_traceparent(text: &[u8]) -> Option<(TraceId, SpanId, TraceFlags)> {
     let span = SpanId::from_bytes(unhex(&text[36..52])?);
     let [flags] = unhex::<1>(&text[53..55])?;
     let valid = whole && trace != TraceId::INVALID && span != SpanId::INVALID;
-    valid.then(|| (trace, span, TraceFlags::new(flags & 1)))
+    // Flags that we do not know are not ours to hand on.
+    let known = TraceFlags::SAMPLED | RANDOM;
+    valid.then(|| (trace, span, TraceFlags::new(flags) & known))
 }
 
 fn unhex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
@@ -172,6 +198,12 @@ pub(crate) fn new_trace_id() -> TraceId {
     TraceId::from_bytes(fastrand::u128(1..).to_be_bytes())
 }
 
+/// The flags of a span of ours: new ids are random, and of those of others their maker knows.
+pub(crate) fn flags(parent: Option<&SpanContext>, sampled: bool) -> TraceFlags {
+    let kept = parent.map_or(RANDOM, SpanContext::trace_flags);
+    kept.with_sampled(sampled)
+}
+
 /// A span id that no other span of the trace has.
 pub(crate) fn new_span_id() -> SpanId {
     SpanId::from_bytes(fastrand::u64(1..).to_be_bytes())
@@ -191,11 +223,50 @@ mod tests {
     fn a_trace_survives_the_way_to_the_callee() {
         let mut headers = with(TRACEPARENT, PARENT);
         headers.insert(TRACESTATE, "vendor=1,other=2".try_into().unwrap());
-        let span = extract(&headers).unwrap();
+        let Incoming { span, tracestate } = extract(&headers).unwrap();
         assert!(span.is_sampled() && span.is_remote());
         let mut sent = HeaderMap::new();
-        inject(&span, &mut sent);
+        inject(&span, tracestate.as_ref(), &mut sent);
         assert_eq!(sent, headers);
+    }
+
+    #[test]
+    fn the_random_flag_is_kept_and_flags_that_nobody_knows_are_not() {
+        for (came, goes) in [("00", "00"), ("02", "02"), ("03", "03"), ("ff", "03")] {
+            let parent = format!("{}{came}", &PARENT[..53]);
+            let span = extract(&with(TRACEPARENT, &parent)).unwrap().span;
+            assert_eq!(&traceparent(&span)[53..], goes);
+            let ours = [false, true].map(|it| flags(Some(&span), it).to_u8());
+            let random = u8::from_str_radix(goes, 16).unwrap() & 2;
+            assert_eq!(ours, [random, random | 1], "{came}");
+        }
+        assert_eq!(flags(None, true).to_u8(), 3, "our own ids are random");
+    }
+
+    #[test]
+    fn a_key_that_the_sdk_refuses_goes_on_all_the_same() {
+        let key = format!("{}@{}", "t".repeat(241), "v".repeat(14));
+        let mut headers = with(TRACEPARENT, PARENT);
+        headers.append(TRACESTATE, "foo=1".try_into().unwrap());
+        headers.append(TRACESTATE, format!("{key}=1").try_into().unwrap());
+        let Incoming { span, tracestate } = extract(&headers).unwrap();
+        let mut sent = HeaderMap::new();
+        inject(&span, tracestate.as_ref(), &mut sent);
+        assert_eq!(sent[TRACESTATE], format!("foo=1,{key}=1"));
+    }
+
+    #[test]
+    fn what_is_for_the_next_hop_alone_goes_no_further() {
+        let mut headers = with(TRACEPARENT, PARENT);
+        headers.insert(TRACESTATE, "vendor=1".try_into().unwrap());
+        headers.insert(REQUEST_ID_HEADER, "mine-1".try_into().unwrap());
+        headers.append(header::CONNECTION, "close".try_into().unwrap());
+        headers.append(header::CONNECTION, "x, TraceState ,".try_into().unwrap());
+        assert!(extract(&headers).unwrap().tracestate.is_none());
+        assert!(request_id(&headers).is_some());
+        headers.append(header::CONNECTION, "X-Request-ID".try_into().unwrap());
+        headers.append(header::CONNECTION, "traceparent".try_into().unwrap());
+        assert!(extract(&headers).is_none() && request_id(&headers).is_none());
     }
 
     #[test]
@@ -221,7 +292,7 @@ mod tests {
         let mut headers = with(TRACEPARENT, PARENT);
         headers.append(TRACESTATE, "vendor=1, other=2".try_into().unwrap());
         headers.append(TRACESTATE, " , third=3".try_into().unwrap());
-        let state = extract(&headers).unwrap().trace_state().header();
+        let state = extract(&headers).unwrap().tracestate.unwrap();
         assert_eq!(state, "vendor=1,other=2,third=3");
         headers.append(TRACEPARENT, PARENT.try_into().unwrap());
         assert!(extract(&headers).is_none());
@@ -237,6 +308,9 @@ mod tests {
             )]);
             assert_eq!(request_id(&headers), None, "{bad}");
         }
-        assert!(request_id(&with(REQUEST_ID_HEADER, "Az09._-")).is_some());
+        let mut headers = with(REQUEST_ID_HEADER, "Az09._-");
+        assert!(request_id(&headers).is_some());
+        headers.append(REQUEST_ID_HEADER, "other".try_into().unwrap());
+        assert_eq!(request_id(&headers), None, "which of them?");
     }
 }

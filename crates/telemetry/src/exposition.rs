@@ -26,15 +26,30 @@ async fn metrics(headers: HeaderMap) -> Response {
         tracing::error!(%error, "metrics could not be encoded");
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     }
-    let openmetrics = headers.get_all(header::ACCEPT).iter().any(|it| {
-        it.to_str()
-            .is_ok_and(|it| it.contains("application/openmetrics-text"))
-    });
-    if openmetrics {
+    if wants_openmetrics(&headers) {
         ([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response()
     } else {
         ([(header::CONTENT_TYPE, TEXT)], to_text(&text)).into_response()
     }
+}
+
+/// Whether `Accept` names OpenMetrics, and prefers no plain text to it (RFC 9110, section 12.5.1).
+fn wants_openmetrics(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(header::ACCEPT).iter();
+    let lines = lines.filter_map(|it| it.to_str().ok());
+    let (mut openmetrics, mut text) = (0.0, 0.0);
+    for range in lines.flat_map(|it| it.split(',')) {
+        let mut parts = range.split(';').map(str::trim);
+        let wanted = match parts.next().map(str::to_ascii_lowercase).as_deref() {
+            Some("application/openmetrics-text") => &mut openmetrics,
+            Some("text/plain") => &mut text,
+            _ => continue,
+        };
+        let weight = parts.find_map(|it| it.strip_prefix(['q', 'Q'])?.strip_prefix('='));
+        let weight = weight.map_or(1.0, |it| it.parse().unwrap_or(0.0));
+        *wanted = f32::max(*wanted, weight);
+    }
+    openmetrics > 0.0 && openmetrics >= text
 }
 
 /// OpenMetrics as Prometheus text 0.0.4: without exemplars, units and end mark; a counter is described under the name
@@ -69,6 +84,36 @@ fn to_text(openmetrics: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn openmetrics_is_for_who_accepts_it_and_prefers_nothing_to_it() {
+        let wants = |lines: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append(header::ACCEPT, line.parse().unwrap());
+            }
+            wants_openmetrics(&headers)
+        };
+        let prometheus = "application/openmetrics-text;version=1.0.0;q=0.5,\
+                          text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
+        for yes in [
+            &[prometheus][..],
+            &["Application/OpenMetrics-Text ; Q=0.1"],
+            &["text/html", "application/openmetrics-text"],
+        ] {
+            assert!(wants(yes), "{yes:?}");
+        }
+        for no in [
+            &[][..],
+            &["*/*"],
+            &["application/openmetrics-text;q=0"],
+            &["application/openmetrics-text; version=1.0.0; q=0.000, */*"],
+            &["application/openmetrics-text;q=0.2", "text/plain;q=0.5"],
+            &["application/openmetrics-texts"],
+        ] {
+            assert!(!wants(no), "{no:?}");
+        }
+    }
 
     #[test]
     fn openmetrics_becomes_what_version_0_0_4_says() {

@@ -27,13 +27,14 @@ mod sampler;
 mod server;
 mod settings;
 mod spans;
+mod tracestate;
 mod writer;
 
 pub use client::ClientCall;
-pub use context::{REQUEST_ID, RequestContext, current, in_context};
+pub use context::{REQUEST_ID, RequestContext, current, in_context, is_hop_by_hop};
 pub use db::db;
 pub use init::{Telemetry, init};
 pub use messaging::{Delivered, Origin, Sending, process};
 pub use metrics::register;
-pub use rpc::{ObservedBody, is_grpc};
-pub use server::{Caller, observe};
+pub use rpc::{ObservedBody, is_grpc, serve_rpc};
+pub use server::{Caller, is_rpc, observe};

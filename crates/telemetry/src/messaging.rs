@@ -11,14 +11,14 @@ use std::{
 use http::HeaderValue;
 use opentelemetry::{
     KeyValue,
-    trace::{SpanContext, SpanKind, TraceState},
+    trace::{SpanContext, SpanKind},
 };
 
 use crate::{
     attributes,
     context::{
-        CURRENT, RequestContext, fresh_request_id, is_request_id, new_span_id, new_trace_id, parse,
-        traceparent,
+        CURRENT, Incoming, RequestContext, flags, fresh_request_id, is_request_id, new_span_id,
+        new_trace_id, parse, traceparent,
     },
     logs::{line, write_number, write_plain, write_text},
     loss::{self, Signal},
@@ -53,23 +53,24 @@ impl Origin {
     pub fn current() -> Self {
         let origin = |it: &RequestContext| Self {
             request_id: Some(it.request_id().to_owned()),
-            ..Self::of(&it.span)
+            ..Self::of(&it.span, it.tracestate.as_ref())
         };
         CURRENT.try_with(origin).unwrap_or_default()
     }
 
-    fn of(span: &SpanContext) -> Self {
-        let state = span.trace_state().header();
+    fn of(span: &SpanContext, tracestate: Option<&HeaderValue>) -> Self {
+        let state = tracestate.and_then(|it| it.to_str().ok());
         Self {
             traceparent: Some(traceparent(span)),
-            tracestate: (!state.is_empty()).then_some(state),
+            tracestate: state.map(str::to_owned),
             request_id: None,
         }
     }
 
-    fn parent(&self) -> Option<SpanContext> {
+    fn parent(&self) -> Option<Incoming> {
         let traceparent = self.traceparent.as_deref()?;
-        parse(traceparent.as_bytes(), self.tracestate.as_deref())
+        let tracestate = self.tracestate.iter().map(String::as_bytes);
+        parse(traceparent.as_bytes(), tracestate)
     }
 
     fn request_id(&self) -> Option<HeaderValue> {
@@ -79,18 +80,21 @@ impl Origin {
     }
 }
 
-/// A span that follows what `origin` says, or begins a trace.
-fn follow(origin: &Origin) -> (SpanContext, Option<SpanContext>) {
-    let parent = origin.parent();
+/// A span that follows what `origin` says, or begins a trace; its parent, and what vendors added to the trace.
+fn follow(origin: &Origin) -> (SpanContext, Option<SpanContext>, Option<HeaderValue>) {
+    let incoming = origin.parent();
+    let (parent, tracestate) = incoming.map(|it| (it.span, it.tracestate)).unzip();
     let trace = parent
         .as_ref()
         .map_or_else(new_trace_id, SpanContext::trace_id);
-    let flags = sampler::sampler().decide(trace, parent.as_ref());
+    let sampled = sampler::sampler().keeps(trace, parent.as_ref());
+    let flags = flags(parent.as_ref(), sampled);
     let state = parent.as_ref().map(|it| it.trace_state().clone());
-    let state: TraceState = state.unwrap_or_default();
+    let state = state.unwrap_or_default();
     (
         SpanContext::new(trace, new_span_id(), flags, false, state),
         parent,
+        tracestate.flatten(),
     )
 }
 
@@ -102,6 +106,7 @@ pub struct Sending {
     id: String,
     span: SpanContext,
     parent: Option<SpanContext>,
+    tracestate: Option<HeaderValue>,
     request_id: Option<HeaderValue>,
     start: SystemTime,
     clock: Instant,
@@ -111,13 +116,14 @@ pub struct Sending {
 impl Sending {
     /// Starts handing event `id` of type `kind` to a broker of kind `system`; `origin` is what the event says itself.
     pub fn start(system: &'static str, kind: &str, id: &str, origin: &Origin) -> Self {
-        let (span, parent) = follow(origin);
+        let (span, parent, tracestate) = follow(origin);
         Self {
             system,
             kind: kind.to_owned(),
             id: id.to_owned(),
             span,
             parent,
+            tracestate,
             request_id: origin.request_id(),
             start: SystemTime::now(),
             clock: Instant::now(),
@@ -130,7 +136,7 @@ impl Sending {
         let id = self.request_id.as_ref().and_then(|it| it.to_str().ok());
         Origin {
             request_id: id.map(str::to_owned),
-            ..Origin::of(&self.span)
+            ..Origin::of(&self.span, self.tracestate.as_ref())
         }
     }
 
@@ -222,14 +228,18 @@ pub async fn process<T, E>(
     work: impl Future<Output = Result<T, E>>,
     error_type: impl FnOnce(&E) -> &'static str,
 ) -> Result<T, E> {
-    let (span, parent) = follow(&delivered.origin);
+    let (span, parent, tracestate) = follow(&delivered.origin);
     let request_id = delivered
         .origin
         .request_id()
         .unwrap_or_else(|| fresh_request_id(span.span_id()));
     let mut processing = Processing {
         delivered,
-        context: RequestContext { span, request_id },
+        context: RequestContext {
+            span,
+            tracestate,
+            request_id,
+        },
         parent,
         start: SystemTime::now(),
         clock: Instant::now(),

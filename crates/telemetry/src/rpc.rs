@@ -2,17 +2,25 @@
 
 use std::{
     pin::Pin,
+    sync::{PoisonError, RwLock},
     task::{Context, Poll, ready},
 };
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 use http_body::{Body, Frame, SizeHint};
 
-/// Whether these are the headers of a gRPC message.
+/// Whether these are the headers of a gRPC message: `application/grpc`, or this with a format such as `+proto`.
 pub fn is_grpc(headers: &HeaderMap) -> bool {
-    headers
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|it| it.as_bytes().starts_with(b"application/grpc"))
+    const GRPC: &[u8] = b"application/grpc";
+    let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let kind = kind.and_then(|it| it.split(|it| *it == b';').next());
+    kind.is_some_and(|it| {
+        let (kind, format) = it
+            .trim_ascii()
+            .split_at_checked(GRPC.len())
+            .unwrap_or_default();
+        kind.eq_ignore_ascii_case(GRPC) && matches!(format.first(), None | Some(b'+'))
+    })
 }
 
 /// By number (gRPC, "Status codes and their use").
@@ -57,6 +65,24 @@ pub(crate) fn is_server_error(status: &str) -> bool {
         status,
         UNKNOWN | "DEADLINE_EXCEEDED" | UNIMPLEMENTED | "INTERNAL" | "UNAVAILABLE" | "DATA_LOSS"
     )
+}
+
+static METHODS: RwLock<Vec<&'static str>> = RwLock::new(Vec::new());
+
+/// Tells of gRPC methods that this process serves, each `package.Service/Method` as its descriptor has it, before their first
+/// call. Nothing else is taken for a gRPC call, and nothing else names a metric series or a span.
+pub fn serve_rpc(methods: &[&'static str]) {
+    let mut known = METHODS.write().unwrap_or_else(PoisonError::into_inner);
+    let new = methods.iter().filter(|it| !known.contains(it));
+    let new: Vec<_> = new.copied().collect();
+    known.extend(new);
+}
+
+/// Those of `service`, `package.Service`.
+pub(crate) fn methods_of(service: &str) -> Vec<&'static str> {
+    let known = METHODS.read().unwrap_or_else(PoisonError::into_inner);
+    let of = |it: &&&str| it.split_once('/').is_some_and(|it| it.0 == service);
+    known.iter().filter(of).copied().collect()
 }
 
 /// Something to be told the status of a call, once. Dropped untold, the call was cancelled.
@@ -152,5 +178,33 @@ impl<B: Body> Body for ObservedBody<B> {
 fn finish(watcher: &mut Option<Watcher>, status: &'static str) {
     if let Some(watcher) = watcher.take() {
         watcher(status);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_content_type_is_that_of_grpc_whatever_its_case_format_and_parameters() {
+        let grpc = |kind: &str| {
+            let kind = HeaderValue::try_from(kind).unwrap();
+            is_grpc(&HeaderMap::from_iter([(header::CONTENT_TYPE, kind)]))
+        };
+        for yes in [
+            "application/grpc",
+            "Application/gRPC+proto",
+            "application/grpc ; charset=utf-8",
+        ] {
+            assert!(grpc(yes), "{yes}");
+        }
+        for no in [
+            "",
+            "application/grp",
+            "application/grpc-web",
+            "application/grpcx",
+        ] {
+            assert!(!grpc(no), "{no}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use opentelemetry::trace::{SpanContext, TraceFlags, TraceId};
+use opentelemetry::trace::{SpanContext, TraceId};
 
 /// Keeps a share of new traces; follows the parent's decision or not.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -61,16 +61,15 @@ impl Sampler {
     }
 
     /// Decides for one request, before any span exists.
-    pub(crate) fn decide(self, trace: TraceId, parent: Option<&SpanContext>) -> TraceFlags {
-        let keep = match parent {
+    pub(crate) fn keeps(self, trace: TraceId, parent: Option<&SpanContext>) -> bool {
+        match parent {
             Some(parent) if self.parent_based => parent.is_sampled(),
             _ => {
                 let id = u128::from_be_bytes(trace.to_bytes());
                 let low = u64::try_from(id & u128::from(u64::MAX)).expect("64 bits");
                 low >> 1 < self.bound
             }
-        };
-        TraceFlags::default().with_sampled(keep)
+        }
     }
 }
 
@@ -86,7 +85,7 @@ pub(crate) fn install(sampler: Sampler) {
 
 #[cfg(test)]
 mod tests {
-    use opentelemetry::trace::{SpanId, TraceState};
+    use opentelemetry::trace::{SpanId, TraceFlags, TraceState};
 
     use super::*;
 
@@ -96,21 +95,18 @@ mod tests {
         let traces: Vec<_> = (0..10_000)
             .map(|_| crate::context::new_trace_id())
             .collect();
-        let kept = traces
-            .iter()
-            .filter(|it| sampler.decide(**it, None).is_sampled())
-            .count();
+        let kept = traces.iter().filter(|it| sampler.keeps(**it, None)).count();
         // Six standard deviations of a binomial with n = 10,000 and p = 0.25.
         assert!((2_240..=2_760).contains(&kept), "{kept}");
         assert!(
             traces
                 .iter()
-                .all(|it| Sampler::new(false, 1.0).decide(*it, None).is_sampled())
+                .all(|it| Sampler::new(false, 1.0).keeps(*it, None))
         );
         assert!(
             !traces
                 .iter()
-                .any(|it| Sampler::new(false, 0.0).decide(*it, None).is_sampled())
+                .any(|it| Sampler::new(false, 0.0).keeps(*it, None))
         );
     }
 
@@ -119,16 +115,8 @@ mod tests {
         let flags = TraceFlags::SAMPLED;
         let (trace, span) = (TraceId::from(1), SpanId::from(1));
         let parent = SpanContext::new(trace, span, flags, true, TraceState::default());
-        assert!(
-            Sampler::new(true, 0.0)
-                .decide(trace, Some(&parent))
-                .is_sampled()
-        );
-        assert!(
-            !Sampler::new(false, 0.0)
-                .decide(trace, Some(&parent))
-                .is_sampled()
-        );
+        assert!(Sampler::new(true, 0.0).keeps(trace, Some(&parent)));
+        assert!(!Sampler::new(false, 0.0).keeps(trace, Some(&parent)));
     }
 
     #[test]

@@ -1,10 +1,14 @@
 //! Requests that come in: their context, and one sample, one access line and at most one span for each, whatever becomes
 //! of it.
 
+mod route;
+#[cfg(test)]
+mod tests;
+
 use std::{
     convert::Infallible,
     pin::Pin,
-    sync::{Arc, LazyLock, OnceLock, PoisonError, RwLock},
+    sync::{Arc, LazyLock, OnceLock},
     task::{Context, Poll, ready},
     time::{Instant, SystemTime},
 };
@@ -18,22 +22,23 @@ use axum::{
 use http::Method;
 use opentelemetry::{
     KeyValue,
-    trace::{SpanContext, SpanKind},
+    trace::{SpanContext, SpanKind, TraceId},
 };
 use tokio::task::futures::TaskLocalFuture;
 use tower::{Layer, Service};
 
+use self::route::Route;
 use crate::{
     access::{self, Asked},
     attributes,
     context::{
-        CURRENT, RequestContext, extract, fresh_request_id, new_span_id, new_trace_id, request_id,
-        set_request_id,
+        CURRENT, RequestContext, extract, flags, fresh_request_id, new_span_id, new_trace_id,
+        request_id, set_request_id,
     },
-    metrics::{ACTIVE, Labels, Latencies, Latency, latencies},
+    metrics::{ACTIVE, Labels, Latencies, latencies},
     names,
     rpc::{self, Ended, ObservedBody},
-    sampler,
+    sampler::{self, Sampler},
     spans::{self, Finished},
 };
 
@@ -46,9 +51,30 @@ pub enum Caller {
     Untrusted,
 }
 
+impl Caller {
+    /// Whether a trace is kept.
+    fn keeps(self, sampler: Sampler, trace: TraceId, parent: Option<&SpanContext>) -> bool {
+        match self {
+            // The id came from outside, and whoever chooses it must not choose what is kept.
+            Self::Untrusted if parent.is_some() => sampler.keeps(new_trace_id(), None),
+            Self::Untrusted | Self::Trusted => sampler.keeps(trace, parent),
+        }
+    }
+}
+
 /// Observes every route of `router`, its fallback included. Apply it last, so that it is outermost.
 pub fn observe(router: Router, caller: Caller) -> Router {
     router.layer(ObserveLayer { caller })
+}
+
+/// Marks a request as a gRPC call.
+#[derive(Debug, Clone, Copy)]
+struct Rpc;
+
+/// Whether [`observe`] took the request for a gRPC call: its route is that of a service that [`serve_rpc`](crate::serve_rpc)
+/// told of, and its content type that of gRPC.
+pub fn is_rpc(request: &Request) -> bool {
+    request.extensions().get::<Rpc>().is_some()
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -88,8 +114,13 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request) -> Self::Future {
-        let call = ServerCall::start(self.caller, self.route(&request), &request);
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        let route = self.route(&request);
+        let method = route.rpc_method(&request);
+        let call = ServerCall::start(self.caller, route, method, &request);
+        if method.is_some() {
+            request.extensions_mut().insert(Rpc);
+        }
         let context = call.context.clone();
         Observed {
             future: CURRENT.scope(context, self.inner.call(request)),
@@ -112,56 +143,10 @@ impl<S> Observe<S> {
     }
 }
 
-/// What one route keeps between requests.
-#[derive(Debug)]
-struct Route {
-    template: String,
-    /// The handful of histograms of this route, found by comparing two numbers instead of hashing three texts.
-    latencies: RwLock<Vec<(&'static str, u16, Latency)>>,
-}
-
-static HTTP_DURATION: LazyLock<Latencies<3>> = LazyLock::new(|| {
-    let help = "Duration of HTTP requests, from their head to the head of the answer";
-    latencies(names::HTTP_SERVER_REQUEST_DURATION, help)
-});
-
 static RPC_DURATION: LazyLock<Latencies<2>> = LazyLock::new(|| {
     let help = "Duration of gRPC calls, from their head to the end of the answer";
     latencies(names::RPC_SERVER_CALL_DURATION, help)
 });
-
-impl Route {
-    fn new(template: &str) -> Self {
-        Self {
-            template: template.to_owned(),
-            latencies: RwLock::default(),
-        }
-    }
-
-    fn observe(&self, method: &'static str, status: u16, seconds: f64, span: &SpanContext) {
-        let known = self
-            .latencies
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        let hit = known.iter().find(|it| it.1 == status && it.0 == method);
-        if let Some((.., latency)) = hit {
-            latency.observe(seconds, span);
-            return;
-        }
-        drop(known);
-        let latency = HTTP_DURATION.get_or_create_owned(&Labels([
-            (names::HTTP_REQUEST_METHOD, method.into()),
-            (names::HTTP_ROUTE, self.template.clone().into()),
-            (names::HTTP_RESPONSE_STATUS_CODE, status.to_string().into()),
-        ]));
-        latency.observe(seconds, span);
-        let mut known = self
-            .latencies
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        known.push((method, status, latency));
-    }
-}
 
 /// Methods are free text to a client, so only known ones become a label.
 pub(crate) fn method_label(method: &Method) -> &'static str {
@@ -181,8 +166,8 @@ pub(crate) fn method_label(method: &Method) -> &'static str {
 struct ServerCall {
     route: Arc<Route>,
     method: &'static str,
-    /// `package.Service/Method` as the caller wrote it, if this is gRPC.
-    rpc_method: Option<String>,
+    /// `package.Service/Method`, or `_OTHER` for one that does not exist, if this is gRPC.
+    rpc_method: Option<&'static str>,
     /// For the span, if there will be one.
     path: Option<String>,
     context: RequestContext,
@@ -193,15 +178,20 @@ struct ServerCall {
 }
 
 impl ServerCall {
-    fn start(caller: Caller, route: Arc<Route>, request: &Request) -> Self {
+    fn start(
+        caller: Caller,
+        route: Arc<Route>,
+        rpc_method: Option<&'static str>,
+        request: &Request,
+    ) -> Self {
         let (start, clock) = (SystemTime::now(), Instant::now());
         let headers = request.headers();
-        let parent = extract(headers);
+        let (parent, tracestate) = extract(headers).map(|it| (it.span, it.tracestate)).unzip();
         let trace = parent
             .as_ref()
             .map_or_else(new_trace_id, SpanContext::trace_id);
-        let decider = parent.as_ref().filter(|_| caller == Caller::Trusted);
-        let flags = sampler::sampler().decide(trace, decider);
+        let sampled = caller.keeps(sampler::sampler(), trace, parent.as_ref());
+        let flags = flags(parent.as_ref(), sampled);
         let state = parent.as_ref().map(|it| it.trace_state().clone());
         let span = SpanContext::new(
             trace,
@@ -212,14 +202,16 @@ impl ServerCall {
         );
         let request_id = request_id(headers).unwrap_or_else(|| fresh_request_id(span.span_id()));
         let path = request.uri().path();
-        // tonic routes a service under `/package.Service/{*rest}`.
-        let grpc = rpc::is_grpc(headers) && route.template.ends_with("/{*rest}");
         ACTIVE.inc();
         Self {
-            rpc_method: grpc.then(|| path.trim_start_matches('/').to_owned()),
+            rpc_method,
             path: spans::wanted(&span).then(|| path.to_owned()),
             method: method_label(request.method()),
-            context: RequestContext { span, request_id },
+            context: RequestContext {
+                span,
+                tracestate: tracestate.flatten(),
+                request_id,
+            },
             route,
             parent,
             start,
@@ -241,13 +233,10 @@ impl ServerCall {
         let end = self.start + duration;
         let span = &self.context.span;
         let (name, mut attributes, failed);
-        if let Some(asked) = &self.rpc_method {
-            // Whoever calls a method that does not exist chooses its name.
-            let unknown = rpc_status.is_none_or(|it| it == rpc::UNIMPLEMENTED);
-            let method = if unknown { "_OTHER" } else { asked.as_str() };
+        if let Some(method) = self.rpc_method {
             let rpc_status = rpc_status.unwrap_or(rpc::UNKNOWN);
             let labels = Labels([
-                (names::RPC_METHOD, method.to_owned().into()),
+                (names::RPC_METHOD, method.into()),
                 (names::RPC_RESPONSE_STATUS_CODE, rpc_status.into()),
             ]);
             RPC_DURATION
@@ -261,7 +250,7 @@ impl ServerCall {
             name = method.to_owned();
             attributes = vec![
                 KeyValue::new(attributes::RPC_SYSTEM_NAME, "grpc"),
-                KeyValue::new(attributes::RPC_METHOD, method.to_owned()),
+                KeyValue::new(attributes::RPC_METHOD, method),
                 KeyValue::new(attributes::RPC_RESPONSE_STATUS_CODE, rpc_status),
             ];
             failed = rpc::is_server_error(rpc_status);
@@ -358,44 +347,5 @@ impl<F: Future<Output = Result<Response, Infallible>>> Future for Observed<F> {
         }
         call.end(response.status().as_u16(), None);
         Poll::Ready(Ok(response))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use axum::routing::post;
-    use http::header::CONTENT_TYPE;
-    use tower::ServiceExt as _;
-
-    use super::*;
-
-    /// Calls a gRPC method that answers with these headers.
-    async fn call(method: &str, answer: [(&'static str, &'static str); 2]) {
-        let route = format!("/{}/{{*rest}}", method.split('/').next().unwrap());
-        let app = Router::new().route(&route, post(async move || (answer, ())));
-        let request = Request::post(format!("/{method}"))
-            .header(CONTENT_TYPE, "application/grpc")
-            .body(Body::empty())
-            .unwrap();
-        let app = observe(app, Caller::Trusted);
-        drop(app.oneshot(request).await.unwrap());
-    }
-
-    #[tokio::test]
-    async fn only_a_method_that_may_not_exist_is_counted_without_its_name() {
-        const GRPC: (&str, &str) = ("content-type", "application/grpc");
-        call("test.Broken/Call", [GRPC, ("grpc-status", "2")]).await;
-        call("test.Absent/Call", [GRPC, ("grpc-status", "12")]).await;
-        call("test.Html/Call", [("content-type", "text/html"), ("x", "")]).await;
-        let count = |method: &'static str, status: &'static str| {
-            let labels = Labels([
-                (names::RPC_METHOD, method.into()),
-                (names::RPC_RESPONSE_STATUS_CODE, status.into()),
-            ]);
-            RPC_DURATION.get(&labels).is_some()
-        };
-        assert!(count("test.Broken/Call", "UNKNOWN"));
-        assert!(count("_OTHER", "UNIMPLEMENTED") && count("_OTHER", "UNKNOWN"));
-        assert!(!count("test.Absent/Call", "UNIMPLEMENTED") && !count("test.Html/Call", "UNKNOWN"));
     }
 }

@@ -18,6 +18,7 @@ const CONCURRENT_LOADS: usize = 8;
 
 /// The service as axum routes. Without tonic's fallback, which answers 200 to whatever is not gRPC.
 pub(crate) fn router(store: Store) -> axum::Router {
+    telemetry::serve_rpc(api::catalog::METHODS);
     tonic::service::Routes::new(CatalogServer::new(store))
         .into_axum_router()
         .reset_fallback()

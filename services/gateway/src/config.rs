@@ -54,6 +54,9 @@ pub struct Config {
     /// Honour the sampled flag of a `traceparent` from outside: anyone can then fill the trace store
     #[arg(long, env)]
     pub trust_traceparent: bool,
+    /// Let `x-request-timeout-ms` from outside shorten the time of a request: anyone can then make requests fail
+    #[arg(long, env)]
+    pub trust_deadline: bool,
 }
 
 #[cfg(test)]

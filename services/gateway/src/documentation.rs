@@ -4,7 +4,9 @@ use api::ProductWithAvailability;
 use axum::{
     Router,
     body::{Body, Bytes},
-    http::{HeaderMap, Method, uri::PathAndQuery},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, header, uri::PathAndQuery},
+    middleware,
+    response::Response,
 };
 use chassis::{Error, Problem};
 use client::Upstream;
@@ -85,9 +87,34 @@ async fn fetch(upstream: &Upstream) -> Result<OpenApi, Error> {
     serde_json::from_slice(&body).map_err(|error| Error::Internal(error.into()))
 }
 
+/// What a browser is told of the page: to load and to call nothing of others, to show it in no frame (the second header is for
+/// those that know no policy), to believe the types of its files, and to ask for them again after an hour.
+const GUARDS: [(HeaderName, HeaderValue); 4] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(
+            "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+             connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        ),
+    ),
+    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    ),
+    (
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("public, max-age=3600"),
+    ),
+];
+
 /// Swagger UI from this binary: nothing is loaded from elsewhere.
 pub(crate) fn page() -> Router {
-    SwaggerUi::new("/docs")
+    let page: Router = SwaggerUi::new("/docs")
         .config(Config::from("/openapi.json"))
-        .into()
+        .into();
+    page.route_layer(middleware::map_response(async |mut it: Response| {
+        it.headers_mut().extend(GUARDS);
+        it
+    }))
 }

@@ -34,6 +34,8 @@ pub struct State {
     cors: CorsLayer,
     #[from_ref(skip)]
     caller: Caller,
+    #[from_ref(skip)]
+    trust_deadline: bool,
 }
 
 impl State {
@@ -53,6 +55,7 @@ impl State {
             } else {
                 Caller::Untrusted
             },
+            trust_deadline: config.trust_deadline,
         };
         state.verifier.watch(host);
         Ok(state)

@@ -2,7 +2,7 @@
 
 use std::{
     hash::{BuildHasher as _, Hash, RandomState},
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
     num::NonZeroU32,
     sync::{Arc, Weak},
     time::Duration,
@@ -86,15 +86,33 @@ impl Limiter {
         }
     }
 
-    /// Where the client is: the peer, or what a trusted proxy says of it.
+    /// Where the client is, as far as it is counted: the peer, or what a trusted proxy says of it.
     pub(crate) fn address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         if !self.trust_forwarded_for {
-            return peer;
+            return counted(peer);
         }
         // The proxy appends the address it saw; whatever stands before it came from the client.
-        let last = headers.get_all("x-forwarded-for").iter().next_back();
-        last.and_then(|it| it.to_str().ok()?.rsplit(',').next()?.trim().parse().ok())
-            .unwrap_or(peer)
+        let lines = headers.get_all("x-forwarded-for").iter().rev();
+        let mut hops = lines.flat_map(|it| it.as_bytes().rsplit(|it| *it == b','));
+        let last = hops.find(|it| !it.trim_ascii().is_empty());
+        counted(last.and_then(forwarded).unwrap_or(peer))
+    }
+}
+
+/// One address of `X-Forwarded-For`, with or without a port.
+fn forwarded(hop: &[u8]) -> Option<IpAddr> {
+    let hop = str::from_utf8(hop).ok()?.trim();
+    let bare = hop.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+    let address = bare.unwrap_or(hop).parse().ok();
+    address.or_else(|| Some(hop.parse::<SocketAddr>().ok()?.ip()))
+}
+
+/// What an address counts as. Whoever has one of IPv6 has the 64 bits behind its network too (RFC 6177), and IPv4 has two ways
+/// to be written.
+fn counted(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+        IpAddr::V4(address) => address.into(),
     }
 }
 
@@ -184,6 +202,46 @@ mod tests {
         );
         headers.insert("x-forwarded-for", "nonsense".parse().unwrap());
         assert_eq!(trusting.address(peer, &headers), peer);
+    }
+
+    #[tokio::test]
+    async fn a_forwarded_address_may_have_a_port_and_stand_on_any_line() {
+        let trusting = limiter(&["--trust-forwarded-for"]);
+        let (peer, client) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([198, 51, 100, 7]));
+        let network: IpAddr = "2001:db8::".parse().unwrap();
+        for (lines, address) in [
+            (&["198.51.100.7:4711"][..], client),
+            (&["1.1.1.1", "2.2.2.2 ,198.51.100.7 "], client),
+            (&["198.51.100.7", "", " , "], client),
+            (&["::ffff:198.51.100.7"], client),
+            (&["[::ffff:198.51.100.7]:443"], client),
+            (&["[2001:db8::1]:443"], network),
+            (&["[2001:db8::1]"], network),
+            (&["2001:db8::2"], network),
+            (&["198.51.100.7:65536"], peer),
+            (&["198.51.100.7, unknown"], peer),
+            (&[], peer),
+        ] {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append("x-forwarded-for", line.parse().unwrap());
+            }
+            assert_eq!(trusting.address(peer, &headers), address, "{lines:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_network_of_ipv6_is_one_client_and_ipv4_is_itself_however_written() {
+        let limiter = limiter(&["--login-rate=1", "--login-burst=1"]);
+        let admitted = |peer: &str| {
+            let from = limiter.address(peer.parse().unwrap(), &HeaderMap::new());
+            limiter.admit_registration(from).is_ok()
+        };
+        assert!(admitted("2001:db8:0:1::1"));
+        assert!(!admitted("2001:db8:0:1:ffff:ffff:ffff:ffff"));
+        assert!(admitted("2001:db8:0:2::1"), "the next network");
+        assert!(admitted("192.0.2.1") && !admitted("::ffff:192.0.2.1"));
+        assert!(admitted("::ffff:192.0.2.2") && !admitted("192.0.2.2"));
     }
 
     #[tokio::test]

@@ -109,9 +109,41 @@ pub(crate) async fn forward(
     Ok(response)
 }
 
+/// Every line of these headers, unless its sender meant it for us alone.
 fn keep(headers: &HeaderMap, names: &[HeaderName]) -> HeaderMap {
-    let kept = names
-        .iter()
-        .filter_map(|name| Some((name.clone(), headers.get(name)?.clone())));
-    kept.collect()
+    let mut kept = HeaderMap::new();
+    for name in names {
+        if telemetry::is_hop_by_hop(headers, name) {
+            continue;
+        }
+        for value in headers.get_all(name) {
+            kept.append(name, value.clone());
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_passes_but_what_connection_names() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("accept", "text/html"),
+            ("accept", "application/json"),
+            ("authorization", "Bearer a"),
+            ("idempotency-key", "k-1"),
+            ("etag", "other"),
+            ("connection", "keep-alive, Authorization"),
+            ("connection", "IDEMPOTENCY-KEY"),
+        ] {
+            headers.append(name, value.parse().unwrap());
+        }
+        let kept = keep(&headers, &REQUEST_HEADERS);
+        let lines: Vec<_> = kept.get_all("accept").iter().collect();
+        assert_eq!(lines, ["text/html", "application/json"]);
+        assert_eq!(kept.len(), 2);
+    }
 }

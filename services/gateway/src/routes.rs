@@ -39,7 +39,12 @@ pub fn app(state: crate::State) -> App {
         .merge(passages(&state))
         .merge(documentation::page())
         .layer(middleware::from_fn_with_state(state.clone(), auth::admit));
-    App::with_cors(routes, state.cors).called_by(state.caller)
+    let app = App::with_cors(routes, state.cors).called_by(state.caller);
+    if state.trust_deadline {
+        app
+    } else {
+        app.without_callers_deadlines()
+    }
 }
 
 /// The routes that pass through.
@@ -76,6 +81,10 @@ pub(crate) fn cors(config: &Config) -> anyhow::Result<CorsLayer> {
             header::AUTHORIZATION,
             IDEMPOTENCY_KEY,
             request_id.clone(),
+            // What a page with tracing sends by itself (W3C Trace Context, W3C Baggage).
+            HeaderName::from_static("traceparent"),
+            HeaderName::from_static("tracestate"),
+            HeaderName::from_static("baggage"),
         ])
         .expose_headers([
             request_id,

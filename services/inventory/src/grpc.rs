@@ -11,6 +11,7 @@ use crate::Store;
 
 /// The service as axum routes. Without tonic's fallback, which answers 200 to whatever is not gRPC.
 pub(crate) fn router(store: Store) -> axum::Router {
+    telemetry::serve_rpc(api::inventory::METHODS);
     tonic::service::Routes::new(InventoryServer::new(store))
         .into_axum_router()
         .reset_fallback()

@@ -5,11 +5,12 @@ use axum::{
     Json, Router,
     extract::{Path, Query, State},
     http::{HeaderMap, HeaderName, StatusCode, header},
+    middleware::map_response,
     response::{IntoResponse, Response},
     routing::get,
 };
 use chassis::{Error, Problem};
-use identity::{BearerScheme, Identity};
+use identity::{BearerScheme, Identity, not_kept};
 use serde::Deserialize;
 use utoipa::{IntoParams, OpenApi as _};
 
@@ -24,6 +25,7 @@ pub fn app(state: crate::State) -> Router {
     Router::new()
         .route("/orders", get(list).post(place))
         .route("/orders/{id}", get(one))
+        .route_layer(map_response(not_kept))
         .route(
             "/openapi.json",
             get(async || Json(Documentation::openapi())),
@@ -90,7 +92,9 @@ async fn place(
     headers: HeaderMap,
     Json(new): Json<NewOrder>,
 ) -> Result<impl IntoResponse, Error> {
-    let key = headers.get(&IDEMPOTENCY_KEY);
+    let mut keys = headers.get_all(&IDEMPOTENCY_KEY).iter();
+    // Of two, nobody knows which is meant.
+    let key = keys.next().filter(|_| keys.next().is_none());
     let key = key.and_then(|it| it.to_str().ok()).unwrap_or_default();
     order::check_key(key).map_err(|it| Error::Invalid(it.to_string()))?;
     order::check(&new).map_err(|it| Error::Unprocessable(it.to_string()))?;

@@ -5,11 +5,12 @@ use axum::{
     Json, Router,
     extract::State,
     http::{HeaderName, StatusCode, header},
+    middleware::map_response,
     response::IntoResponse,
     routing::{get, post},
 };
 use chassis::{Error, Problem};
-use identity::{BearerScheme, Identity};
+use identity::{BearerScheme, Identity, not_kept};
 use utoipa::OpenApi as _;
 
 use crate::account::{BadCredentials, check_email, check_password};
@@ -21,7 +22,7 @@ const NOT_KEPT: (HeaderName, &str) = (header::CACHE_CONTROL, "no-store");
 pub fn app(state: crate::State) -> Router {
     Router::new()
         .route("/users", post(register))
-        .route("/users/me", get(me))
+        .route("/users/me", get(me).layer(map_response(not_kept)))
         .route("/sessions", post(log_in))
         .route("/.well-known/jwks.json", get(keys))
         .route(
@@ -65,7 +66,7 @@ async fn register(
 async fn me(State(users): State<crate::State>, identity: Identity) -> Result<Json<User>, Error> {
     let account = users.store.by_id(&identity.user_id).await?;
     // Only where the database was lost: a token outlives it.
-    let account = account.ok_or(Error::Unauthorized("the account is gone; register again"))?;
+    let account = account.ok_or(Error::InvalidToken("the account is gone; register again"))?;
     Ok(Json(account.into()))
 }
 

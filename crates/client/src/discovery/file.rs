@@ -22,7 +22,7 @@ pub(super) async fn follow(path: PathBuf, findings: Findings) {
         if now.is_some() && now != seen {
             match read(&path, findings.service) {
                 Ok(replicas) => findings.tell(replicas),
-                // The last list stays: a typing error must not take the shop down.
+                // The last list stays: neither a typing error nor half a file may take the shop down.
                 Err(error) => {
                     tracing::warn!(%error, path = %path.display(), "discovery file not read");
                 }
@@ -40,17 +40,16 @@ fn fingerprint(path: &Path) -> Option<(u64, SystemTime, u64)> {
     Some((metadata.ino(), metadata.modified().ok()?, metadata.len()))
 }
 
+/// Targets without labels are none of ours.
 #[derive(Deserialize)]
 struct Group {
+    #[serde(default)]
     labels: HashMap<String, String>,
 }
 
 fn read(path: &Path, service: &str) -> io::Result<Vec<SocketAddr>> {
-    let text = fs::read_to_string(path)?;
-    if text.trim().is_empty() {
-        return Ok(Vec::new());
-    }
-    let groups: Vec<Group> = serde_json::from_str(&text)?;
+    // An empty file is no list but one that is being written: no replicas are `[]`.
+    let groups: Vec<Group> = serde_json::from_str(&fs::read_to_string(path)?)?;
     groups
         .iter()
         .filter(|it| it.labels.get("service").is_some_and(|it| it == service))
@@ -88,5 +87,32 @@ mod tests {
         write("[]");
         replicas.changed().await.unwrap();
         assert!(replicas.borrow().is_empty());
+    }
+
+    #[test]
+    fn a_target_without_our_labels_is_none_of_ours() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let text = r#"[{"targets":["127.0.0.1:5"]}, {"targets":["127.0.0.1:4"],"labels":{"job":"node"}},
+            {"labels":{"service":"catalog","__service_address":"127.0.0.1:3"}}]"#;
+        fs::write(file.path(), text).unwrap();
+        let found = read(file.path(), "catalog").unwrap();
+        assert_eq!(found, [([127, 0, 0, 1], 3).into()]);
+    }
+
+    #[test]
+    fn a_file_that_is_empty_or_half_written_is_no_list() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let group = r#"[{"labels":{"service":"catalog","__service_address":"127.0.0.1:8"}}]"#;
+        let found = |text: &str| {
+            fs::write(file.path(), text).unwrap();
+            read(file.path(), "catalog").ok().map(|it| it.len())
+        };
+        for text in ["", " \n", "null", "{}"] {
+            assert_eq!(found(text), None, "{text:?}");
+        }
+        for half in 0..group.len() {
+            assert_eq!(found(&group[..half]), None, "{half}");
+        }
+        assert_eq!((found(group), found("[]")), (Some(1), Some(0)));
     }
 }

@@ -30,7 +30,9 @@ async fn who_registers_can_log_in_and_is_known() {
     let token = log_in(&shop, "ada@shop.example").await;
     let me = shop.request(Method::GET, "/users/me");
     json_of(shop.get("/users/me").await, 401).await;
-    let me = json_of(answer(me.bearer_auth(&token)).await, 200).await;
+    let me = answer(me.bearer_auth(&token)).await;
+    assert_eq!(me.headers()[header::CACHE_CONTROL], "no-store");
+    let me = json_of(me, 200).await;
     assert_eq!(me["email"], "ada@shop.example");
     let keys = json_of(shop.get("/.well-known/jwks.json").await, 200).await;
     assert_eq!(keys["keys"][0]["crv"], "Ed25519");

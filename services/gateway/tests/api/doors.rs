@@ -85,7 +85,14 @@ async fn browsers_may_send_what_orders_and_accounts_need() {
         .header(header::ACCESS_CONTROL_REQUEST_METHOD, "POST");
     let preflight = answer(preflight).await;
     let allowed = &preflight.headers()[header::ACCESS_CONTROL_ALLOW_HEADERS];
-    for name in ["authorization", "content-type", "idempotency-key"] {
+    for name in [
+        "authorization",
+        "content-type",
+        "idempotency-key",
+        "traceparent",
+        "tracestate",
+        "baggage",
+    ] {
         assert!(
             allowed.to_str().expect("text").contains(name),
             "{allowed:?}"
@@ -110,9 +117,9 @@ async fn a_page_can_read_answers_that_no_route_gave() {
     .await;
     let catalog = format!("http://{silent}");
     let origin = "--cors-allow-origin=https://a.example";
-    let shop = Shop::before(&catalog, NOWHERE, &[origin]).await;
+    let shop = Shop::before(&catalog, NOWHERE, &[origin, "--trust-deadline"]).await;
     let large = vec![b'x'; limits().body + 1];
-    let late = ("x-request-timeout-ms", "0");
+    let late = ("x-request-timeout-ms", "1");
     for (request, status) in [
         (shop.request(Method::POST, "/orders").body(large), 413),
         (
@@ -127,6 +134,20 @@ async fn a_page_can_read_answers_that_no_route_gave() {
         let allowed = &answer.headers()[header::ACCESS_CONTROL_ALLOW_ORIGIN];
         assert_eq!(allowed, "https://a.example");
     }
+}
+
+#[tokio::test]
+async fn a_deadline_from_outside_is_heard_only_where_it_is_trusted() {
+    for (flags, status) in [(&[][..], 200), (&["--trust-deadline"], 400)] {
+        let shop = Shop::open(flags).await;
+        let request = shop.request(Method::GET, "/");
+        let request = request.header("x-request-timeout-ms", "0");
+        json_of(answer(request).await, status).await;
+    }
+    let shop = Shop::open(&[]).await;
+    let call = shop.request(Method::GET, "/docs/made-up");
+    let call = call.header(header::CONTENT_TYPE, "application/grpc");
+    json_of(answer(call.header("grpc-timeout", "1n")).await, 404).await;
 }
 
 #[tokio::test]
@@ -148,7 +169,10 @@ async fn a_false_token_is_refused_on_every_route_and_none_is_needed_where_anyone
         "/nowhere",
     ] {
         let request = shop.request(Method::GET, path).bearer_auth(token(&theirs));
-        json_of(answer(request).await, 401).await;
+        let refused = answer(request).await;
+        let challenge = &refused.headers()[header::WWW_AUTHENTICATE];
+        assert_eq!(challenge, "Bearer error=\"invalid_token\"");
+        json_of(refused, 401).await;
     }
     json_of(shop.get("/").await, 200).await;
     let request = shop.request(Method::GET, "/").bearer_auth(token(&ours));

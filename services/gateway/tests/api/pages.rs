@@ -80,7 +80,25 @@ async fn the_merged_description_and_its_page_need_nothing_from_elsewhere() {
     );
     let page = shop.get("/docs/").await;
     assert_eq!(page.status(), StatusCode::OK);
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none';"),
+        (header::CONTENT_SECURITY_POLICY, "frame-ancestors 'none'"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CACHE_CONTROL, "max-age"),
+    ] {
+        let said = page.headers()[&name].to_str().expect("text");
+        assert!(said.contains(value), "{name}: {said}");
+    }
     let page = page.text().await.expect("text");
+    let scripts = page.split("<script").skip(1);
+    assert!(scripts.clone().count() > 0, "{page}");
+    for script in scripts {
+        assert!(
+            script.contains("src=\""),
+            "the policy lets no other run: {script}"
+        );
+    }
     assert!(
         !page.contains("src=\"http") && !page.contains("href=\"http"),
         "{page}"

@@ -47,6 +47,16 @@ async fn what_breaks_a_rule_is_refused_with_its_reason(data: Databases) {
     }
     let keyless = world.post("u-1", "", &good_order()).await;
     assert_eq!(keyless.status(), 400);
+    let twice = world
+        .client
+        .post(format!("http://{}/orders", world.address))
+        .header(header::AUTHORIZATION, world.token("u-1"))
+        .header("idempotency-key", "k-1")
+        .header("idempotency-key", "k-2")
+        .json(&good_order());
+    let twice = twice.send().await.expect("an answer");
+    assert_eq!(twice.status(), 400, "of two keys none is meant");
+    assert_eq!(twice.headers()[header::CACHE_CONTROL], "no-store");
     let listed: OrderPage = world
         .get("u-1", "/orders")
         .await

@@ -63,11 +63,15 @@ async fn an_expired_or_forged_token_is_no_token(data: Databases) {
     for (what, token) in bad {
         let answer = users.me(&token).await;
         assert_eq!(answer.status(), 401, "{what}");
+        let challenge = &answer.headers()[header::WWW_AUTHENTICATE];
+        assert_eq!(challenge, INVALID_TOKEN, "{what}");
         details.push(json_of(answer, 401).await["detail"].clone());
     }
     details.dedup();
     assert_eq!(details.len(), 1, "one text for all: {details:?}");
-    json_of(users.get("/users/me").await, 401).await;
+    let none = users.get("/users/me").await;
+    assert_eq!(none.headers()[header::WWW_AUTHENTICATE], "Bearer");
+    json_of(none, 401).await;
 }
 
 async fn a_token_survives_a_restart_with_the_same_key_and_not_one_with_another(data: Databases) {

@@ -1,0 +1,79 @@
+//! What one route keeps between requests: its name, its histograms, and whether it is that of a gRPC service.
+
+use std::sync::{LazyLock, PoisonError, RwLock};
+
+use axum::extract::Request;
+use opentelemetry::trace::SpanContext;
+
+use crate::{
+    metrics::{Labels, Latencies, Latency, latencies},
+    names, rpc,
+};
+
+/// One route, or what matches none.
+#[derive(Debug)]
+pub(super) struct Route {
+    pub(super) template: String,
+    /// If it is that of a gRPC service, what that has.
+    methods: Vec<&'static str>,
+    /// The handful of histograms of this route, found by comparing two numbers instead of hashing three texts.
+    latencies: RwLock<Vec<(&'static str, u16, Latency)>>,
+}
+
+static HTTP_DURATION: LazyLock<Latencies<3>> = LazyLock::new(|| {
+    let help = "Duration of HTTP requests, from their head to the head of the answer";
+    latencies(names::HTTP_SERVER_REQUEST_DURATION, help)
+});
+
+impl Route {
+    pub(super) fn new(template: &str) -> Self {
+        // tonic routes a service under `/package.Service/{*rest}`.
+        let path = template.strip_prefix('/');
+        let service = path.and_then(|it| it.strip_suffix("/{*rest}"));
+        Self {
+            template: template.to_owned(),
+            methods: service.map(rpc::methods_of).unwrap_or_default(),
+            latencies: RwLock::default(),
+        }
+    }
+
+    /// The method that a gRPC call asks for. A name that the service does not have is its caller's choice, and names nothing.
+    pub(super) fn rpc_method(&self, request: &Request) -> Option<&'static str> {
+        if self.methods.is_empty() || !rpc::is_grpc(request.headers()) {
+            return None;
+        }
+        let asked = request.uri().path().strip_prefix('/');
+        let known = self.methods.iter().find(|it| Some(**it) == asked);
+        Some(known.copied().unwrap_or("_OTHER"))
+    }
+
+    pub(super) fn observe(
+        &self,
+        method: &'static str,
+        status: u16,
+        seconds: f64,
+        span: &SpanContext,
+    ) {
+        let known = self
+            .latencies
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let hit = known.iter().find(|it| it.1 == status && it.0 == method);
+        if let Some((.., latency)) = hit {
+            latency.observe(seconds, span);
+            return;
+        }
+        drop(known);
+        let latency = HTTP_DURATION.get_or_create_owned(&Labels([
+            (names::HTTP_REQUEST_METHOD, method.into()),
+            (names::HTTP_ROUTE, self.template.clone().into()),
+            (names::HTTP_RESPONSE_STATUS_CODE, status.to_string().into()),
+        ]));
+        latency.observe(seconds, span);
+        let mut known = self
+            .latencies
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        known.push((method, status, latency));
+    }
+}

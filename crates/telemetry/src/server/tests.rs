@@ -1,0 +1,95 @@
+//! Which requests are calls, what names them, and which traces are kept.
+
+use axum::routing::post;
+use http::header::CONTENT_TYPE;
+use opentelemetry::trace::{SpanId, TraceFlags, TraceState};
+use tower::ServiceExt as _;
+
+use super::*;
+
+const METHODS: [&str; 3] = ["test.Broken/Call", "test.Absent/Other", "test.Html/Other"];
+const GRPC: (&str, &str) = ("content-type", "application/grpc");
+
+/// Calls a gRPC method that answers with these headers.
+async fn call(method: &str, answer: [(&'static str, &'static str); 2]) {
+    crate::serve_rpc(&METHODS);
+    let route = format!("/{}/{{*rest}}", method.split('/').next().unwrap());
+    let app = Router::new().route(&route, post(async move || (answer, ())));
+    let request = Request::post(format!("/{method}"))
+        .header(CONTENT_TYPE, "application/grpc")
+        .body(Body::empty())
+        .unwrap();
+    let app = observe(app, Caller::Trusted);
+    drop(app.oneshot(request).await.unwrap());
+}
+
+fn counted(method: &'static str, status: &'static str) -> bool {
+    let labels = Labels([
+        (names::RPC_METHOD, method.into()),
+        (names::RPC_RESPONSE_STATUS_CODE, status.into()),
+    ]);
+    RPC_DURATION.get(&labels).is_some()
+}
+
+#[tokio::test]
+async fn only_a_method_that_may_not_exist_is_counted_without_its_name() {
+    call("test.Broken/Call", [GRPC, ("grpc-status", "2")]).await;
+    call("test.Absent/Call", [GRPC, ("grpc-status", "12")]).await;
+    call("test.Html/Call", [("content-type", "text/html"), ("x", "")]).await;
+    assert!(counted("test.Broken/Call", "UNKNOWN"));
+    assert!(counted("_OTHER", "UNIMPLEMENTED") && counted("_OTHER", "UNKNOWN"));
+    assert!(!counted("test.Absent/Call", "UNIMPLEMENTED"));
+    assert!(!counted("test.Html/Call", "UNKNOWN"));
+}
+
+#[tokio::test]
+async fn a_made_up_method_makes_no_series_whatever_its_answer() {
+    for status in ["0", "4", "16"] {
+        call("test.Absent/Made", [GRPC, ("grpc-status", status)]).await;
+    }
+    for status in ["OK", "DEADLINE_EXCEEDED", "UNAUTHENTICATED"] {
+        assert!(counted("_OTHER", status) && !counted("test.Absent/Made", status));
+    }
+}
+
+#[tokio::test]
+async fn only_the_route_of_a_grpc_service_makes_a_call_and_no_content_type_alone() {
+    crate::serve_rpc(&METHODS);
+    let rpc = async |request: Request| is_rpc(&request).to_string();
+    let route = || post(rpc).get(rpc);
+    let app = Router::new()
+        .route("/docs/{*rest}", route())
+        .route("/test.Broken/{*rest}", route());
+    let app = observe(app, Caller::Trusted);
+    for (path, kind, is) in [
+        ("/docs/made-up", "application/grpc", "false"),
+        ("/test.Broken/Call", "application/grpc", "true"),
+        ("/test.Broken/Call", "text/plain", "false"),
+    ] {
+        let request = Request::get(path).header(CONTENT_TYPE, kind);
+        let request = request.body(Body::empty()).unwrap();
+        let answer = app.clone().oneshot(request).await.unwrap();
+        let body = axum::body::to_bytes(answer.into_body(), 8).await.unwrap();
+        assert_eq!(body, is, "{path} {kind}");
+    }
+    assert!(!counted("docs/made-up", "UNKNOWN"));
+}
+
+#[test]
+fn whoever_chooses_the_id_of_a_trace_does_not_choose_whether_it_is_kept() {
+    let sampler = Sampler::new(true, 0.5);
+    let kept = |caller: Caller, id: u128, flags: u8| {
+        let (trace, flags) = (TraceId::from(id), TraceFlags::new(flags));
+        let state = TraceState::default();
+        let parent = SpanContext::new(trace, SpanId::from(1), flags, true, state);
+        let keeps = || caller.keeps(sampler, trace, Some(&parent));
+        (0..1_000).filter(|_| keeps()).count()
+    };
+    for (id, flags) in [(1, 0), (1, 1), (u128::MAX, 0), (u128::MAX, 1)] {
+        // Six standard deviations of a binomial with n = 1,000 and p = 0.5.
+        let kept = kept(Caller::Untrusted, id, flags);
+        assert!((405..=595).contains(&kept), "{id} {flags}: {kept}");
+    }
+    assert_eq!(kept(Caller::Trusted, u128::MAX, 1), 1_000);
+    assert_eq!(kept(Caller::Trusted, 1, 0), 0);
+}
