@@ -9,7 +9,7 @@ use crate::deployment::Backends;
 /// Where runs are kept.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct RunsDir {
-    /// Directory that holds one directory for each run, the newest ten of them
+    /// Directory with one directory for each run; the newest ten are kept
     #[arg(
         id = "runs",
         long,
@@ -29,18 +29,18 @@ What the shop runs on:
   SERVER,...   these, and files for the rest: postgres, redis or memcached, rabbitmq or kafka, elasticsearch
 
 scripts/backends up starts the servers, eval \"$(scripts/backends env)\" says where they are. Each run has names of its own \
-there and takes them away in the end.";
+there and deletes them at the end.";
 
 /// How experiments run.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct RunArgs {
-    /// Repeats the arrivals and choices of an earlier run [default: drawn, and printed]
+    /// Repeat the arrivals and choices of an earlier run [default: random, and printed]
     #[arg(long, value_name = "NUMBER")]
     pub(crate) seed: Option<u64>,
     /// How long baseline is measured before the first look; other measured phases grow or shrink alike [default: 44 s]
     #[arg(long, value_parser = seconds, value_name = "SECONDS")]
     pub(crate) duration: Option<Duration>,
-    /// Arrivals a second at nominal load; the default leaves two slow cores time, in a debug build too
+    /// Arrivals per second at nominal load; the default suits two slow cores and a debug build
     #[arg(long, default_value_t = 50.0, value_parser = rate, value_name = "RATE")]
     pub(crate) rate: f64,
     /// What the shop runs on: files, real, or servers by name, such as postgres,kafka,memcached
@@ -52,10 +52,10 @@ pub(crate) struct RunArgs {
     /// Print the verdict as JSON, and nothing else, on standard output
     #[arg(long)]
     pub(crate) json: bool,
-    /// Lose one in 1,000 items of one signal, to see that the verdict notices: logs, traces or metrics
+    /// Lose one in 1,000 items of a signal (logs, traces or metrics), to test that the verdict notices
     #[arg(long, hide = true, value_parser = signal, value_name = "SIGNAL")]
     pub(crate) lose: Option<telemetry::loss::Signal>,
-    /// Keep the engine's threads busy for this many milliseconds in every hundred, to see that the verdict notices
+    /// Keep the engine's threads busy for this many milliseconds in every hundred, to test that the verdict notices
     #[arg(long, hide = true, default_value_t = 0, value_name = "MS")]
     pub(crate) starve_ms: u64,
 }
@@ -80,7 +80,7 @@ pub(crate) struct UpArgs {
     /// What the shop runs on: files, real, or servers by name, such as postgres,kafka,memcached
     #[arg(long, default_value_t, value_name = "SERVERS", long_help = BACKENDS_HELP)]
     pub(crate) backends: Backends,
-    /// Leave a process that died as it is
+    /// Do not restart a process that died
     #[arg(long)]
     pub(crate) no_restart: bool,
 }
@@ -91,7 +91,7 @@ pub(crate) struct BenchArgs {
     /// The servers: real, or by name, such as postgres,kafka,memcached
     #[arg(long, default_value = "real", value_name = "SERVERS", long_help = BACKENDS_HELP)]
     pub(crate) backends: Backends,
-    /// How long each load takes; every path has seven on each side
+    /// Duration of each load; each path is loaded seven times on each side
     #[arg(long, default_value = "2s", value_parser = seconds, value_name = "SECONDS")]
     pub(crate) duration: Duration,
 }
@@ -100,17 +100,17 @@ fn seconds(text: &str) -> Result<Duration, String> {
     let number = text.strip_suffix('s').unwrap_or(text).parse::<u64>();
     match number {
         Ok(seconds @ 1..=3600) => Ok(Duration::from_secs(seconds)),
-        _ => Err("give whole seconds, from 1 to 3600".into()),
+        _ => Err("expected whole seconds from 1 to 3600".into()),
     }
 }
 
 fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if (1.0..=100_000.0).contains(&rate) => Ok(rate),
-        _ => Err("give arrivals a second, from 1 to 100000".into()),
+        _ => Err("expected arrivals per second from 1 to 100000".into()),
     }
 }
 
 fn signal(text: &str) -> Result<telemetry::loss::Signal, String> {
-    serde_json::from_value(text.into()).map_err(|_| "it is logs, traces or metrics".into())
+    serde_json::from_value(text.into()).map_err(|_| "expected logs, traces or metrics".into())
 }

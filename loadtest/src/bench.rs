@@ -157,7 +157,7 @@ impl Target {
         Ok(Self {
             http: deployment.http().clone(),
             gateway,
-            token: tokens.into_iter().next().context("log a shopper in")?,
+            token: tokens.into_iter().next().context("log in a shopper")?,
             next: AtomicU32::new(0),
         })
     }
@@ -177,7 +177,7 @@ impl Target {
                     let text = answer.text().await?;
                     anyhow::ensure!(
                         status == path.expected(),
-                        "{} was answered with {status}: {text}",
+                        "{} responded with {status}: {text}",
                         path.name()
                     );
                     answered += 1;
@@ -241,7 +241,7 @@ impl Comparison<'_> {
         cached: bool,
         paths: &[HotPath],
     ) -> anyhow::Result<Vec<Row>> {
-        self.progress.step("starting two shops");
+        self.progress.step("starting both shops");
         let start = async |name: &str, backends: Backends| {
             Shop::start(&dir.join(name), backends, cached, &self.stop).await
         };
@@ -253,7 +253,7 @@ impl Comparison<'_> {
             rows = self.load(&targets, paths) => rows,
             () = self.stop.cancelled() => Err(Interrupted.into()),
         };
-        self.progress.step("stopping both");
+        self.progress.step("stopping both shops");
         files_deployment.stop().await;
         servers.deployment.stop().await;
         rows
@@ -287,7 +287,7 @@ fn print(backends: &Backends, rows: &[Row]) -> anyhow::Result<()> {
     writeln!(
         out,
         "{:26}{:>12}{:>12}   {backends} / files",
-        "requests a second", "files", "servers"
+        "requests per second", "files", "servers"
     )?;
     for Row { path, rounds } in rows {
         let spread = |of: &dyn Fn(&(f64, f64)) -> f64| {
@@ -310,7 +310,7 @@ fn print(backends: &Backends, rows: &[Row]) -> anyhow::Result<()> {
     }
     writeln!(
         out,
-        "\nMedians of {ROUNDS} rounds and the range of their ratios, {CLIENTS} requests at once, everything on this machine."
+        "\nMedians of {ROUNDS} rounds and the range of their ratios, {CLIENTS} concurrent requests, all on this machine."
     )?;
     Ok(out.flush()?)
 }

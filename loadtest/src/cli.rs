@@ -27,7 +27,7 @@ const INTERRUPTED: u8 = 130;
 /// The longest wait for work that is still under way when a process ends.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Starts a small shop of microservices as local processes, loads it, and says PASS or FAIL with evidence.
+/// Starts a small shop of microservices as local processes, loads it, and prints PASS or FAIL with evidence.
 ///
 /// Without a command it runs every experiment in its quick profile. Nothing leaves this machine.
 #[derive(Debug, Parser)]
@@ -51,7 +51,7 @@ enum Command {
     /// Run experiments and print a verdict
     #[command(after_help = format!("Experiments:\n{}", experiments::list()))]
     Run {
-        /// Names, as `list` prints them; none means all
+        /// Names, as printed by `list` [default: all]
         #[arg(value_name = "EXPERIMENT")]
         experiments: Vec<String>,
         #[command(flatten)]
@@ -61,7 +61,7 @@ enum Command {
     List,
     /// Measure how much the hot paths carry on servers, as a share of what they carry on files
     Bench(BenchArgs),
-    /// Say where the newest report is, or show it
+    /// Print the path of the newest report, or open it
     Report {
         /// Open it in the browser
         #[arg(long)]
@@ -122,7 +122,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
         Some(Command::Bench(args)) if args.backends.servers().is_empty() => {
-            let text = "there is nothing to compare files with: choose servers with --backends";
+            let text = "bench compares servers with files: choose servers with --backends";
             writeln!(io::stderr(), "error: {text}")?;
             return Ok(ExitCode::from(USAGE));
         }
@@ -162,7 +162,7 @@ async fn service(name: &str, flags: Vec<OsString>) -> anyhow::Result<ExitCode> {
         "payments" => payments::run(payments::Config::parse_from(arguments)).await?,
         "search" => search::run(search::Config::parse_from(arguments)).await?,
         "users" => users::run(users::Config::parse_from(arguments)).await?,
-        _ => anyhow::bail!("there is no service called {name}"),
+        _ => anyhow::bail!("unknown service {name}"),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -190,7 +190,7 @@ fn complain(error: &anyhow::Error) -> ExitCode {
         // With standard error gone there is nobody left to tell.
         let _ = writeln!(
             io::stderr(),
-            "interrupted: everything was stopped, there is no verdict"
+            "interrupted: everything was stopped; no verdict"
         );
         return ExitCode::from(INTERRUPTED);
     }

@@ -193,7 +193,7 @@ impl Deployment {
         self.keepers.wait().await;
         if let Err(error) = self.shared.servers.clear().await {
             (self.shared.options.tell)(&format!(
-                "something of this run stays behind on the servers: {error:#}"
+                "data of this run not deleted from the servers: {error:#}"
             ));
         }
     }
@@ -216,13 +216,13 @@ fn make(dir: &Path) -> io::Result<()> {
 }
 
 async fn wait(ready: oneshot::Receiver<anyhow::Result<()>>) -> anyhow::Result<()> {
-    ready.await.context("the supervisor of a service ended")?
+    ready.await.context("service supervisor ended")?
 }
 
 fn check_port(port: u16) -> anyhow::Result<()> {
     std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port))
         .map(drop)
         .with_context(|| {
-            format!("port {port} on 127.0.0.1 cannot be had: stop what uses it or choose another with --port")
+            format!("port {port} on 127.0.0.1 is taken: stop the process that uses it or choose another with --port")
         })
 }

@@ -32,10 +32,7 @@ impl fmt::Display for BadChoice {
             Self::Unknown(name) => {
                 let names: Vec<_> = ALL.iter().map(|it| it.name).collect();
                 let names = names.join(", ");
-                write!(
-                    f,
-                    "there is no experiment called {name:?}; there are: {names}"
-                )
+                write!(f, "unknown experiment {name:?}; known: {names}")
             }
             Self::NoServers(name) => write!(
                 f,

@@ -12,5 +12,5 @@ pub(crate) fn client(timeout: Duration) -> anyhow::Result<reqwest::Client> {
         .pool_idle_timeout(chassis::CLIENT_IDLE_TIMEOUT)
         .timeout(timeout)
         .build()
-        .context("make an HTTP client")
+        .context("create an HTTP client")
 }

@@ -29,7 +29,7 @@ impl Process {
             Ok::<_, std::io::Error>((file.try_clone()?, file))
         };
         let (out, err) = log_file().with_context(|| format!("open {}", log.display()))?;
-        let (ours, theirs) = UnixStream::pair().context("make a socket pair")?;
+        let (ours, theirs) = UnixStream::pair().context("create a socket pair")?;
         ours.set_nonblocking(true)?;
         let program = std::env::current_exe().context("find this program's file")?;
         let mut command = Command::new(program);

@@ -36,7 +36,7 @@ impl RunDir {
             Ok((path.canonicalize()?, lock))
         };
         let (path, lock) = create()
-            .with_context(|| format!("make a directory for this run in {}", runs.display()))?;
+            .with_context(|| format!("create a directory for this run in {}", runs.display()))?;
         let it = Self {
             path,
             started,
@@ -162,6 +162,6 @@ mod tests {
     fn a_place_that_cannot_be_written_is_named() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let error = RunDir::create(&file.path().join("runs"), "x").unwrap_err();
-        assert!(format!("{error:#}").contains("make a directory for this run in"));
+        assert!(format!("{error:#}").contains("create a directory for this run in"));
     }
 }

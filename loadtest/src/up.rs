@@ -98,7 +98,7 @@ fn invite(out: &mut impl Write, gateway: &str, tokens: &Tokens) -> io::Result<()
     let Tokens { shopper, admin } = tokens;
     writeln!(
         out,
-        "Tokens, good for 15 minutes:\n\n  SHOPPER={shopper}\n\n  ADMIN={admin}\n"
+        "Tokens, valid for 15 minutes:\n\n  SHOPPER={shopper}\n\n  ADMIN={admin}\n"
     )?;
     writeln!(out, "Try, with both lines above pasted into the shell:\n")?;
     writeln!(out, "  curl '{gateway}/search?q=oak+bokshelf'")?;

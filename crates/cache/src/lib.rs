@@ -72,7 +72,7 @@ const JITTER: f64 = 0.1;
 #[derive(Debug, Clone, clap::Args)]
 #[group(id = "cache")]
 pub struct Options {
-    /// Where values are cached: memory:, or behind that redis://HOST:PORT or memcached://HOST:PORT
+    /// Cache: memory:, or with a second level redis://HOST:PORT or memcached://HOST:PORT
     #[arg(
         id = "cache_url",
         long = "cache-url",
@@ -83,16 +83,16 @@ pub struct Options {
         value_name = "URL"
     )]
     pub url: Url,
-    /// How long a cached value may be served
+    /// TTL of a cached value
     #[arg(id = "cache_ttl", long = "cache-ttl", env = "CACHE_TTL", default_value = "30s", value_parser = humantime::parse_duration, value_name = "DURATION", help_heading = "Cache")]
     pub ttl: Duration,
-    /// How much longer it may be served while a fresh one is loaded
+    /// How long after its TTL a stale value may be served while a fresh one is loaded
     #[arg(id = "cache_stale", long = "cache-stale", env = "CACHE_STALE", default_value = "30s", value_parser = humantime::parse_duration, value_name = "DURATION", help_heading = "Cache")]
     pub stale: Duration,
-    /// The longest a call to Redis or Memcached may take; then the value is loaded
+    /// Timeout of a call to Redis or Memcached; the value is loaded after it
     #[arg(id = "cache_timeout", long = "cache-timeout", env = "CACHE_TIMEOUT", default_value = "10ms", value_parser = humantime::parse_duration, value_name = "DURATION", help_heading = "Cache")]
     pub timeout: Duration,
-    /// How many values each replica keeps in memory at most
+    /// Maximum number of values in the memory of each replica
     #[arg(
         id = "cache_capacity",
         long = "cache-capacity",
@@ -127,7 +127,7 @@ enum Outcome {
 }
 
 static REQUESTS: LazyLock<Family<Labels, Counter>> = LazyLock::new(|| {
-    let help = "Look-ups by what became of them: a coalesced one waited for the load of another, a stale one was served \
+    let help = "Look-ups by result: coalesced ones waited for a load already in progress, stale ones were served \
                 while a fresh value was loaded";
     telemetry::register(telemetry::names::CACHE_REQUESTS, help, Family::default())
 });
@@ -154,7 +154,8 @@ enum Scope {
 }
 
 static INVALIDATIONS: LazyLock<Family<InvalidationLabels, Counter>> = LazyLock::new(|| {
-    let help = "Values given up because they have changed, or all of them because changes may have been missed";
+    let help =
+        "Invalidations: of one value that changed, or of all because changes may have been missed";
     let name = telemetry::names::CACHE_INVALIDATIONS;
     telemetry::register(name, help, Family::default())
 });

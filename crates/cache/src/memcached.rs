@@ -64,7 +64,7 @@ impl Memcached {
             .max_connections(Some(MAX_CONNECTIONS));
         match builder.connect_async(address.as_str()).await {
             Ok(client) => *self.known() = Some(client),
-            Err(error) => tracing::warn!(address, %error, "the cache is not found"),
+            Err(error) => tracing::warn!(address, %error, "cache address not resolved"),
         }
         self.0.looking.store(false, Ordering::Relaxed);
     }

@@ -39,12 +39,12 @@ struct CacheLabel {
 }
 
 static FAILURES: LazyLock<Family<FailureLabels, Counter>> = LazyLock::new(|| {
-    let help = "Calls to the shared cache that came to nothing; the value was loaded instead";
+    let help = "Failed calls to the shared cache; the value was loaded from its source";
     telemetry::register(names::CACHE_FAILURES, help, Family::default())
 });
 
 static BREAKER_OPEN: LazyLock<Family<CacheLabel, Gauge>> = LazyLock::new(|| {
-    let help = "Whether the shared cache is left alone because it failed several times in a row";
+    let help = "Whether the circuit breaker of the shared cache is open (1) or closed (0)";
     telemetry::register(names::CACHE_BREAKER_OPEN, help, Family::default())
 });
 

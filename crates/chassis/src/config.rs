@@ -9,25 +9,25 @@ use clap::ValueEnum;
 #[group(id = "chassis")] // The default id, `Config`, would collide with the outer struct's.
 #[command(next_help_heading = "Serving")]
 pub struct Config {
-    /// Address for requests, HTTP and gRPC; port 0 takes any free one
+    /// Listen address for requests, HTTP and gRPC; port 0 chooses a free one
     #[arg(long, env, default_value = "127.0.0.1:0", value_name = "ADDRESS")]
     pub listen: SocketAddr,
-    /// Address for probes, metrics and faults; keep it off the public network
+    /// Listen address for probes, metrics and faults; keep it off the public network
     #[arg(long, env, default_value = "127.0.0.1:0", value_name = "ADDRESS")]
     pub admin_listen: SocketAddr,
-    /// The longest a request may take; a caller's own deadline can only shorten it
+    /// Deadline of a request; a caller's own deadline can only shorten it
     #[arg(long, env, default_value = "5s", value_parser = humantime::parse_duration, value_name = "DURATION")]
     pub request_timeout: Duration,
-    /// The longest request body, in bytes
+    /// Maximum size of a request body in bytes
     #[arg(long, env, default_value_t = 64 * 1024, value_name = "BYTES")]
     pub body_limit: usize,
-    /// How many connections are held at once; further ones wait in the listen queue
+    /// Maximum number of connections; further ones wait in the listen queue
     #[arg(long, env, default_value_t = 4096, value_name = "COUNT")]
     pub max_connections: usize,
-    /// How long requests in flight may go on after SIGTERM before they are cut off
+    /// Drain timeout: how long requests in flight may continue after SIGTERM before they are cancelled
     #[arg(long, env, default_value = "10s", value_parser = humantime::parse_duration, value_name = "DURATION")]
     pub drain_timeout: Duration,
-    /// Whether the admin port takes faults (latency, errors, hangs, CPU burn); never switch it on in production
+    /// Whether the admin port accepts faults (latency, errors, hangs, CPU load); never enable it in production
     #[arg(long, env, value_enum, default_value_t = Switch::Off)]
     pub faults: Switch,
     /// Standard input is a Unix socket of the supervisor: announce the addresses on it, and stop when it closes

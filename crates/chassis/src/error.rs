@@ -36,7 +36,7 @@ pub enum Error {
     #[error("{0}")]
     Conflict(String),
     /// 413: the body is over the limit.
-    #[error("the request body is larger than this service takes")]
+    #[error("request body exceeds the size limit")]
     TooLarge,
     /// 422: well-formed, and against a rule.
     #[error("{0}")]

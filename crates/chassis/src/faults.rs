@@ -58,14 +58,16 @@ pub struct TelemetryLoss {
 impl Fault {
     fn check(&self) -> Result<(), Error> {
         if !(0.0..=1.0).contains(&self.error_ratio) {
-            return Err(Error::Unprocessable("error_ratio is from 0 to 1".into()));
+            return Err(Error::Unprocessable(
+                "error_ratio must be from 0 to 1".into(),
+            ));
         }
         if self.cpu_ms > MAX_MILLIS || self.latency_ms > MAX_MILLIS {
-            let text = format!("cpu_ms and latency_ms are at most {MAX_MILLIS}");
+            let text = format!("cpu_ms and latency_ms must be at most {MAX_MILLIS}");
             return Err(Error::Unprocessable(text));
         }
         if self.telemetry_loss.is_some() && !self.route.is_empty() {
-            let text = "telemetry_loss applies to the whole process: leave the route out";
+            let text = "telemetry_loss applies to the whole process: omit the route";
             return Err(Error::Unprocessable(text.into()));
         }
         Ok(())
@@ -208,7 +210,7 @@ async fn burn(millis: u64) {
         }
     };
     if tokio::task::spawn_blocking(spin).await.is_err() {
-        tracing::warn!("the CPU burn was cut off");
+        tracing::warn!("CPU fault cancelled: request ended");
     }
 }
 

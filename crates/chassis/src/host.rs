@@ -85,7 +85,7 @@ impl Host {
             let ended = work.await;
             if !host.0.work_over.is_cancelled() {
                 let error = ended.err().map(|it| it.to_string()).unwrap_or_default();
-                tracing::error!(name, error, "background work ended before the service");
+                tracing::error!(name, error, "background task ended unexpectedly");
                 // The first to fail is the one to tell of.
                 let _ = host.0.failed.set(name);
                 host.0.stop.cancel();
@@ -119,10 +119,7 @@ impl Host {
             .await
             .is_err()
         {
-            tracing::warn!(
-                ?drain,
-                "background work was cut off at the end of the drain"
-            );
+            tracing::warn!(?drain, "background tasks cancelled: drain timeout exceeded");
         }
     }
 
@@ -143,7 +140,7 @@ impl Host {
         // The report has a gauge too, and a limit of its own.
         let (refreshed, _) = tokio::join!(all, self.0.readiness.report());
         if refreshed.is_err() {
-            tracing::warn!("a gauge was not refreshed in time");
+            tracing::warn!("gauges not refreshed: timeout exceeded");
         }
     }
 

@@ -28,7 +28,7 @@ use crate::{
 pub struct Limits {
     /// The longest a request may take.
     pub timeout: Duration,
-    /// The longest request body, in bytes.
+    /// Maximum size of a request body in bytes.
     pub body: usize,
 }
 
@@ -177,7 +177,7 @@ fn answer_panic(panic: Box<dyn std::any::Any + Send>) -> Response {
         .map(String::as_str)
         .or_else(|| panic.downcast_ref::<&str>().copied())
         .unwrap_or("no message");
-    Error::Internal(anyhow::anyhow!("a handler panicked: {text}")).into_response()
+    Error::Internal(anyhow::anyhow!("handler panicked: {text}")).into_response()
 }
 
 /// The longest explanation taken over from an extractor or a library.
@@ -222,7 +222,7 @@ async fn explain(status: StatusCode, body: Body) -> String {
     match status {
         StatusCode::PAYLOAD_TOO_LARGE => return Error::TooLarge.to_string(),
         StatusCode::NOT_FOUND => return Error::NotFound("route").to_string(),
-        StatusCode::METHOD_NOT_ALLOWED => return "this route does not take that method".to_owned(),
+        StatusCode::METHOD_NOT_ALLOWED => return "method not allowed for this route".to_owned(),
         _ => (),
     }
     let text = to_bytes(body, MAX_DETAIL_BYTES)

@@ -13,7 +13,7 @@ use crate::Error;
 pub fn ndjson<T: Serialize>(rows: impl IntoIterator<Item = T>) -> Result<Response, Error> {
     let mut body = Vec::new();
     for row in rows {
-        serde_json::to_writer(&mut body, &row).context("write a row as JSON")?;
+        serde_json::to_writer(&mut body, &row).context("serialize a row")?;
         body.push(b'\n');
     }
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response())

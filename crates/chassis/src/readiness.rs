@@ -81,7 +81,7 @@ impl Readiness {
             let result = match timeout(CHECK_TIMEOUT, check()).await {
                 Ok(Ok(())) => "ok".to_owned(),
                 Ok(Err(reason)) => reason,
-                Err(_) => format!("no answer within {CHECK_TIMEOUT:?}"),
+                Err(_) => format!("no response within {CHECK_TIMEOUT:?}"),
             };
             (name, result)
         });
@@ -141,7 +141,7 @@ mod tests {
         );
         assert!(!report.ready());
         assert_eq!(READY.get(), 0);
-        assert_eq!(report.checks["broker"], "no answer within 1s");
-        assert_eq!(report.checks["search"], "no answer within 1s");
+        assert_eq!(report.checks["broker"], "no response within 1s");
+        assert_eq!(report.checks["search"], "no response within 1s");
     }
 }

@@ -37,7 +37,7 @@ where
     let telemetry = telemetry::init(name)?;
     let outcome = run_observed(config, &telemetry, build).await;
     if let Err(error) = &outcome {
-        tracing::error!(error = format!("{error:#}"), "the service could not run");
+        tracing::error!(error = format!("{error:#}"), "service failed");
     }
     telemetry.shutdown(FLUSH_TIMEOUT).await;
     outcome
@@ -75,7 +75,7 @@ where
     let app = tokio::select! {
         app = build(host.clone()) => app?,
         () = stop.cancelled() => {
-            tracing::info!("stopped before it was ready");
+            tracing::info!("stopped before becoming ready");
             return Ok(());
         }
     };
@@ -102,7 +102,7 @@ where
     host.finish_work(config.drain_timeout).await;
     tracing::info!("stopped");
     match host.failure() {
-        Some(name) => anyhow::bail!("background work ended before the service: {name}"),
+        Some(name) => anyhow::bail!("background task ended unexpectedly: {name}"),
         None => Ok(()),
     }
 }

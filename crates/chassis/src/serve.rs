@@ -61,7 +61,7 @@ pub async fn serve(
         let (stream, peer) = match accepted {
             Ok(it) => it,
             Err(error) => {
-                tracing::warn!(%error, "a connection was not accepted");
+                tracing::warn!(%error, "connection not accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
@@ -88,7 +88,7 @@ pub async fn serve(
         tracing::warn!(
             ?drain,
             in_flight,
-            "requests were cut off at the end of the drain"
+            "requests cancelled: drain timeout exceeded"
         );
     }
 }
@@ -124,7 +124,7 @@ async fn serve_connection(
     }
     // Small answers must not wait for an acknowledgement (Nagle's algorithm).
     if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY was not set");
+        tracing::debug!(%error, "TCP_NODELAY not set");
     }
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
@@ -135,7 +135,7 @@ async fn serve_connection(
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     // Errors are the client's doing: it went away or does not speak HTTP.
     if let Err(error) = watcher.watch(connection).await {
-        tracing::debug!(error, "a connection ended early");
+        tracing::debug!(error, "connection ended early");
     }
 }
 

@@ -32,12 +32,12 @@ impl Supervisor {
         let stdin = io::stdin();
         anyhow::ensure!(
             !stdin.is_terminal(),
-            "--supervised wants a Unix socket as standard input and found a terminal; leave it out"
+            "--supervised needs a Unix socket as standard input, found a terminal: omit it"
         );
         let stream = UnixStream::from(stdin.as_fd().try_clone_to_owned()?);
         stream.set_nonblocking(true)?;
         let stream = tokio::net::UnixStream::from_std(stream)
-            .context("--supervised wants a Unix socket as standard input")?;
+            .context("--supervised needs a Unix socket as standard input")?;
         Ok(Self(stream))
     }
 

@@ -29,7 +29,7 @@ struct ServerLabel {
 }
 
 static KNOWN: LazyLock<Family<ServerLabel, Gauge>> = LazyLock::new(|| {
-    let help = "Replicas of an upstream that are known";
+    let help = "Known replicas of an upstream service";
     let name = telemetry::names::DISCOVERY_REPLICAS;
     telemetry::register(name, help, Family::default())
 });

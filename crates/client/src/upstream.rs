@@ -88,7 +88,7 @@ impl Upstream {
         if self.0.balancer.any() {
             Ok(())
         } else {
-            Err(format!("no replica of {} is known", self.0.name))
+            Err(format!("no known replica of {}", self.0.name))
         }
     }
 
@@ -147,7 +147,7 @@ impl Upstream {
                     balancer.refused(&place);
                 }
                 Ok(Err(error)) => {
-                    tracing::debug!(%error, service = name, "a call broke off");
+                    tracing::debug!(%error, service = name, "response interrupted");
                     call.fail("io");
                     return Err(Error::Unavailable(name));
                 }

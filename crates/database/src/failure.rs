@@ -8,7 +8,7 @@ use super::pools;
 /// connection was had in time, counted.
 pub fn failed(cause: sqlx::Error) -> Error {
     if !is_away(&cause) {
-        return Error::Internal(anyhow::Error::new(cause).context("use the database"));
+        return Error::Internal(anyhow::Error::new(cause).context("query the database"));
     }
     if matches!(cause, sqlx::Error::PoolTimedOut) {
         pools::count_timeout();
@@ -18,7 +18,7 @@ pub fn failed(cause: sqlx::Error) -> Error {
         sqlx::Error::Database(error) => error.code().unwrap_or_default().into_owned(),
         other => other.to_string(),
     };
-    tracing::warn!(reason, "the database did not do it");
+    tracing::warn!(reason, "database unavailable");
     Error::Unavailable("the database")
 }
 

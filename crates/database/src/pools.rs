@@ -20,17 +20,17 @@ struct StateLabels {
 }
 
 static COUNT: LazyLock<Family<StateLabels, Gauge>> = LazyLock::new(|| {
-    let help = "Connections to the database that are open";
+    let help = "Open database connections";
     telemetry::register(names::DB_CLIENT_CONNECTION_COUNT, help, Family::default())
 });
 
 static MAX: LazyLock<Family<PoolLabel, Gauge>> = LazyLock::new(|| {
-    let help = "Connections to the database that may be open at once";
+    let help = "Maximum number of open database connections";
     telemetry::register(names::DB_CLIENT_CONNECTION_MAX, help, Family::default())
 });
 
 static TIMEOUTS: LazyLock<Counter> = LazyLock::new(|| {
-    let help = "Requests that did not get a connection to the database in time";
+    let help = "Timeouts while waiting for a database connection";
     telemetry::register(
         names::DB_CLIENT_CONNECTION_TIMEOUTS,
         help,

@@ -123,9 +123,9 @@ impl PostgresDatabase {
                     Err(
                         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _),
                     ) if is_away(&error) => error,
-                    other => return other.context("bring the tables up to date"),
+                    other => return other.context("migrate the database"),
                 };
-            tracing::warn!(%error, ?pause, "the database is away; it is tried again");
+            tracing::warn!(%error, ?pause, "database unavailable; retrying");
             sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }

@@ -170,7 +170,7 @@ impl LockGuard {
 impl Drop for LockGuard {
     fn drop(&mut self) {
         if let Err(error) = self.0.unlock() {
-            tracing::error!(%error, "the database lock was not released");
+            tracing::error!(%error, "database lock not released");
         }
     }
 }

@@ -94,7 +94,7 @@ where
         let identity = Identity::from_request_parts(parts, state).await?;
         match identity.role {
             Role::Admin => Ok(Self(identity)),
-            Role::Shopper => Err(Error::Forbidden("only an admin may do this")),
+            Role::Shopper => Err(Error::Forbidden("admin role required")),
         }
     }
 }
@@ -137,8 +137,8 @@ fn bearer(value: &HeaderValue) -> Option<&str> {
 }
 
 /// One text for whatever is wrong with a token: the details help only those who forge.
-const INVALID: Error = Error::InvalidToken("the bearer token is not valid; log in again");
-const NO_TOKEN: Error = Error::Unauthorized("a bearer token is needed; log in");
+const INVALID: Error = Error::InvalidToken("bearer token invalid or expired; log in again");
+const NO_TOKEN: Error = Error::Unauthorized("bearer token required; log in");
 
 /// Keeps an answer about an account out of every cache, the browser's too: lay it around routes that take an [`Identity`].
 #[expect(clippy::unused_async, reason = "axum asks it of what maps a response")]
@@ -159,7 +159,7 @@ impl utoipa::Modify for BearerScheme {
         let scheme = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
             .bearer_format("JWT")
-            .description(Some("The token that `POST /sessions` answers."))
+            .description(Some("The token from `POST /sessions`."))
             .build();
         document
             .components

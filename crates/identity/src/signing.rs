@@ -54,13 +54,13 @@ impl SigningKey {
             // What is not PEM may be DER.
             let der = pem::parse(&bytes).map_or(bytes, pem::Pem::into_contents);
             let pair = Ed25519KeyPair::from_pkcs8(&der)
-                .map_err(|_| anyhow::anyhow!("it is no Ed25519 key in PKCS#8"))?;
+                .map_err(|_| anyhow::anyhow!("not an Ed25519 key in PKCS#8"))?;
             Self::new(&pair)
         };
         read().with_context(|| {
             let path = path.display();
             format!(
-                "read the signing key {path} (make one: openssl genpkey -algorithm ed25519 -out {path})"
+                "read the signing key {path} (create one: openssl genpkey -algorithm ed25519 -out {path})"
             )
         })
     }

@@ -99,7 +99,7 @@ impl Verifier {
         if self.0.is_loaded() {
             Ok(())
         } else {
-            Err("the keys of users are not loaded yet".into())
+            Err("token verification keys not loaded yet".into())
         }
     }
 
@@ -122,7 +122,7 @@ impl Verifier {
         }
         self.refresh().await;
         if !self.0.is_loaded() {
-            return Err(Error::Unavailable("the verification of tokens"));
+            return Err(Error::Unavailable("token verification"));
         }
         self.0.key(kid).ok_or(INVALID)
     }
@@ -149,13 +149,13 @@ impl Verifier {
             let _finish = finish;
             match inner.fetch().await {
                 Ok(()) => {
-                    tracing::info!("a token named an unknown key; the keys were fetched again");
+                    tracing::info!("token with an unknown key id; verification keys refreshed");
                 }
                 Err(error) => {
                     let error = format!("{error:#}");
                     tracing::warn!(
                         error,
-                        "the keys were not fetched again; the last known stay"
+                        "verification keys not refreshed; last known keys kept"
                     );
                 }
             }
@@ -175,9 +175,9 @@ async fn load(verifier: Weak<Inner>) {
             let error = format!("{error:#}");
             if pause < LAST_RETRY {
                 // Services start together, so the first attempts may well fail.
-                tracing::debug!(error, "no keys of users yet");
+                tracing::debug!(error, "verification keys not loaded yet");
             } else {
-                tracing::warn!(error, "still no keys of users");
+                tracing::warn!(error, "verification keys still not loaded");
             }
         } else {
             return;
@@ -210,9 +210,11 @@ impl Inner {
         let status = answer.status();
         anyhow::ensure!(status == StatusCode::OK, "users answered {status}");
         let body = to_bytes(Body::new(answer.into_body()), MAX_BYTES).await;
-        let body = body.context("read the keys of users")?;
-        let keys = usable(&serde_json::from_slice(&body).context("understand the keys of users")?);
-        anyhow::ensure!(!keys.is_empty(), "users has no key that we could use");
+        let body = body.context("read the verification keys from users")?;
+        let keys = usable(
+            &serde_json::from_slice(&body).context("parse the verification keys from users")?,
+        );
+        anyhow::ensure!(!keys.is_empty(), "users published no usable key");
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
         Ok(())
     }

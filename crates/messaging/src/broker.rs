@@ -126,7 +126,7 @@ impl Overheard {
         match serde_json::from_slice(body) {
             Ok(event) => Self::Event(Box::new(event)),
             Err(error) => {
-                tracing::error!(%error, "an overheard event cannot be read");
+                tracing::error!(%error, "broadcast event malformed");
                 Self::Gap
             }
         }
@@ -190,7 +190,7 @@ impl Broker {
             BrokerUrl::Kafka(url) => Self::Kafka(kafka::Queues::open(url, topology).await?),
             #[cfg(not(feature = "kafka"))]
             BrokerUrl::Kafka(_) => {
-                anyhow::bail!("this build has no Kafka: build with --features kafka")
+                anyhow::bail!("this build has no Kafka client: build with --features kafka")
             }
         })
     }

@@ -58,7 +58,7 @@ where
                         ACTIVE
                     }
                     Err(error) => {
-                        tracing::warn!(%error, "the queue cannot be read for now");
+                        tracing::warn!(%error, "queue unavailable; retrying");
                         PAUSE
                     }
                 };
@@ -78,7 +78,7 @@ where
             broker, service, ..
         } = &self.subscription;
         if let Err(error) = broker.leave(service).await {
-            tracing::warn!(%error, "the broker gets back late what was not begun");
+            tracing::warn!(%error, "unstarted deliveries not returned; they reappear after their lease");
         }
     }
 
@@ -88,7 +88,7 @@ where
             _ if delivery.attempt > MAX_ATTEMPTS => Settlement::Dead("crash"),
             Ok(event) => self.handle(event, delivery.attempt).await,
             Err(error) => {
-                tracing::error!(event_id = delivery.event_id, %error, "an event cannot be read");
+                tracing::error!(event_id = delivery.event_id, %error, "event malformed");
                 failed(delivery.attempt, "unreadable")
             }
         };
@@ -96,12 +96,12 @@ where
             tracing::error!(
                 event_id = delivery.event_id,
                 reason,
-                "an event became a dead letter"
+                "event moved to the dead letters"
             );
         }
         // Unsettled, it comes again when its lease has run out, and the inbox knows it.
         if let Err(error) = self.subscription.broker.settle(&delivery, settlement).await {
-            tracing::warn!(event_id = delivery.event_id, %error, "a delivery was not settled");
+            tracing::warn!(event_id = delivery.event_id, %error, "delivery not acknowledged; it will be delivered again");
         }
     }
 
@@ -119,7 +119,7 @@ where
         match telemetry::process(delivered, bounded, Error::kind).await {
             Ok(()) => Settlement::Done,
             Err(Error::Unavailable(what)) => {
-                tracing::warn!(what, "an event waits for what is away");
+                tracing::warn!(what, "event postponed: dependency unavailable");
                 Settlement::Postpone(PAUSE)
             }
             Err(error) => {

@@ -97,7 +97,7 @@ static MIGRATIONS: LazyLock<Migrations> = LazyLock::new(|| {
 });
 
 static OUTBOX: LazyLock<Gauge> = LazyLock::new(|| {
-    let help = "Events that are committed and not yet handed to the broker";
+    let help = "Committed events that are not yet published to the broker";
     telemetry::register(names::MESSAGING_OUTBOX_MESSAGES, help, Gauge::default())
 });
 
@@ -150,7 +150,7 @@ impl Messaging {
         database
             .migrate(&MIGRATIONS)
             .await
-            .context("make the outbox and the inbox")?;
+            .context("create the outbox and inbox tables")?;
         let it = Self {
             subscription: Subscription::open(host, service, options, topology).await?,
             database: database.clone(),
@@ -195,7 +195,7 @@ impl Messaging {
                 "there are no events of type {kind}"
             )));
         }
-        let body = serde_json::to_string(&event).context("write an event as JSON")?;
+        let body = serde_json::to_string(&event).context("serialize an event")?;
         query("INSERT INTO outbox (body) VALUES ($1)")
             .bind(body)
             .execute(transaction)
@@ -235,7 +235,7 @@ impl Messaging {
         let count = unobserved("SELECT count(*) FROM outbox").fetch_value(self.database.readers());
         match count.await {
             Ok(count) => _ = OUTBOX.set(count),
-            Err(error) => tracing::warn!(%error, "the outbox was not counted"),
+            Err(error) => tracing::warn!(%error, "outbox size unknown"),
         }
     }
 }

@@ -17,7 +17,7 @@ impl Messaging {
         R: Future<Output = ()> + Send + 'static,
     {
         let subscription = self.subscription.clone();
-        host.spawn("overheard events", move |stop| {
+        host.spawn("broadcast subscription", move |stop| {
             subscription.hear(stop, handle)
         });
     }
@@ -34,9 +34,7 @@ impl Subscription {
             let delivered = match &heard {
                 Overheard::Event(event) => self.delivered(event),
                 Overheard::Gap => {
-                    tracing::info!(
-                        "listening to what others tell; what was told before may have been missed"
-                    );
+                    tracing::info!("subscribed to broadcasts; earlier ones may have been missed");
                     handle(heard).await;
                     continue;
                 }

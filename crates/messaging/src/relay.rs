@@ -41,7 +41,7 @@ impl Messaging {
                 Ok(0) => IDLE,
                 Ok(_) => Duration::ZERO,
                 Err(error) => {
-                    tracing::warn!(%error, "events stay in the outbox for now");
+                    tracing::warn!(%error, "outbox relay failed; retrying");
                     PAUSE
                 }
             };
@@ -50,7 +50,7 @@ impl Messaging {
             }
             if cleaned.elapsed() > CLEAN_EVERY {
                 if let Err(error) = round(self.clean_inbox()).await {
-                    tracing::warn!(%error, "old ids stay in the inbox for now");
+                    tracing::warn!(%error, "inbox cleanup failed; retrying");
                 }
                 cleaned = Instant::now();
             }
@@ -74,7 +74,7 @@ impl Messaging {
             let mut event: Event = match serde_json::from_str(body) {
                 Ok(event) => event,
                 Err(error) => {
-                    tracing::error!(seq, %error, "an event in the outbox cannot be read");
+                    tracing::error!(seq, %error, "outbox event malformed");
                     continue;
                 }
             };

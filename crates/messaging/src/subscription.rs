@@ -24,12 +24,12 @@ struct QueueLabel {
 }
 
 static QUEUED: LazyLock<Family<QueueLabel, Gauge>> = LazyLock::new(|| {
-    let help = "Events that wait in a queue or are being processed";
+    let help = "Events waiting in a queue or being processed";
     telemetry::register(names::MESSAGING_QUEUE_MESSAGES, help, Family::default())
 });
 
 static DEAD: LazyLock<Family<QueueLabel, Gauge>> = LazyLock::new(|| {
-    let help = "Events that were given up after the last try";
+    let help = "Events moved to the dead letters after the last attempt";
     telemetry::register(names::MESSAGING_DEAD_LETTERS, help, Family::default())
 });
 
@@ -95,7 +95,7 @@ impl Subscription {
                 QUEUED.get_or_create(&label).set(depth.messages);
                 DEAD.get_or_create(&label).set(depth.dead_letters);
             }
-            Err(error) => tracing::warn!(%error, "the queue was not counted"),
+            Err(error) => tracing::warn!(%error, "queue size unknown"),
         }
     }
 
@@ -129,6 +129,6 @@ async fn dead_letters(State(it): State<Subscription>) -> Result<Json<Vec<DeadLet
 
 async fn replay(State(it): State<Subscription>) -> Result<Json<serde_json::Value>, Error> {
     let replayed = it.broker.replay_dead_letters(it.service).await?;
-    tracing::warn!(replayed, "dead letters were put back into their queue");
+    tracing::warn!(replayed, "dead letters replayed");
     Ok(Json(serde_json::json!({ "replayed": replayed })))
 }

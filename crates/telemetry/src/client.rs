@@ -24,12 +24,12 @@ use crate::{
 };
 
 static HTTP_DURATION: LazyLock<Latencies<5>> = LazyLock::new(|| {
-    let help = "Duration of one outbound HTTP attempt, to the head of the answer";
+    let help = "Duration of an outbound HTTP attempt, until the response headers";
     latencies(names::HTTP_CLIENT_REQUEST_DURATION, help)
 });
 
 static RPC_DURATION: LazyLock<Latencies<4>> = LazyLock::new(|| {
-    let help = "Duration of one outbound gRPC attempt, to the end of the answer";
+    let help = "Duration of an outbound gRPC attempt, until the end of the response";
     latencies(names::RPC_CLIENT_CALL_DURATION, help)
 });
 

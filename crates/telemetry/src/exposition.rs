@@ -23,7 +23,7 @@ pub(crate) fn router() -> Router {
 async fn metrics(headers: HeaderMap) -> Response {
     let mut text = String::new();
     if let Err(error) = encode(&mut text, &registry()) {
-        tracing::error!(%error, "metrics could not be encoded");
+        tracing::error!(%error, "metrics not encoded");
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     }
     if wants_openmetrics(&headers) {

@@ -30,7 +30,7 @@ pub fn init(service: &'static str) -> anyhow::Result<Telemetry> {
         tracing_subscriber::registry().with(EcsLayer.with_filter(settings.filter.clone()));
     subscriber
         .try_init()
-        .context("telemetry was set up already")?;
+        .context("telemetry is already initialized")?;
     logs::set_origin(&settings.service, &settings.instance);
     writer::start().context("start the log writer")?;
     sampler::install(settings.sampler);
@@ -73,7 +73,7 @@ impl Telemetry {
     pub async fn shutdown(self, timeout: Duration) {
         let deadline = Instant::now() + timeout;
         if !spans::flush(timeout).await {
-            tracing::warn!("spans were lost at shutdown: the collector did not take them in time");
+            tracing::warn!("spans lost at shutdown: span export timed out");
         }
         let left = deadline
             .saturating_duration_since(Instant::now())

@@ -28,7 +28,7 @@ use crate::{
 };
 
 static SEND_DURATION: LazyLock<Latencies<4>> = LazyLock::new(|| {
-    let help = "Duration of handing one event to the broker";
+    let help = "Duration of publishing one event to the broker";
     latencies(names::MESSAGING_CLIENT_OPERATION_DURATION, help)
 });
 

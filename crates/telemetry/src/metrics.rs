@@ -121,7 +121,7 @@ pub(crate) fn latencies<const N: usize>(name: &str, help: &str) -> Latencies<N> 
 
 /// Requests being served now.
 pub(crate) static ACTIVE: LazyLock<Gauge> = LazyLock::new(|| {
-    let help = "Requests being served now, HTTP and gRPC";
+    let help = "Requests in flight, HTTP and gRPC";
     register(names::HTTP_SERVER_ACTIVE_REQUESTS, help, Gauge::default())
 });
 
@@ -135,18 +135,18 @@ pub(crate) struct QueueMetrics {
 type BySignal<M> = Family<Labels<1>, M>;
 
 static DROPPED: LazyLock<BySignal<Counter>> = LazyLock::new(|| {
-    let help = "Lines and spans given up because a queue was full or a write or export failed";
+    let help = "Log lines and spans dropped because a queue was full or a write or export failed";
     register(names::TELEMETRY_DROPPED, help, Family::default())
 });
 
 static QUEUED: LazyLock<BySignal<Gauge>> = LazyLock::new(|| {
-    let help = "Lines and spans accepted and not yet written or exported";
+    let help = "Log lines and spans queued, not yet written or exported";
     register(names::TELEMETRY_QUEUED, help, Family::default())
 });
 
 /// Batches the collector did not take.
 pub(crate) static EXPORT_FAILURES: LazyLock<Counter> = LazyLock::new(|| {
-    let help = "Batches of spans that the collector did not take";
+    let help = "Failed exports of span batches";
     register(names::TELEMETRY_EXPORT_FAILURES, help, Counter::default())
 });
 

@@ -44,7 +44,9 @@ impl Sampler {
             None => DEFAULT_RATIO,
             Some(text) => match text.parse() {
                 Ok(ratio) if (0.0..=1.0).contains(&ratio) => ratio,
-                _ => anyhow::bail!("OTEL_TRACES_SAMPLER_ARG is a share from 0 to 1, not {text:?}"),
+                _ => anyhow::bail!(
+                    "OTEL_TRACES_SAMPLER_ARG must be a ratio from 0 to 1, not {text:?}"
+                ),
             },
         };
         Ok(match kind.unwrap_or("parentbased_traceidratio") {
@@ -55,7 +57,7 @@ impl Sampler {
             "parentbased_always_off" => Self::new(true, 0.0),
             "parentbased_traceidratio" => Self::new(true, ratio),
             other => anyhow::bail!(
-                "OTEL_TRACES_SAMPLER is always_on, always_off, traceidratio or one of these after `parentbased_`, not {other:?}"
+                "OTEL_TRACES_SAMPLER must be always_on, always_off, traceidratio or one of these after `parentbased_`, not {other:?}"
             ),
         })
     }

@@ -144,7 +144,7 @@ impl<S> Observe<S> {
 }
 
 static RPC_DURATION: LazyLock<Latencies<2>> = LazyLock::new(|| {
-    let help = "Duration of gRPC calls, from their head to the end of the answer";
+    let help = "Duration of gRPC calls, from the request headers to the end of the response";
     latencies(names::RPC_SERVER_CALL_DURATION, help)
 });
 

@@ -61,7 +61,9 @@ impl Settings {
             None | Some("grpc") => Protocol::Grpc,
             Some("http/protobuf") => Protocol::HttpProtobuf,
             Some(other) => {
-                anyhow::bail!("OTEL_EXPORTER_OTLP_PROTOCOL is grpc or http/protobuf, not {other:?}")
+                anyhow::bail!(
+                    "OTEL_EXPORTER_OTLP_PROTOCOL must be grpc or http/protobuf, not {other:?}"
+                )
             }
         };
         let (kind, argument) = (get("OTEL_TRACES_SAMPLER"), get("OTEL_TRACES_SAMPLER_ARG"));
@@ -99,7 +101,7 @@ where
     };
     match text.parse() {
         Ok(number) if number > T::default() => Ok(number),
-        _ => anyhow::bail!("{name} is a whole number above 0, not {text:?}"),
+        _ => anyhow::bail!("{name} must be a positive integer, not {text:?}"),
     }
 }
 
@@ -112,7 +114,7 @@ fn resource_attributes(text: Option<&str>) -> anyhow::Result<BTreeMap<String, St
     pairs
         .map(|pair| {
             let (key, value) = pair.split_once('=').with_context(|| {
-                format!("OTEL_RESOURCE_ATTRIBUTES is key=value,…; found {pair:?}")
+                format!("OTEL_RESOURCE_ATTRIBUTES must be key=value,…, found {pair:?}")
             })?;
             Ok((key.trim().to_owned(), value.trim().to_owned()))
         })

@@ -152,7 +152,7 @@ impl Queue {
             self.metrics.dropped.inc_by(count as u64);
             EXPORT_FAILURES.inc();
             // Debug: the counters tell, and a collector that is down would fill the log.
-            tracing::debug!(%error, spans = count, "the collector did not take a batch of spans");
+            tracing::debug!(%error, spans = count, "span export failed");
         }
         self.metrics
             .queued

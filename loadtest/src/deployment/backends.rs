@@ -105,9 +105,9 @@ impl FromStr for Server {
     fn from_str(text: &str) -> anyhow::Result<Self> {
         let found = SERVERS.into_iter().find(|it| it.name() == text);
         let names = SERVERS.map(Self::name).join(", ");
-        let found = found.with_context(|| format!("{text:?} is none of {names}"))?;
+        let found = found.with_context(|| format!("unknown server {text:?}; known: {names}"))?;
         if let Some(feature) = found.missing_feature() {
-            anyhow::bail!("this build has no {text}: build with --features {feature}");
+            anyhow::bail!("this build has no {text} client: build with --features {feature}");
         }
         Ok(found)
     }
@@ -148,7 +148,7 @@ impl FromStr for Backends {
                 for name in names.split(',') {
                     let server: Server = name.parse()?;
                     if let Some(other) = it.get(server.role()) {
-                        anyhow::bail!("{} and {name} do the same: name one", other.name());
+                        anyhow::bail!("{} and {name} have the same role: choose one", other.name());
                     }
                     it.0.push(server);
                 }

@@ -65,7 +65,7 @@ pub(super) async fn keep(
             Some(ready) => drop(ready.send(Ok(()))),
             None if condemned => (),
             None => (shared.options.tell)(&format!(
-                "{service}-{number} runs again as process {}",
+                "{service}-{number} restarted as process {}",
                 replica.pid
             )),
         }
@@ -127,7 +127,7 @@ async fn begin(
     };
     let announcement = tokio::select! {
         up = timeout_at(deadline, came_up) => up.unwrap_or_else(|_| Err(anyhow::anyhow!("not ready within {READY_TIMEOUT:?}"))),
-        status = process.child.wait() => Err(anyhow::anyhow!("it ended with {}", ending(status?))),
+        status = process.child.wait() => Err(anyhow::anyhow!("exited with {}", ending(status?))),
     };
     let Announcement { public, admin } =
         announcement.map_err(|error| explain(service, number, &log, &error))?;
@@ -155,7 +155,7 @@ fn explain(
         text.push_str("\n  | ");
         text.push_str(&line);
     }
-    anyhow::anyhow!("{text}\n  its log: {}", log.display())
+    anyhow::anyhow!("{text}\n  log: {}", log.display())
 }
 
 fn spawn(

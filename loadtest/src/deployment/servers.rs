@@ -118,8 +118,11 @@ impl Servers {
     pub(super) async fn clear(&self) -> anyhow::Result<()> {
         let drop = format!("DROP SCHEMA IF EXISTS {} CASCADE", self.name);
         let databases = self.in_every_database(&drop).await;
-        let broker = self.clear_broker().await.context("empty the broker");
-        let search = self.clear_search().await.context("remove the index");
+        let broker = self
+            .clear_broker()
+            .await
+            .context("delete this run's queues from the broker");
+        let search = self.clear_search().await.context("delete the index");
         databases.and(broker).and(search)
     }
 
@@ -169,7 +172,7 @@ async fn reach(server: Server, variable: &str) -> anyhow::Result<String> {
     let place = place(&url).with_context(|| format!("{variable} has no host and port"))?;
     let connected = match timeout(CONNECT_TIMEOUT, TcpStream::connect(place)).await {
         Ok(connected) => connected.map(drop).map_err(anyhow::Error::from),
-        Err(_) => Err(anyhow::anyhow!("no answer within {CONNECT_TIMEOUT:?}")),
+        Err(_) => Err(anyhow::anyhow!("no response within {CONNECT_TIMEOUT:?}")),
     };
     connected.with_context(|| {
         format!("{name} cannot be reached at {place}: scripts/backends up {name}")

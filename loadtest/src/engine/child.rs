@@ -98,10 +98,10 @@ pub(crate) async fn run(scenarios: Scenarios) -> anyhow::Result<()> {
     let socket = std::os::unix::net::UnixStream::from(stdin);
     socket.set_nonblocking(true)?;
     let socket = tokio::net::UnixStream::from_std(socket)
-        .context("the engine wants a Unix socket as standard input")?;
+        .context("the engine needs a Unix socket as standard input")?;
     let (read, write) = socket.into_split();
     let mut lines = BufReader::new(read).lines();
-    let plan = lines.next_line().await?.context("no plan came")?;
+    let plan = lines.next_line().await?.context("no plan received")?;
     let plan: Plan = serde_json::from_str(&plan).context("read the plan")?;
     tokio::spawn(async move {
         while let Ok(Some(_)) = lines.next_line().await {}
@@ -144,7 +144,7 @@ async fn attack(plan: Plan, write: OwnedWriteHalf, scenarios: Scenarios) -> anyh
     let counts = engine.counts();
     engine.recorder.close();
     match recording.join() {
-        Ok(written) => written.context("write the attempts down")?,
+        Ok(written) => written.context("write the attempts")?,
         Err(_) => anyhow::bail!("the recorder's thread died"),
     }
     tell(&mut write, &Event::Done(counts)).await
@@ -213,7 +213,7 @@ async fn report(
 async fn tell(write: &mut OwnedWriteHalf, event: &Event) -> anyhow::Result<()> {
     let mut line = serde_json::to_vec(event)?;
     line.push(b'\n');
-    write.write_all(&line).await.context("tell the parent")
+    write.write_all(&line).await.context("report to the parent")
 }
 
 /// Takes the runtime's threads away for `millis` in every hundred milliseconds, as a machine that is too small would.

@@ -71,7 +71,7 @@ pub(crate) async fn run(
     let attempts = read(&plan.output.join("attempts.jsonl"))?;
     let counts = last.filter(|_| status.success()).ok_or_else(|| {
         format!(
-            "the load engine ended early with {} after {} attempts; its log: {}",
+            "load engine exited early with {} after {} attempts; log: {}",
             ending(status),
             attempts.len(),
             log.display()

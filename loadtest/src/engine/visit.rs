@@ -209,7 +209,7 @@ impl Drop for Presence {
 
 /// Reads an answer.
 pub(crate) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, String> {
-    serde_json::from_slice(body).map_err(|error| format!("the answer does not parse: {error}"))
+    serde_json::from_slice(body).map_err(|error| format!("response malformed: {error}"))
 }
 
 /// Reads a body of at most [`MAX_BODY`] bytes.
@@ -220,9 +220,9 @@ async fn read(mut response: reqwest::Response) -> Result<Vec<u8>, String> {
             Ok(Some(chunk)) if body.len() + chunk.len() <= MAX_BODY => {
                 body.extend_from_slice(&chunk);
             }
-            Ok(Some(_)) => return Err(format!("the answer is longer than {MAX_BODY} bytes")),
+            Ok(Some(_)) => return Err(format!("response longer than {MAX_BODY} bytes")),
             Ok(None) => return Ok(body),
-            Err(error) => return Err(format!("the answer broke off: {}", reason(&error))),
+            Err(error) => return Err(format!("response interrupted: {}", reason(&error))),
         }
     }
 }

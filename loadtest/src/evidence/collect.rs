@@ -57,7 +57,7 @@ impl Window {
         let restless = quiet(deployment, spans).await;
         anyhow::ensure!(
             restless.is_empty(),
-            "the shop did not come to rest within {QUIET_TIMEOUT:?}, and nothing was asked of it yet: {}",
+            "shop not idle within {QUIET_TIMEOUT:?}, before any load: {}",
             restless.join(", ")
         );
         spans.take();
@@ -68,7 +68,7 @@ impl Window {
         };
         for replica in deployment.replicas() {
             let length = fs::metadata(&replica.log)
-                .with_context(|| format!("look at {}", replica.log.display()))?
+                .with_context(|| format!("inspect {}", replica.log.display()))?
                 .len();
             it.logs
                 .insert(replica.log.clone(), (replica.service, length));
@@ -119,9 +119,8 @@ impl Window {
         }
         for span in spans.take() {
             let service = evidence.iter_mut().find(|it| it.0.name() == span.service);
-            let (_, testimony) = service.with_context(|| {
-                format!("a span came from {:?}, no service of ours", span.service)
-            })?;
+            let (_, testimony) =
+                service.with_context(|| format!("span from unknown service {:?}", span.service))?;
             testimony.spans.push(span);
         }
         let incidents = deployment.incidents().split_off(self.incidents);
@@ -154,8 +153,8 @@ async fn scrape(deployment: &Deployment, replica: &Replica) -> anyhow::Result<Sc
 const BUSY: [(&str, &str); 5] = [
     (names::HTTP_SERVER_ACTIVE_REQUESTS, "requests in flight"),
     (names::TELEMETRY_QUEUED, "items of telemetry queued"),
-    (names::MESSAGING_OUTBOX_MESSAGES, "events to tell"),
-    (names::MESSAGING_QUEUE_MESSAGES, "events to hear"),
+    (names::MESSAGING_OUTBOX_MESSAGES, "events in outboxes"),
+    (names::MESSAGING_QUEUE_MESSAGES, "events in queues"),
     (names::ORDERS_PENDING, "orders pending"),
 ];
 
@@ -168,7 +167,7 @@ async fn quiet(deployment: &Deployment, spans: &Spans) -> Vec<String> {
         let mut busy = Vec::new();
         for replica in deployment.replicas() {
             let Ok(it) = scrape(deployment, &replica).await else {
-                busy.push(format!("{} does not answer", replica.service));
+                busy.push(format!("{} does not respond", replica.service));
                 continue;
             };
             for (name, what) in BUSY {
@@ -184,7 +183,7 @@ async fn quiet(deployment: &Deployment, spans: &Spans) -> Vec<String> {
         }
         if Instant::now() >= deadline {
             if busy.is_empty() {
-                busy.push("spans still come".to_owned());
+                busy.push("spans still arriving".to_owned());
             }
             return busy;
         }

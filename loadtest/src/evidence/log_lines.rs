@@ -38,7 +38,7 @@ pub(super) fn read<T>(
 fn broken(log: &Path, dataset: &str, line: &[u8], error: &serde_json::Error) -> io::Error {
     let line = String::from_utf8_lossy(line);
     let text = format!(
-        "{}: this {dataset} line is broken ({error}): {line}",
+        "{}: malformed {dataset} line ({error}): {line}",
         log.display()
     );
     io::Error::new(io::ErrorKind::InvalidData, text)

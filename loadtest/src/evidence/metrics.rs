@@ -15,7 +15,7 @@ pub struct Exposition {
 
 /// A line that is not of the format.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this is no sample in Prometheus' text format: {0:?}")]
+#[error("not a sample in Prometheus text format: {0:?}")]
 pub struct ParseError(String);
 
 impl Exposition {

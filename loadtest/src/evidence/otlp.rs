@@ -113,7 +113,7 @@ impl Receiver {
         let app = tonic::service::Routes::new(service).into_axum_router();
         let serving = tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, app).await {
-                tracing::error!(%error, "the receiver of spans ended");
+                tracing::error!(%error, "span receiver ended");
             }
         });
         Ok(Self {
@@ -146,9 +146,7 @@ impl TraceService for Spans {
         }
         let mut kept = self.lock();
         if kept.len() + spans.len() > MAX_SPANS {
-            return Err(Status::resource_exhausted(
-                "too many spans are kept already",
-            ));
+            return Err(Status::resource_exhausted("span buffer full"));
         }
         kept.append(&mut spans);
         Ok(Response::new(ExportTraceServiceResponse::default()))

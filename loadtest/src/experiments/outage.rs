@@ -26,7 +26,7 @@ pub(super) const OUTAGE: Experiment = Experiment {
     needs: Needs::Servers,
     arms: &[Arm {
         name: "outages",
-        description: "Each server is killed with SIGKILL and away for 10 s; two replicas of every service that hears or tells events.",
+        description: "Each server is killed with SIGKILL and started again after 10 s; two replicas of every service that publishes or consumes events.",
         // Where servers are away an order waits: were it cancelled after 30 s, a server that starts slowly would decide how many
         // are confirmed.
         shop: SHOP.env(&[("ORDER_TIMEOUT", "2m")]).replicas(&[
@@ -106,7 +106,7 @@ fn on_time(it: &Measurement) -> Vec<Check> {
         outcome,
     );
     vec![check.saw(
-        format!("away for {:.2} s at most", longest.as_secs_f64()),
+        format!("down for {:.2} s at most", longest.as_secs_f64()),
         format!("at most {} s", (AWAY + MAX_LATE).as_secs()),
     )]
 }
@@ -140,10 +140,10 @@ fn readiness(it: &Measurement) -> Vec<Check> {
     } else {
         Outcome::Fail
     };
-    let check = Check::new(Group::Audit, "probes told the truth", outcome)
+    let check = Check::new(Group::Audit, "readiness probes were correct", outcome)
         .saw(
             format!("{} outages, {} wrong", outages.len(), wrong.len()),
-            "whoever needs the server is not ready while it is away, and nobody else is",
+            "services that need a server are not ready while it is down; others stay ready",
         )
         .because(wrong);
     vec![check]

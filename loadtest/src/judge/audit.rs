@@ -172,7 +172,7 @@ fn contradicted(promises: &[Promise], ledgers: &Ledgers) -> Vec<Wrong> {
             return Some(Wrong::of(id, text));
         }
         let (seen, is) = (it.seen?.as_str(), order.status.as_str());
-        let text = || format!("order {id} was {seen} to its buyer and is {is}");
+        let text = || format!("order {id}: client saw {seen}, ledger has {is}");
         (seen != is).then(|| Wrong::of(id, text()))
     };
     promises.iter().filter_map(problem).collect()
@@ -199,8 +199,7 @@ fn money(ledgers: &Ledgers) -> Vec<Wrong> {
         };
         if kept != due {
             let status = order.status.as_str();
-            let text =
-                format!("order {order_id} is {status} and {kept} cents were kept, not {due}");
+            let text = format!("order {order_id} is {status}: {kept} cents kept, {due} due");
             wrong.push(Wrong::of(order_id, text));
         }
     }
@@ -296,7 +295,7 @@ fn confirmed(promises: &[Promise], ledgers: &Ledgers) -> Check {
         false => Outcome::Fail,
     };
     let observed = format!(
-        "{} of {} orders that nothing stood against",
+        "{} of {} orders that had stock and a valid card",
         fair.len() - cancelled.len(),
         fair.len()
     );

@@ -27,9 +27,9 @@ fn orders_kept_coming(it: &Measurement) -> Check {
     } else {
         Outcome::Invalid
     };
-    Check::new(Group::Validity, "orders kept coming", outcome).saw(
-        format!("{rate:.0} acknowledged a minute"),
-        format!("at least {MIN_ORDERS_A_MINUTE} a minute"),
+    Check::new(Group::Validity, "orders were placed throughout", outcome).saw(
+        format!("{rate:.0} acknowledged per minute"),
+        format!("at least {MIN_ORDERS_A_MINUTE} per minute"),
     )
 }
 
@@ -47,9 +47,12 @@ fn all_came_back(it: &Measurement) -> Check {
                 slowest.as_secs_f64()
             ),
         ),
-        _ => (Outcome::Fail, format!("{} stayed away", away.join(", "))),
+        _ => (
+            Outcome::Fail,
+            format!("not ready again: {}", away.join(", ")),
+        ),
     };
-    Check::new(Group::Audit, "everything came back", outcome)
+    Check::new(Group::Audit, "all services recovered", outcome)
         .saw(observed, "all that was killed is ready again")
 }
 
@@ -66,11 +69,15 @@ fn load_went_on(it: &Measurement) -> Check {
     };
     Check::new(
         Group::Validity,
-        "the load went on through every kill",
+        "load lasted beyond every recovery",
         outcome,
     )
     .saw(
-        format!("{} of {} ended after it", late.len(), killed.len()),
+        format!(
+            "{} of {} recovered after it ended",
+            late.len(),
+            killed.len()
+        ),
         "all is ready again before the load ends",
     )
 }
@@ -109,7 +116,7 @@ pub(crate) fn table(it: &Measurement) -> Table {
         ]
     };
     Table {
-        title: "What was killed, and the orders acknowledged from then to the next kill",
+        title: "Kills, and the orders acknowledged until the next kill",
         columns: &COLUMNS,
         rows: (0..killed.len()).map(row).collect(),
     }

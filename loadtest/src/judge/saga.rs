@@ -102,7 +102,7 @@ pub(crate) fn check(attempts: &[Attempt], evidence: &Evidence, ledgers: &Ledgers
             wrong.push((
                 attempt.id.clone(),
                 format!(
-                    "order {} ({ending}), request {}: lacks [{}], has too much [{}]",
+                    "order {} ({ending}), request {}: missing [{}], unexpected [{}]",
                     order.id,
                     attempt.id,
                     list(expected.difference(&walked).collect()),

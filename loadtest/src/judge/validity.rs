@@ -30,7 +30,7 @@ pub(crate) fn checks(it: &Measurement) -> Vec<Check> {
     checks.extend(it.clients.stolen.map(stolen));
     checks.push(telemetry_drops(it));
     if !it.incidents.is_empty() {
-        checks.push(deaths(Group::Validity, "every process lived", it));
+        checks.push(deaths(Group::Validity, "no process died", it));
     }
     checks
 }
@@ -65,7 +65,7 @@ fn ended_early(how: &str) -> Check {
         "the load engine finished",
         Outcome::Invalid,
     )
-    .saw("it did not", "it finishes")
+    .saw("not finished", "finished")
     .because(vec![how.to_owned()])
 }
 
@@ -73,23 +73,23 @@ fn ended_early(how: &str) -> Check {
 /// pending are broken promises.
 pub(crate) fn rest(it: &Measurement) -> Vec<Check> {
     let (outcome, observed) = match it.restless.len() {
-        0 => (Outcome::Pass, "nothing is under way".to_owned()),
+        0 => (Outcome::Pass, "nothing in progress".to_owned()),
         _ => (Outcome::Fail, it.restless.join(", ")),
     };
     vec![
-        Check::new(Group::Audit, "the shop came to rest", outcome)
-            .saw(observed, "nothing is under way"),
+        Check::new(Group::Audit, "the shop became idle", outcome)
+            .saw(observed, "nothing in progress"),
     ]
 }
 
 /// Why the signals of this measurement cannot be compared, if they cannot.
 pub(crate) fn cannot_reconcile(it: &Measurement) -> Option<Check> {
     let reason = if it.clients.load.counts.is_err() {
-        "what the clients saw is not known: the engine ended early"
+        "client results incomplete: the load engine ended early"
     } else if !it.restless.is_empty() {
-        "something is still under way, and what it will leave is not there yet"
+        "work still in progress: its telemetry is incomplete"
     } else if !it.incidents.is_empty() {
-        "a process died, and what it had counted died with it"
+        "a process died, and its metrics were lost with it"
     } else if !it.gone.is_empty() {
         "a process was ended, and what it had counted since it was last asked ended with it"
     } else {
@@ -97,7 +97,7 @@ pub(crate) fn cannot_reconcile(it: &Measurement) -> Option<Check> {
     };
     Some(
         Check::new(Group::Reconciliation, "signals agree", Outcome::Invalid)
-            .saw("not compared", "the same everywhere")
+            .saw("not compared", "all signals agree")
             .because(vec![reason.to_owned()]),
     )
 }
@@ -105,9 +105,9 @@ pub(crate) fn cannot_reconcile(it: &Measurement) -> Option<Check> {
 /// Why latencies say nothing of the shop, if they do not.
 pub(crate) fn delayed(recording: &Recording, stolen: Option<f64>) -> Option<&'static str> {
     if lag_p99_ms(recording) > MAX_LAG_MS {
-        Some("the generator was late, and its own delay counts as latency")
+        Some("load generator late: its delay counts as latency")
     } else if stolen.is_some_and(|it| it > MAX_STOLEN) {
-        Some("other machines had the processors, and the wait for them counts as latency")
+        Some("processor time stolen by other machines: waiting for it counts as latency")
     } else {
         None
     }
@@ -150,7 +150,8 @@ fn dropped(counts: &Counts) -> Check {
             counts.unrecorded
         );
     }
-    Check::new(Group::Validity, "arrivals were taken", outcome).saw(observed, "at most 0.1 %")
+    Check::new(Group::Validity, "arrivals found an idle user", outcome)
+        .saw(observed, "at most 0.1 %")
 }
 
 fn stolen(share: f64) -> Check {

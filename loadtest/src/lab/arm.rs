@@ -177,7 +177,7 @@ impl Run<'_> {
             if steps.is_empty() {
                 return Ok(Vec::new());
             }
-            let began = told.await.context("the load never began")?;
+            let began = told.await.context("the load did not start")?;
             timeline::run(steps, deployment, began).await
         };
         let load = async { tokio::try_join!(parent::run(plan, stop, follow), disturbed) };

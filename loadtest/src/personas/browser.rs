@@ -42,7 +42,7 @@ async fn browse(user: &mut GooseUser) -> TransactionResult {
             if product.product.id == id {
                 Ok(())
             } else {
-                Err(format!("asked for {id}, got {}", product.product.id))
+                Err(format!("requested {id}, got {}", product.product.id))
             }
         };
         let request = Request::get("/products/{id}", format!("/products/{id}"));

@@ -53,7 +53,7 @@ async fn search(user: &mut GooseUser) -> TransactionResult {
         if product.product.id == best {
             Ok(())
         } else {
-            Err(format!("asked for {best}, got {}", product.product.id))
+            Err(format!("requested {best}, got {}", product.product.id))
         }
     };
     let request = Request::get("/products/{id}", format!("/products/{best}"));

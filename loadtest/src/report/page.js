@@ -114,7 +114,7 @@ function waterfall(trace) {
   const late = trace.lag_ms >= 0.1 ? `, sent ${ms(trace.lag_ms)} late` : "";
   return h("details", {},
     h("summary", {}, h("span", { class: "n" }, ms(trace.latency_ms)), `${trace.route} `, h("span", { class: "tag" }, trace.ending), h("span", { class: "soft" }, ` request ${trace.request_id}${late}`)),
-    bars.length ? bars : h("p", { class: "soft" }, "No span of this request came."),
+    bars.length ? bars : h("p", { class: "soft" }, "No span of this request was received."),
     h("p", { class: "soft mono" }, trace.trace_id ? `trace ${trace.trace_id}` : ""));
 }
 

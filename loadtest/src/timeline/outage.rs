@@ -176,7 +176,7 @@ mod tests {
                 .map(|(name, said)| ((*name).to_owned(), (*said).to_owned()))
                 .collect(),
         };
-        let slow = said(&[("broker", "no answer within 1s"), ("database", "ok")]);
+        let slow = said(&[("broker", "no response within 1s"), ("database", "ok")]);
         assert!(!slow.wants_others_than(Role::Broker));
         assert!(slow.wants_others_than(Role::Databases) && slow.wants_others_than(Role::Cache));
         for dragged_along in [

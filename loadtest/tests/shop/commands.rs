@@ -69,7 +69,7 @@ fn a_full_disk_is_told_with_what_to_do() {
         &scratch,
         &["--runs", &runs, "up"],
         69,
-        &["make a directory for this run in", &runs],
+        &["create a directory for this run in", &runs],
     );
 }
 

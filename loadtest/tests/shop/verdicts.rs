@@ -65,7 +65,7 @@ const COMPARED: [&str; 18] = [
     "order traces are the saga graph",
 ];
 const AUDITED: [&str; 7] = [
-    "the shop came to rest",
+    "the shop became idle",
     "no acknowledged order is lost",
     "no order was taken twice",
     "clients saw what the ledger says",

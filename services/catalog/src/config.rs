@@ -21,7 +21,7 @@ pub struct Config {
     /// Where the keys that verify tokens come from
     #[arg(long, env, default_value = client::DEFAULT_ADDRESS, value_name = "ADDRESS")]
     pub users_addr: Address,
-    /// How many products an empty database starts with
+    /// Number of products that an empty database is seeded with
     #[arg(long, env, default_value_t = 1_000, value_name = "COUNT")]
     pub seed_products: u32,
 }

@@ -32,7 +32,7 @@ impl Catalog for Store {
     ) -> Result<Response<GetProductsResponse>, Status> {
         let ids = request.into_inner().ids;
         if ids.len() > api::MAX_IDS {
-            let text = format!("at most {} ids at once", api::MAX_IDS);
+            let text = format!("at most {} ids per call", api::MAX_IDS);
             return Err(Status::invalid_argument(text));
         }
         let ids: Result<Vec<ProductId>, _> = ids.into_iter().map(ProductId::try_from).collect();

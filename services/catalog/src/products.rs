@@ -10,11 +10,11 @@ const MAX_PRICE: Cents = Cents(100_000_000);
 /// A product that the shop does not take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BadProduct {
-    #[error("a name has 1 to {MAX_NAME} characters")]
+    #[error("name must have 1 to {MAX_NAME} characters")]
     Name,
-    #[error("a description has at most {MAX_DESCRIPTION} characters")]
+    #[error("description must have at most {MAX_DESCRIPTION} characters")]
     Description,
-    #[error("a category is 1 to {MAX_CATEGORY} lower-case letters, digits or dashes")]
+    #[error("category must be 1 to {MAX_CATEGORY} lower-case letters, digits or dashes")]
     Category,
     #[error("a price is from 1 to {MAX_PRICE} cents")]
     Price,

@@ -56,14 +56,16 @@ struct Listing {
 
 /// List products
 #[utoipa::path(get, path = "/products", tag = "catalog", params(Listing), responses(
-    (status = 200, body = ProductPage), (status = 400, description = "bad cursor or limit", body = Problem)))]
+    (status = 200, body = ProductPage), (status = 400, description = "invalid cursor or limit", body = Problem)))]
 async fn list(
     State(store): State<Store>,
     Query(it): Query<Listing>,
 ) -> Result<Json<ProductPage>, Error> {
     let limit = it.limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
-        return Err(Error::Invalid(format!("limit is from 1 to {MAX_LIMIT}")));
+        return Err(Error::Invalid(format!(
+            "limit must be from 1 to {MAX_LIMIT}"
+        )));
     }
     if let Some(category) = &it.category {
         products::check_category(category).map_err(|it| Error::Invalid(it.to_string()))?;

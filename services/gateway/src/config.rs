@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use axum::http::HeaderValue;
 use client::Address;
 
-/// The only public door of the shop
+/// The public gateway of the shop
 #[derive(Debug, Clone, clap::Parser)]
 #[command(version, after_help = client::ADDRESS_HELP)]
 pub struct Config {
@@ -27,7 +27,7 @@ pub struct Config {
     /// Where orders is; a call may take 3s
     #[arg(long, env, default_value = client::DEFAULT_ADDRESS, value_name = "ADDRESS")]
     pub orders_addr: Address,
-    /// An origin whose pages may call the gateway from a browser; give it once for each
+    /// Origin that may call the gateway from a browser (CORS); may be repeated
     #[arg(
         long,
         env,
@@ -36,22 +36,22 @@ pub struct Config {
         value_name = "ORIGIN"
     )]
     pub cors_allow_origin: Vec<HeaderValue>,
-    /// Requests a second that one client may send for long; a client is an account, or an address where nobody is logged in
+    /// Sustained requests per second per client: per account, or per address without a login
     #[arg(long, env, default_value = "200", value_name = "COUNT")]
     pub rate_limit: NonZeroU32,
-    /// Requests that one client may send at once
+    /// Burst of requests per client
     #[arg(long, env, default_value = "400", value_name = "COUNT")]
     pub rate_burst: NonZeroU32,
-    /// Log-ins and registrations a second that one address may try for long, and log-ins that may be tried for one account
+    /// Sustained log-ins and registrations per second per address, and log-ins per second per account
     #[arg(long, env, default_value = "5", value_name = "COUNT")]
     pub login_rate: NonZeroU32,
-    /// Log-ins and registrations that may be tried at once
+    /// Burst of log-ins and registrations
     #[arg(long, env, default_value = "10", value_name = "COUNT")]
     pub login_burst: NonZeroU32,
-    /// Take the last address in `X-Forwarded-For` as the client's: only behind a proxy that sets it
+    /// Use the last address in `X-Forwarded-For` as the client's address: only behind a proxy that sets it
     #[arg(long, env)]
     pub trust_forwarded_for: bool,
-    /// Honour the sampled flag of a `traceparent` from outside: anyone can then fill the trace store
+    /// Honour the sampled flag of a `traceparent` from clients: any client can then fill the trace store
     #[arg(long, env)]
     pub trust_traceparent: bool,
     /// Let `x-request-timeout-ms` from outside shorten the time of a request: anyone can then make requests fail

@@ -64,7 +64,7 @@ pub(crate) async fn merged(upstreams: &Upstreams) -> OpenApi {
                 document.merge(theirs);
             }
             Err(error) => {
-                tracing::warn!(%error, service = ?target, "missing from the documentation");
+                tracing::warn!(%error, service = ?target, "service missing from the API documentation");
             }
         }
     }

@@ -51,7 +51,7 @@ async fn product(catalog: &Upstream, id: &ProductId) -> Result<Product, Error> {
             let body = axum::body::to_bytes(Body::new(answer.into_body()), MAX_PRODUCT_BYTES).await;
             let body = body.map_err(|_| Error::Unavailable("catalog"))?;
             serde_json::from_slice(&body).map_err(|error| {
-                Error::Internal(anyhow::Error::new(error).context("read the answer of catalog"))
+                Error::Internal(anyhow::Error::new(error).context("parse the response of catalog"))
             })
         }
         StatusCode::NOT_FOUND => Err(Error::NotFound("product")),
@@ -76,7 +76,7 @@ async fn availability(inventory: &Upstream, id: &ProductId) -> Availability {
             _ => Availability::OutOfStock,
         },
         Err(error) => {
-            tracing::warn!(code = ?error.code(), error = error.message(), "inventory did not answer; availability unknown");
+            tracing::warn!(code = ?error.code(), error = error.message(), "inventory unavailable; stock shown as unknown");
             Availability::Unknown
         }
     }

@@ -70,7 +70,7 @@ pub(crate) fn cors(config: &Config) -> anyhow::Result<CorsLayer> {
     let origins = &config.cors_allow_origin;
     anyhow::ensure!(
         origins.iter().all(|it| it != "*"),
-        "--cors-allow-origin wants origins such as https://shop.example; `*` would let every page in"
+        "--cors-allow-origin takes origins such as https://shop.example; `*` would allow every site"
     );
     let request_id = HeaderName::from_static(telemetry::REQUEST_ID);
     Ok(CorsLayer::new()

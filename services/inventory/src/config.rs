@@ -13,7 +13,7 @@ pub struct Config {
     /// How orders are heard of.
     #[command(flatten)]
     pub messaging: messaging::Options,
-    /// How many products an empty database starts with
+    /// Number of products that an empty database is seeded with
     #[arg(long, env, default_value_t = 1_000, value_name = "COUNT")]
     pub seed_products: u32,
 }

@@ -25,7 +25,7 @@ impl Inventory for Store {
     ) -> Result<Response<GetAvailabilityResponse>, Status> {
         let ids = request.into_inner().product_ids;
         if ids.len() > api::MAX_IDS {
-            let text = format!("at most {} ids at once", api::MAX_IDS);
+            let text = format!("at most {} ids per call", api::MAX_IDS);
             return Err(Status::invalid_argument(text));
         }
         let available = self.available(&ids).await.map_err(Error::into_grpc)?;

@@ -24,7 +24,7 @@ impl Store {
         }
         let available = lock_stock(&mut transaction, &order.items).await?;
         if let Some(product_id) = stock::shortage(&order.items, &available) {
-            tracing::info!(order_id, %product_id, "not enough in stock");
+            tracing::info!(order_id, %product_id, "out of stock");
             let fact = Fact::StockRejected {};
             self.messaging
                 .tell(&mut transaction, order_id, fact)

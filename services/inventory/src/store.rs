@@ -68,8 +68,8 @@ impl Store {
             rows.push(AuditRow::Stock {
                 order_id: order_id.try_into().context("read an order id")?,
                 event_id,
-                product_id: product_id.try_into().context("read a product id")?,
-                effect: StockEffect::named(&effect).context("read an effect")?,
+                product_id: product_id.try_into().context("parse a product id")?,
+                effect: StockEffect::named(&effect).context("parse a ledger effect")?,
                 quantity,
             });
         }
@@ -81,7 +81,7 @@ impl Store {
         .await?;
         for (product_id, initial, on_hand, reserved) in levels {
             rows.push(AuditRow::Level {
-                product_id: product_id.try_into().context("read a product id")?,
+                product_id: product_id.try_into().context("parse a product id")?,
                 initial,
                 on_hand,
                 reserved,

@@ -23,7 +23,7 @@ pub struct Config {
     /// Where prices come from; a call may take 1s
     #[arg(long, env, default_value = client::DEFAULT_ADDRESS, value_name = "ADDRESS")]
     pub catalog_addr: Address,
-    /// An order that is not final by then is cancelled
+    /// Time after which an order that is not final is cancelled
     #[arg(long, env, default_value = "30s", value_parser = humantime::parse_duration, value_name = "DURATION")]
     pub order_timeout: Duration,
 }

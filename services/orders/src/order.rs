@@ -11,23 +11,21 @@ use sha2::{Digest as _, Sha256};
 /// An order that the shop does not take.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BadOrder {
-    #[error("an order has 1 to {MAX_ORDER_ITEMS} lines")]
+    #[error("order must have 1 to {MAX_ORDER_ITEMS} lines")]
     Lines,
-    #[error("each product has one line: {0} has more")]
+    #[error("product {0} is in more than one line")]
     Repeated(ProductId),
-    #[error("a quantity is from 1 to {MAX_QUANTITY}")]
+    #[error("quantity must be from 1 to {MAX_QUANTITY}")]
     Quantity,
-    #[error("a card number has 12 to 19 digits")]
+    #[error("card number must have 12 to 19 digits")]
     Card,
-    #[error("{0} is not sold here")]
+    #[error("unknown product {0}")]
     Unknown(ProductId),
 }
 
 /// An `Idempotency-Key` that is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the header Idempotency-Key names this attempt to order: 1 to 128 visible ASCII characters"
-)]
+#[error("Idempotency-Key header required: 1 to 128 visible ASCII characters")]
 pub(crate) struct BadKey;
 
 /// Whether `order` may be placed, as far as can be told without prices.

@@ -28,6 +28,10 @@ impl State {
         }
         // The same request twice at once: the other one was first.
         let order = self.store.answered(placement).await?;
-        order.ok_or_else(|| Error::Conflict("the same key was used a moment ago; try again".into()))
+        order.ok_or_else(|| {
+            Error::Conflict(
+                "another request with this Idempotency-Key is in progress; try again".into(),
+            )
+        })
     }
 }

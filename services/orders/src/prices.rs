@@ -10,7 +10,7 @@ use api::{
 use chassis::{Error, Host};
 use client::{Address, Upstream};
 
-/// The longest a call for prices may take, unless the address says otherwise.
+/// Timeout of a call for prices, unless the address says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Asks the catalogue; cloning shares its connections.
@@ -35,7 +35,7 @@ impl Prices {
             .map_err(|status| self.0.failed(status))?;
         let products = answer.into_inner().products.into_iter();
         let prices = products.map(|it| {
-            let id = it.id.try_into().context("read a product id")?;
+            let id = it.id.try_into().context("parse a product id")?;
             Ok((id, Cents(it.price_cents)))
         });
         prices.collect()

@@ -68,10 +68,12 @@ async fn list(
 ) -> Result<Json<OrderPage>, Error> {
     let limit = it.limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
-        return Err(Error::Invalid(format!("limit is from 1 to {MAX_LIMIT}")));
+        return Err(Error::Invalid(format!(
+            "limit must be from 1 to {MAX_LIMIT}"
+        )));
     }
     if it.cursor.as_deref().is_some_and(|it| !order::is_id(it)) {
-        let text = "cursor is the next_cursor of the page before";
+        let text = "cursor must be the next_cursor of the previous page";
         return Err(Error::Invalid(text.to_owned()));
     }
     let page = store.list(&identity.user_id, it.cursor.as_deref(), limit);
@@ -83,7 +85,7 @@ async fn list(
 /// It is accepted at once; whether it is confirmed or cancelled shows at its `Location` a moment later. The same key with
 /// the same body is answered the same, however often and however many at once.
 #[utoipa::path(post, path = "/orders", tag = "orders", security(("bearer" = [])),
-    params(("Idempotency-Key" = String, Header, description = "names this attempt; kept for 24 hours")),
+    params(("Idempotency-Key" = String, Header, description = "identifies this request when it is retried; kept for 24 hours")),
     request_body = NewOrder, responses((status = 202, body = Order), (status = 400, body = Problem),
     (status = 401, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
 async fn place(

@@ -63,7 +63,7 @@ impl Store {
         .bind(placement.user_id.as_str())
         .bind(placement.key)
         .bind(order::fingerprint(placement.order))
-        .bind(serde_json::to_string(&order).context("write the answer as JSON")?)
+        .bind(serde_json::to_string(&order).context("serialize the response")?)
         .bind(now)
         .execute(&mut transaction)
         .await?;
@@ -101,7 +101,7 @@ impl Store {
         .bind(order.id.as_str())
         .bind(placement.user_id.as_str())
         .bind(placement.key)
-        .bind(serde_json::to_string(&order.items).context("write the items as JSON")?)
+        .bind(serde_json::to_string(&order.items).context("serialize the items")?)
         .bind(order.total_cents.0)
         .bind(now)
         .bind(now.saturating_add(timeout))
@@ -128,7 +128,7 @@ impl Store {
             // Cancelled in the meantime. Whoever took money for it hears of the cancellation and gives it back.
             tracing::info!(
                 order_id = event.subject,
-                "an order that is final already stays as it is"
+                "event ignored: order is already final"
             );
         }
         transaction.commit().await
@@ -151,7 +151,7 @@ impl Store {
     /// One does not wait for the other: there may always be overdue orders, or none.
     async fn sweep_once(&self) {
         if let Err(error) = round(self.cancel_overdue()).await {
-            tracing::warn!(%error, "overdue orders were not cancelled this time");
+            tracing::warn!(%error, "cancelling overdue orders failed; retrying");
         }
         if let Err(error) = round(self.forget_answers()).await {
             tracing::warn!(%error, "old answers to idempotency keys were not forgotten this time");
@@ -177,10 +177,7 @@ impl Store {
             if !set_final(&mut transaction, &it.id, verdict).await? {
                 continue;
             }
-            tracing::warn!(
-                order_id = it.id,
-                "an order was not final in time and is cancelled"
-            );
+            tracing::warn!(order_id = it.id, "order timed out and was cancelled");
             let origin = Origin {
                 traceparent: it.traceparent,
                 tracestate: it.tracestate,

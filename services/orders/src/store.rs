@@ -117,10 +117,10 @@ impl Store {
             return Ok(None);
         };
         if body_hash != order::fingerprint(placement.order) {
-            let text = "this Idempotency-Key was used for another order; take a new one";
+            let text = "Idempotency-Key already used for another order; use a new one";
             return Err(Error::Unprocessable(text.to_owned()));
         }
-        let order = serde_json::from_str(&answer).context("read what was answered")?;
+        let order = serde_json::from_str(&answer).context("parse the stored response")?;
         Ok(Some(order))
     }
 
@@ -160,7 +160,7 @@ impl Store {
     async fn count_pending(self) {
         match self.pending().await {
             Ok(count) => _ = PENDING.set(count),
-            Err(error) => tracing::warn!(%error, "pending orders were not counted"),
+            Err(error) => tracing::warn!(%error, "number of pending orders unknown"),
         }
     }
 

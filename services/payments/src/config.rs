@@ -17,13 +17,13 @@ pub struct Config {
     /// How orders are heard of.
     #[command(flatten)]
     pub messaging: messaging::Options,
-    /// How long the payment provider takes over one charge
+    /// Simulated latency of the payment provider
     #[arg(long, env, default_value = "20ms", value_parser = humantime::parse_duration, value_name = "DURATION")]
     pub provider_latency: Duration,
-    /// A card number that the provider declines; give it once for each
+    /// Card number that the provider declines; may be repeated
     #[arg(long, env, value_delimiter = ',', default_value = api::DECLINED_CARD, value_name = "NUMBER")]
     pub decline_card: Vec<String>,
-    /// The provider declines whatever is above so many EUR cents
+    /// The provider declines charges above this many EUR cents
     #[arg(long, env, value_name = "CENTS")]
     pub decline_above: Option<Cents>,
 }

@@ -58,7 +58,7 @@ impl Store {
                 Ok(AuditRow::Payment {
                     order_id: order_id.try_into().context("read an order id")?,
                     event_id,
-                    effect: PaymentEffect::named(&effect).context("read an effect")?,
+                    effect: PaymentEffect::named(&effect).context("parse a ledger effect")?,
                     amount_cents: Cents(amount_cents),
                 })
             });

@@ -20,7 +20,7 @@ pub struct Config {
     /// Where the catalogue is, from which the index is rebuilt; a call may take 1s
     #[arg(long, env, default_value = client::DEFAULT_ADDRESS, value_name = "ADDRESS")]
     pub catalog_addr: Address,
-    /// How many products an empty index starts with
+    /// Number of products that an empty index is seeded with
     #[arg(long, env, default_value_t = 1_000, value_name = "COUNT")]
     pub seed_products: u32,
 }

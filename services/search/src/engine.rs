@@ -13,7 +13,7 @@ use url::SearchUrl;
 #[derive(Debug, Clone, clap::Args)]
 #[group(id = "engine")]
 pub struct Options {
-    /// Where the index is kept: sqlite:PATH or, if it was built in, Elasticsearch: http://USER:PASSWORD@HOST:PORT/PREFIX
+    /// Where the index is kept: sqlite:PATH or, in builds with Elasticsearch, http://USER:PASSWORD@HOST:PORT/PREFIX
     #[arg(
         id = "search_url",
         long = "search-url",
@@ -24,7 +24,7 @@ pub struct Options {
         value_name = "URL"
     )]
     pub url: SearchUrl,
-    /// How often Elasticsearch makes what was changed visible to searches, at most 2s: a shorter time costs it more work
+    /// Refresh interval of Elasticsearch, at most 2s: a shorter one makes changes visible sooner at a higher cost
     #[arg(id = "search_refresh", long = "search-refresh", env = "SEARCH_REFRESH", default_value = "200ms", value_parser = refresh, value_name = "DURATION", help_heading = "Index")]
     pub refresh: Duration,
 }
@@ -36,7 +36,7 @@ fn refresh(text: &str) -> Result<Duration, String> {
     let interval = humantime::parse_duration(text).map_err(|error| error.to_string())?;
     if interval > LONGEST_REFRESH {
         return Err(format!(
-            "at most {LONGEST_REFRESH:?}: every change waits for it"
+            "must be at most {LONGEST_REFRESH:?}: every change waits for it"
         ));
     }
     Ok(interval)

@@ -17,7 +17,7 @@ use crate::engine::elastic::Elastic;
 use crate::{Config, Store, engine::sqlite::Sqlite};
 
 static FRESHNESS: LazyLock<Histogram> = LazyLock::new(|| {
-    let help = "From a change of a product to the moment it can be searched";
+    let help = "Time from the change of a product until it is searchable";
     let histogram = Histogram::new(names::LATENCY_BUCKETS);
     telemetry::register(names::SEARCH_FRESHNESS, help, histogram)
 });
@@ -76,6 +76,8 @@ fn observe_freshness(event: &Event) {
             // Clocks of two machines may differ by more than the event took.
             FRESHNESS.observe(age.as_seconds_f64().max(0.0));
         }
-        Err(error) => tracing::warn!(%error, event_id = event.id, "event without a readable time"),
+        Err(error) => {
+            tracing::warn!(%error, event_id = event.id, "event time malformed; freshness not recorded");
+        }
     }
 }

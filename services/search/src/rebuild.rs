@@ -44,12 +44,12 @@ struct OutcomeLabel {
 }
 
 static PRODUCTS: LazyLock<Gauge> = LazyLock::new(|| {
-    let help = "Products that the rebuild of the index under way has written; 0 while none is";
+    let help = "Products written by the running index rebuild; 0 if none is running";
     telemetry::register(names::SEARCH_REBUILD_PRODUCTS, help, Gauge::default())
 });
 
 static REBUILDS: LazyLock<Family<OutcomeLabel, Counter>> = LazyLock::new(|| {
-    let help = "Rebuilds of the index that have ended";
+    let help = "Finished index rebuilds";
     telemetry::register(names::SEARCH_REBUILDS, help, Family::default())
 });
 
@@ -116,7 +116,9 @@ impl Rebuilder {
     pub fn begin(&self) -> Result<Status, Error> {
         let mut status = self.lock();
         if status.outcome == Outcome::Running {
-            return Err(Error::Conflict("a rebuild is under way".to_owned()));
+            return Err(Error::Conflict(
+                "an index rebuild is already running".to_owned(),
+            ));
         }
         *status = Status {
             outcome: Outcome::Running,
@@ -158,7 +160,7 @@ impl Rebuilder {
             Error::Internal(cause) => format!("{cause:#}"),
             other => other.to_string(),
         };
-        tracing::error!(cause, "the index was not rebuilt; searches go on");
+        tracing::error!(cause, "index rebuild failed; the old index stays in use");
         let mut status = self.lock();
         status.outcome = Outcome::Failed;
         status.seconds = begun.elapsed().as_secs_f64();
@@ -166,11 +168,11 @@ impl Rebuilder {
     }
 
     async fn rebuild(&self, begun: Instant, stop: &CancellationToken) -> Result<(), Error> {
-        tracing::info!("rebuilding the index");
+        tracing::info!("index rebuild started");
         let mut draft = Draft::of(&self.0.store).await?;
         let filled = tokio::select! {
             filled = self.fill(&mut draft, begun) => filled,
-            () = stop.cancelled() => Err(Error::Unavailable("the service, which stops,")),
+            () = stop.cancelled() => Err(Error::Unavailable("the service (shutting down)")),
         };
         if let Err(error) = filled {
             draft.abandon().await;
@@ -179,10 +181,10 @@ impl Rebuilder {
         let Status {
             products, seconds, ..
         } = self.status();
-        tracing::info!(products, seconds, "rebuilt the index");
+        tracing::info!(products, seconds, "index rebuild finished");
         // It is in use; what is left behind is looked for again the next time.
         if let Err(error) = draft.tidy().await {
-            tracing::warn!(%error, "an index that is out of use stays behind");
+            tracing::warn!(%error, "unused index not deleted");
         }
         Ok(())
     }
@@ -196,7 +198,7 @@ impl Rebuilder {
             products += page.items.len() as u64;
             self.report(products, begun);
             if logged.elapsed() > LOG_EVERY {
-                tracing::info!(products, "still rebuilding the index");
+                tracing::info!(products, "index rebuild in progress");
                 logged = Instant::now();
             }
             cursor = page.next_cursor;
@@ -224,7 +226,7 @@ impl Rebuilder {
         for _ in 1..MAX_TRIES {
             match self.page_once(cursor).await {
                 Err(error @ (Error::Unavailable(_) | Error::Timeout)) => {
-                    tracing::warn!(%error, "the catalogue is asked again");
+                    tracing::warn!(%error, "catalogue unavailable; retrying");
                     tokio::time::sleep(pause).await;
                     pause *= 2;
                 }
@@ -238,7 +240,7 @@ impl Rebuilder {
         let after = cursor.map(|it| format!("&cursor={it}")).unwrap_or_default();
         let path: PathAndQuery = format!("/products?limit={PAGE}{after}")
             .parse()
-            .context("write a path")?;
+            .context("build a request path")?;
         let (none, empty) = (HeaderMap::new(), Bytes::new());
         let send = self
             .0
@@ -251,14 +253,14 @@ impl Rebuilder {
         }
         if !status.is_success() {
             return Err(Error::Internal(anyhow::anyhow!(
-                "the catalogue answered {status}"
+                "catalogue responded with {status}"
             )));
         }
         let body = Limited::new(response.into_body(), MAX_PAGE_BYTES)
             .collect()
             .await;
         let body = body.map_err(|_| Error::Unavailable("catalog"))?.to_bytes();
-        let page = serde_json::from_slice(&body).context("read a page of the catalogue");
+        let page = serde_json::from_slice(&body).context("parse a page of the catalogue");
         Ok(page?)
     }
 }

@@ -37,7 +37,7 @@ struct Documentation;
 /// Search products
 #[utoipa::path(get, path = "/search", tag = "search", params(SearchQuery), responses(
     (status = 200, body = SearchResults),
-    (status = 400, description = "a bad text, category, price, limit or cursor", body = Problem)))]
+    (status = 400, description = "invalid text, category, price, limit or cursor", body = Problem)))]
 async fn search(
     State(store): State<Store>,
     Query(asked): Query<SearchQuery>,

@@ -14,7 +14,8 @@ use crate::{
 };
 
 #[cfg(not(feature = "elasticsearch"))]
-const NOT_BUILT_IN: &str = "this build has no Elasticsearch: build with --features elasticsearch";
+const NOT_BUILT_IN: &str =
+    "this build has no Elasticsearch client: build with --features elasticsearch";
 
 /// A handle to the index; cloning shares it.
 #[derive(Debug, Clone)]

@@ -11,10 +11,10 @@ const PASSWORD: RangeInclusive<usize> = 12..=128;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BadCredentials {
     #[error(
-        "an e-mail address has one @ with something on both sides, no blanks, and at most {MAX_EMAIL} characters"
+        "e-mail address must have one @ with text on both sides, no spaces, and at most {MAX_EMAIL} characters"
     )]
     Email,
-    #[error("a password has {} to {} characters", PASSWORD.start(), PASSWORD.end())]
+    #[error("password must have {} to {} characters", PASSWORD.start(), PASSWORD.end())]
     Password,
 }
 

@@ -26,7 +26,7 @@ pub(crate) async fn seed(state: &State, config: &Config) -> anyhow::Result<()> {
         if email_key(&admin.email) != email_key(email) {
             tracing::warn!(
                 user_id = %admin.id,
-                "there is an admin already; --admin-email is not followed"
+                "admin account exists; --admin-email ignored"
             );
             return Ok(());
         }
@@ -37,6 +37,6 @@ pub(crate) async fn seed(state: &State, config: &Config) -> anyhow::Result<()> {
     }
     let hash = hasher.hash(password.to_owned()).await?;
     let user_id = store.put_admin(email, &hash).await?;
-    tracing::info!(%user_id, role = ?Role::Admin, "the admin has the password of the file");
+    tracing::info!(%user_id, role = ?Role::Admin, "admin password set from file");
     Ok(())
 }

@@ -16,19 +16,19 @@ pub struct Config {
     /// `openssl genpkey -algorithm ed25519`
     #[arg(long, env, value_name = "PATH")]
     pub signing_key_file: PathBuf,
-    /// How long a token lives
+    /// Lifetime of a token
     #[arg(long, env, default_value = "15m", value_parser = humantime::parse_duration, value_name = "DURATION")]
     pub token_ttl: Duration,
-    /// The e-mail address of the admin that a database without one starts with
+    /// E-mail address of the admin account, created if the database has none
     #[arg(long, env, requires = "admin_password_file", value_name = "EMAIL")]
     pub admin_email: Option<String>,
-    /// A file with the admin's password, without regard to white space around it; read at every start, and followed
+    /// File with the admin's password, surrounding white space ignored; read at every start, a changed password is applied
     #[arg(long, env, requires = "admin_email", value_name = "PATH")]
     pub admin_password_file: Option<PathBuf>,
-    /// How many passwords are hashed at once, each on a core of its own with 19 MiB; as many as there are cores unless told
+    /// Passwords hashed concurrently, each with one core and 19 MiB [default: number of cores]
     #[arg(long, env, default_value_t = cores(), hide_default_value = true, value_name = "COUNT")]
     pub hash_concurrency: NonZeroUsize,
-    /// How many more may wait to be hashed; whoever comes then is answered 503
+    /// Passwords that may wait to be hashed; further ones are answered with 503
     #[arg(long, env, default_value_t = 32, value_name = "COUNT")]
     pub hash_queue: usize,
 }

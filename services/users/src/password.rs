@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 use crate::stretch;
 
 static PENDING: LazyLock<Gauge> = LazyLock::new(|| {
-    let help = "Passwords being hashed or waiting for it";
+    let help = "Passwords being hashed or waiting to be hashed";
     telemetry::register(
         telemetry::names::PASSWORD_HASHES_PENDING,
         help,
@@ -97,7 +97,7 @@ impl Hasher {
         work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
     ) -> Result<T, Error> {
         let place = Arc::clone(&self.0.places).try_acquire_owned();
-        let place = place.map_err(|_| Error::Unavailable("the hashing of passwords"))?;
+        let place = place.map_err(|_| Error::Unavailable("password hashing"))?;
         let core = Arc::clone(&self.0.cores).acquire_owned().await;
         let core = core.expect("the semaphore is never closed");
         self.0.runs.fetch_add(1, Ordering::Relaxed);

@@ -66,7 +66,9 @@ async fn register(
 async fn me(State(users): State<crate::State>, identity: Identity) -> Result<Json<User>, Error> {
     let account = users.store.by_id(&identity.user_id).await?;
     // Only where the database was lost: a token outlives it.
-    let account = account.ok_or(Error::InvalidToken("the account is gone; register again"))?;
+    let account = account.ok_or(Error::InvalidToken(
+        "account no longer exists; register again",
+    ))?;
     Ok(Json(account.into()))
 }
 
@@ -82,7 +84,7 @@ async fn log_in(
     let hash = account.as_ref().map(|it| it.password_hash.clone());
     let right = users.hasher.verify(tried.password, hash).await?;
     let account = account.filter(|_| right);
-    let account = account.ok_or(Error::Unauthorized("e-mail address or password is wrong"))?;
+    let account = account.ok_or(Error::Unauthorized("wrong e-mail address or password"))?;
     let session = Session {
         token: users
             .key

@@ -37,9 +37,12 @@ pub(crate) fn hash(password: &str) -> anyhow::Result<String> {
 /// Whether `hash` is that of `password`, at the costs that `hash` names.
 pub(crate) fn matches(password: &str, hash: &str) -> anyhow::Result<bool> {
     let hash = PasswordHash::new(hash)?;
-    anyhow::ensure!(hash.algorithm == ARGON2ID_IDENT, "a hash is not argon2id");
-    let salt = hash.salt.context("a hash has no salt")?;
-    let expected = hash.hash.context("a hash has no output")?;
+    anyhow::ensure!(
+        hash.algorithm == ARGON2ID_IDENT,
+        "password hash is not argon2id"
+    );
+    let salt = hash.salt.context("password hash has no salt")?;
+    let expected = hash.hash.context("password hash has no output")?;
     // `Output` compares in constant time.
     Ok(stretch(password, &salt, &Params::try_from(&hash)?)? == expected)
 }

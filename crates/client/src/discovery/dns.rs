@@ -46,7 +46,7 @@ pub(super) struct Labels {
 type Durations = Family<Labels, Histogram, fn() -> Histogram>;
 
 pub(super) static LOOKUPS: LazyLock<Durations> = LazyLock::new(|| {
-    let help = "Duration of one lookup of a name, over all name servers and search domains";
+    let help = "Duration of a DNS lookup, over all name servers and search domains";
     let family = Durations::new_with_constructor(|| Histogram::new(names::LATENCY_BUCKETS));
     telemetry::register(names::DNS_LOOKUP_DURATION, help, family)
 });
@@ -172,7 +172,7 @@ pub(super) async fn follow(name: DnsName, findings: Findings) {
             Err(Failure(error)) => {
                 if last != failure {
                     let service = findings.service;
-                    tracing::warn!(service, %name, error, "a name was not found; what is known stays");
+                    tracing::warn!(service, %name, error, "DNS lookup failed; last known replicas kept");
                 }
                 SHORTEST
             }

@@ -24,7 +24,7 @@ pub(super) async fn follow(path: PathBuf, findings: Findings) {
                 Ok(replicas) => findings.tell(replicas),
                 // The last list stays: neither a typing error nor half a file may take the shop down.
                 Err(error) => {
-                    tracing::warn!(%error, path = %path.display(), "discovery file not read");
+                    tracing::warn!(%error, path = %path.display(), "discovery file unreadable");
                 }
             }
             seen = now;
@@ -56,7 +56,7 @@ fn read(path: &Path, service: &str) -> io::Result<Vec<SocketAddr>> {
         .filter_map(|it| it.labels.get("__service_address"))
         .map(|it| {
             it.parse()
-                .map_err(|_| io::Error::other(format!("{it:?} is no address")))
+                .map_err(|_| io::Error::other(format!("{it:?} is not an address")))
         })
         .collect()
 }

@@ -206,7 +206,7 @@ async fn a_name_that_appears_late_makes_its_callers_ready() {
     let upstream = upstream(&server.url(replica.address.port()));
     eventually("a lookup", || server.asked() > 0).await;
     let unknown = upstream.discovered().unwrap_err();
-    assert_eq!(unknown, "no replica of replicas is known");
+    assert_eq!(unknown, "no known replica of replicas");
     let refused = request(&upstream).await.unwrap_err();
     assert!(matches!(refused, Error::Unavailable("replicas")));
     let refused = call(&upstream).await.unwrap_err();

@@ -108,7 +108,7 @@ impl Queues {
             claimed: AtomicI64::new(0),
         }));
         if it.0.link.ready().await.is_err() {
-            tracing::warn!("the broker cannot be reached yet");
+            tracing::warn!("broker not reachable yet");
         }
         Ok(it)
     }
@@ -237,7 +237,7 @@ impl Queues {
         let names = &self.0.link.names;
         let remove = async |admin: &topics::Admin| names.remove(admin).await;
         self.0.link.with_admin(remove).await.map_err(|error| {
-            tracing::warn!(error, "the topics are still there");
+            tracing::warn!(error, "topics not deleted");
             AWAY
         })
     }
@@ -257,19 +257,19 @@ impl Queues {
             let unreadable = |it: &&Line| it.unreadable.load(Ordering::Relaxed);
             match spawn_blocking(ask).await {
                 Ok(Ok(true)) => match self.0.lines.iter().find(unreadable) {
-                    Some(line) => Err(format!("the queue {} cannot be read", line.queue.name)),
+                    Some(line) => Err(format!("queue {} unreadable", line.queue.name)),
                     None => Ok(()),
                 },
                 Ok(Ok(false)) => {
                     self.0.link.doubt().await;
-                    Err("the topics are gone".to_owned())
+                    Err("topics missing".to_owned())
                 }
                 Ok(Err(error)) => Err(error.to_string()),
                 Err(error) => Err(error.to_string()),
             }
         };
         let checked = timeout(PING_TIMEOUT, check).await;
-        checked.unwrap_or_else(|_| Err(format!("no answer within {PING_TIMEOUT:?}")))
+        checked.unwrap_or_else(|_| Err(format!("no response within {PING_TIMEOUT:?}")))
     }
 }
 

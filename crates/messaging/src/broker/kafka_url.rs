@@ -27,7 +27,7 @@ impl FromStr for KafkaUrl {
         let (servers, query) = rest.split_once('?').unwrap_or((rest, ""));
         let servers = servers.strip_suffix('/').unwrap_or(servers);
         if servers.contains('@') {
-            return Err("logging in at Kafka is not built in".to_owned());
+            return Err("Kafka authentication is not supported".to_owned());
         }
         if !servers.split(',').all(is_server) {
             return Err("expected kafka://HOST:PORT,HOST:PORT".to_owned());

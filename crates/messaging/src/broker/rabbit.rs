@@ -114,7 +114,7 @@ impl Queues {
             claimed: AtomicI64::new(0),
         }));
         if it.0.outward.lane().await.is_err() {
-            tracing::warn!("the broker cannot be reached yet");
+            tracing::warn!("broker not reachable yet");
         }
         it
     }
@@ -161,7 +161,7 @@ impl Queues {
         let feed = Feed::subscribe(&lane, self.0.names.queue(queue)).await;
         if feed.is_err() {
             // The queue may be gone: a new connection makes it again.
-            self.0.inward.discard(&lane, "no subscription").await;
+            self.0.inward.discard(&lane, "consumer ended").await;
         }
         feed
     }
@@ -297,9 +297,9 @@ impl Queues {
     pub(super) async fn remove(&self) -> Result<(), Error> {
         let channel = self.0.inward.lane().await?.channel;
         let remove = self.0.names.remove(&channel);
-        let removed = within(DECLARE_TIMEOUT, "to remove the queues", remove).await;
+        let removed = within(DECLARE_TIMEOUT, "delete the queues", remove).await;
         removed.map_err(|error| {
-            tracing::warn!(error, "the queues are still there");
+            tracing::warn!(error, "queues not deleted");
             AWAY
         })
     }
@@ -309,7 +309,7 @@ impl Queues {
             let away = |_| "no connection".to_owned();
             let outward = self.0.outward.lane().await.map_err(away)?;
             if outward.connection.status().blocked() {
-                return Err("it takes no messages: short of memory or disk".to_owned());
+                return Err("broker blocks publishers: low on memory or disk".to_owned());
             }
             let inward = self.0.inward.lane().await.map_err(away)?;
             let options = ExchangeDeclareOptions {
@@ -323,12 +323,12 @@ impl Queues {
             ask.await.map_err(|error| error.to_string())?;
             let unreadable = |it: &&Line| it.unreadable.load(Ordering::Relaxed);
             match self.0.lines.iter().find(unreadable) {
-                Some(line) => Err(format!("the queue {} cannot be read", line.queue)),
+                Some(line) => Err(format!("queue {} unreadable", line.queue)),
                 None => Ok(()),
             }
         };
         let checked = timeout(PING_TIMEOUT, check).await;
-        checked.unwrap_or_else(|_| Err(format!("no answer within {PING_TIMEOUT:?}")))
+        checked.unwrap_or_else(|_| Err(format!("no response within {PING_TIMEOUT:?}")))
     }
 }
 

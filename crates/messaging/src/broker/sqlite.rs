@@ -31,7 +31,7 @@ impl Queues {
     pub(super) async fn publish(&self, events: &[Event]) -> Result<(), Error> {
         let mut transaction = self.0.write().await?;
         for event in events {
-            let body = serde_json::to_string(event).context("write an event as JSON")?;
+            let body = serde_json::to_string(event).context("serialize an event")?;
             for queue in self.1.listeners(&event.kind) {
                 unobserved(
                     "INSERT INTO messages (queue, event_id, body, visible_at) VALUES ($1, $2, $3, $4)",

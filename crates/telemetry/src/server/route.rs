@@ -21,7 +21,7 @@ pub(super) struct Route {
 }
 
 static HTTP_DURATION: LazyLock<Latencies<3>> = LazyLock::new(|| {
-    let help = "Duration of HTTP requests, from their head to the head of the answer";
+    let help = "Duration of HTTP requests, from the request headers to the response headers";
     latencies(names::HTTP_SERVER_REQUEST_DURATION, help)
 });
 

@@ -42,7 +42,7 @@ pub(super) fn check(service: Service, attempts: &[Attempt], lines: &[AccessLine]
             "have another status in the access line than the client saw",
         ),
         (repeated, "have more than one access line"),
-        (strangers, "were logged and never sent"),
+        (strangers, "were logged but not sent"),
     ] {
         if !ids.is_empty() {
             mismatches.push(Mismatch {

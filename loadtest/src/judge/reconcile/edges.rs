@@ -98,7 +98,7 @@ pub(super) fn check(callee: Service, evidence: &Evidence) -> Option<Check> {
                 let lost = edge.caller_count - edge.callee_count;
                 mismatches.push(Mismatch {
                     text: format!(
-                        "{operation} {}: {callee} lacks {lost} metric samples of what was answered",
+                        "{operation} {}: {lost} metric samples of {callee} are missing",
                         edge.status
                     ),
                     request_ids: Vec::new(),
@@ -109,7 +109,7 @@ pub(super) fn check(callee: Service, evidence: &Evidence) -> Option<Check> {
         if extra > given_up {
             mismatches.push(Mismatch {
                 text: format!(
-                    "{operation}: {} calls were served and not counted by their caller: metric samples are missing",
+                    "{operation}: {} calls served but not counted by the caller: metric samples are missing",
                     extra - given_up
                 ),
                 request_ids: Vec::new(),

@@ -119,7 +119,7 @@ fn counts_differ(
         .filter(|kind| count(samples, kind) != count(other, kind))
         .map(|kind| Mismatch {
             text: format!(
-                "{kind}: {} metric samples of what was {done}, {} by the other signals",
+                "{kind} {done}: {} metric samples, {} in the other signals",
                 count(samples, kind),
                 count(other, kind)
             ),
@@ -167,8 +167,8 @@ fn arrived(
     let failed = testimony.processed.len() - processed.values().map(Vec::len).sum::<usize>();
     let mut mismatches = Vec::new();
     for (ids, text) in [
-        (unheard, "events were sent and never processed"),
-        (unsent, "events were processed and never sent"),
+        (unheard, "events sent but not processed"),
+        (unsent, "events processed but not sent"),
     ] {
         if !ids.is_empty() {
             mismatches.push(Mismatch {

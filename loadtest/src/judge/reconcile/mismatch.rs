@@ -19,7 +19,7 @@ pub(super) fn agreement(name: String, observed: String, mismatches: Vec<Mismatch
         Outcome::Fail
     };
     let mut check =
-        Check::new(Group::Reconciliation, name, outcome).saw(observed, "the same everywhere");
+        Check::new(Group::Reconciliation, name, outcome).saw(observed, "all signals agree");
     for it in mismatches {
         check
             .request_ids

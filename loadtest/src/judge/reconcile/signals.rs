@@ -105,7 +105,7 @@ fn missing_samples(testimony: &Testimony, without_line: &[&&Span]) -> Vec<Mismat
         if count > known {
             mismatches.push(Mismatch {
                 text: format!(
-                    "{name} {status}: {} requests have a sample and neither access line nor span",
+                    "{name} {status}: {} requests have a sample but no access line and no span",
                     count - known
                 ),
                 request_ids: Vec::new(),
@@ -126,7 +126,7 @@ fn missing_samples(testimony: &Testimony, without_line: &[&&Span]) -> Vec<Mismat
     for (Operation { name, status }, count) in samples {
         mismatches.push(Mismatch {
             text: format!(
-                "{name} {status}: {count} requests have a sample and neither access line nor span"
+                "{name} {status}: {count} requests have a sample but no access line and no span"
             ),
             request_ids: Vec::new(),
         });

@@ -218,11 +218,7 @@ fn a_sample_missing_at_the_callee_shows_at_the_callee_and_on_the_edge() {
 #[test]
 fn a_sample_missing_at_the_caller_is_named_on_the_edge() {
     let shop = Shop::without_samples(100, &[], &[64], &[]);
-    let words = [
-        "1 calls were served and not counted",
-        "metric samples",
-        "r-64",
-    ];
+    let words = ["1 calls served but not counted", "metric samples", "r-64"];
     assert_says(&shop, "callers = catalog", &words);
 }
 
@@ -232,7 +228,7 @@ fn an_attempt_without_an_answer_may_be_missing_and_a_stranger_may_not() {
     shop.attempts[3].status = None;
     assert_eq!(shop.failures(), []);
     shop.attempts.remove(4);
-    assert_says(&shop, "clients = gateway", &["never sent", "r-4"]);
+    assert_says(&shop, "clients = gateway", &["but not sent", "r-4"]);
     shop.attempts[0].status = Some(503);
     assert_says(&shop, "clients = gateway", &["another status", "r-0"]);
 }

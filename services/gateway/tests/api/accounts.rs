@@ -44,10 +44,10 @@ async fn what_users_refuses_comes_out_as_it_said_it() {
     let shop = shop(&data).await;
     let short = json!({ "email": "ada@shop.example", "password": "short" });
     let problem = json_of(shop.post("/users", &short).await, 422).await;
-    assert_eq!(problem["detail"], "a password has 12 to 128 characters");
+    assert_eq!(problem["detail"], "password must have 12 to 128 characters");
     let wrong = json!({ "email": ADMIN, "password": "a wrong password" });
     let problem = json_of(shop.post("/sessions", &wrong).await, 401).await;
-    assert_eq!(problem["detail"], "e-mail address or password is wrong");
+    assert_eq!(problem["detail"], "wrong e-mail address or password");
     let broken = shop.request(Method::POST, "/sessions").body("{");
     let broken = broken.header(header::CONTENT_TYPE, "application/json");
     json_of(answer(broken).await, 400).await;

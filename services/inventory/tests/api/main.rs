@@ -77,7 +77,7 @@ async fn more_than_a_hundred_ids_are_refused(data: Databases) {
     let status = refused.expect_err("too many");
     assert_eq!(
         (status.code(), status.message()),
-        (Code::InvalidArgument, "at most 100 ids at once")
+        (Code::InvalidArgument, "at most 100 ids per call")
     );
 }
 

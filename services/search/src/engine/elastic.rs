@@ -65,7 +65,7 @@ impl Elastic {
     fn at(url: &ElasticsearchUrl, refresh: Duration) -> anyhow::Result<Self> {
         let pool = SingleNodeConnectionPool::new(url.server().clone());
         let transport = TransportBuilder::new(pool).disable_proxy().build();
-        let transport = transport.context("make a client of Elasticsearch")?;
+        let transport = transport.context("create the Elasticsearch client")?;
         let prefix = url.prefix().to_owned();
         Ok(Self(Arc::new(Inner {
             client: Elasticsearch::new(transport),

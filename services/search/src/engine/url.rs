@@ -77,7 +77,7 @@ impl FromStr for ElasticsearchUrl {
         let starts_well = prefix.starts_with(|it: char| it.is_ascii_lowercase());
         if !starts_well || prefix.len() > MAX_PREFIX || !prefix.bytes().all(known) {
             return Err(format!(
-                "a prefix of indices is a lower-case letter and up to {} more, digits, dashes or underscores",
+                "index prefix must be a lower-case letter and up to {} more letters, digits, dashes or underscores",
                 MAX_PREFIX - 1
             ));
         }

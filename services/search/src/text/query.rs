@@ -21,15 +21,15 @@ const FILLERS: [&str; 20] = [
 /// A search that makes no sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BadQuery {
-    #[error("q has at most {MAX_TEXT} characters")]
+    #[error("q must have at most {MAX_TEXT} characters")]
     Text,
-    #[error("a category is 1 to {MAX_CATEGORY} lower-case letters, digits or dashes")]
+    #[error("category must be 1 to {MAX_CATEGORY} lower-case letters, digits or dashes")]
     Category,
-    #[error("a price is 0 cents or more, and min_price no more than max_price")]
+    #[error("prices must be at least 0 cents, and min_price at most max_price")]
     Price,
-    #[error("limit is from 1 to {MAX_LIMIT}")]
+    #[error("limit must be from 1 to {MAX_LIMIT}")]
     Limit,
-    #[error("cursor is not the next_cursor of a page of this same search")]
+    #[error("cursor must be a next_cursor of the same search")]
     Cursor,
 }
 

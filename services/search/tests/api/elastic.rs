@@ -162,7 +162,7 @@ async fn of_two_replicas_that_rebuild_the_later_one_does() {
     let (late, late_over) = endless_rebuild(&search).await;
     early_over.store(true, Ordering::Relaxed);
     let status = ended(&early).await;
-    let reason = "another rebuild has taken the place of this one";
+    let reason = "superseded by another rebuild";
     assert_eq!(
         (status.outcome, status.error.as_deref()),
         (Outcome::Failed, Some(reason))

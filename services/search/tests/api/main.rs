@@ -171,7 +171,7 @@ async fn a_build_without_elasticsearch_says_so() {
     let error = Store::open(&config, &Host::default())
         .await
         .expect_err("no such engine");
-    let expected = "this build has no Elasticsearch: build with --features elasticsearch";
+    let expected = "this build has no Elasticsearch client: build with --features elasticsearch";
     assert_eq!(error.to_string(), expected);
 }
 

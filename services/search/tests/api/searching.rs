@@ -175,7 +175,10 @@ async fn hostile_input_finds_something_or_nothing_and_breaks_nothing(search: &Se
     assert_eq!((signs.total, signs.hits.len()), (0, 0));
     for text in [" ".repeat(10_000), "ü".repeat(201)] {
         let refused = search.ask(&text_query(&text)).await;
-        assert_eq!(problem(refused, 400).await, "q has at most 200 characters");
+        assert_eq!(
+            problem(refused, 400).await,
+            "q must have at most 200 characters"
+        );
     }
 }
 

@@ -63,7 +63,7 @@ async fn a_wrong_password_and_an_unknown_address_look_and_cost_the_same(data: Da
         answers.push(problem["detail"].clone());
     }
     assert_eq!(answers[0], answers[1]);
-    assert_eq!(answers[0], "e-mail address or password is wrong");
+    assert_eq!(answers[0], "wrong e-mail address or password");
 }
 
 async fn credentials_that_break_a_rule_are_refused_before_anything_is_hashed(data: Databases) {

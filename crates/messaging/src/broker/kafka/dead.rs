@@ -102,7 +102,7 @@ impl Queues {
             failed.map_or(Ok(()), |error| Err(error.to_string()))
         });
         forget.await.map_err(|error| {
-            tracing::warn!(error, queue, "dead letters stay that were put back");
+            tracing::warn!(error, queue, "replayed dead letters not deleted");
             AWAY
         })
     }
@@ -119,7 +119,7 @@ impl Queues {
         });
         let done = done.await.map_err(|_| AWAY)?;
         done.map_err(|error| {
-            tracing::warn!(%error, "dead letters cannot be read");
+            tracing::warn!(%error, "dead letters unreadable");
             AWAY
         })
     }

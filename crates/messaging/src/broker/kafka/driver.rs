@@ -93,13 +93,13 @@ impl Driver {
                     Err(error) => {
                         let fatal = member.client().fatal_error();
                         if fatal.is_some() || is_forbidden(&error) {
-                            tracing::error!(%error, ?fatal, "the queue cannot be read; it is tried again");
+                            tracing::error!(%error, ?fatal, "queue unreadable; rejoining the consumer group");
                             self.unreadable.store(true, Ordering::Relaxed);
                             sleep(REJOIN).await;
                             break;
                         }
                         // It goes on by itself.
-                        tracing::debug!(%error, "nothing was received");
+                        tracing::debug!(%error, "receive failed; the client retries");
                     }
                 },
                 Some(change) = self.wanted.recv() => self.changes.push_back(change),
@@ -154,7 +154,7 @@ impl Driver {
             self.member.resume(&list)
         };
         if let Err(error) = done {
-            tracing::warn!(%error, pause, "the partitions are read as before");
+            tracing::warn!(%error, pause, "partitions not paused or resumed");
         }
     }
 
@@ -187,7 +187,7 @@ impl Driver {
             Ok(known) => known,
             Err(error) => {
                 // They are asked for again.
-                tracing::warn!(%error, "the committed offsets are not known");
+                tracing::warn!(%error, "committed offsets not fetched; retrying");
                 return;
             }
         };
@@ -198,7 +198,7 @@ impl Driver {
                 _ => (0, Offset::Beginning),
             };
             if let Err(error) = known.set_partition_offset(&topic, partition, from) {
-                tracing::error!(%error, topic, partition, "an offset cannot be set");
+                tracing::error!(%error, topic, partition, "starting offset not set");
             }
             self.feed
                 .book(|book| book.open((topic, partition), next, note));
@@ -242,7 +242,7 @@ impl Driver {
         // It tells the group, and waits for its threads.
         let left = spawn_blocking(move || drop(member)).await;
         if let Err(error) = left {
-            tracing::warn!(%error, "the group was not left");
+            tracing::warn!(%error, "consumer group not left");
         }
         feed.phase.send_replace(Phase::Left);
     }

@@ -230,7 +230,7 @@ impl Feed {
         let result = result.map_err(|error| {
             state.book.again(&partitions);
             let fault = fault(error.rdkafka_error_code());
-            tracing::debug!(%error, ?fault, "no offset was committed");
+            tracing::debug!(%error, ?fault, "offset commit failed");
             fault
         });
         tell(take(&mut state.waiting), result);

@@ -39,7 +39,7 @@ impl Queues {
         let counted = spawn_blocking(move || count(&asker, &read, &dead)).await;
         let counted = counted.map_err(|_| AWAY)?;
         counted.map_err(|error| {
-            tracing::warn!(%error, queue, "the broker did not say how much waits");
+            tracing::warn!(%error, queue, "queue lag unknown");
             AWAY
         })
     }

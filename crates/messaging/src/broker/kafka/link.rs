@@ -92,10 +92,10 @@ impl Link {
     async fn attempt(self: Arc<Self>, mut state: OwnedMutexGuard<State>) -> Result<(), Error> {
         if let Err(error) = self.make().await {
             let wait = state.back_off.fail();
-            tracing::warn!(error, ?wait, "the broker is away");
+            tracing::warn!(error, ?wait, "broker unavailable");
             return Err(AWAY);
         }
-        tracing::info!("the broker's topics are there");
+        tracing::info!("broker topics ready");
         state.back_off = BackOff::new();
         state.made = true;
         Ok(())
@@ -142,10 +142,10 @@ impl Link {
         let Err(error) = send(&producer, messages).await else {
             return Ok(());
         };
-        tracing::warn!(error, "the broker did not take a message");
+        tracing::warn!(error, "publishing failed");
         if let Some((code, why)) = producer.client().fatal_error() {
             // It will never send again.
-            tracing::error!(%code, why, "the producer is made anew");
+            tracing::error!(%code, why, "producer failed; recreating it");
             if let Ok(new) = self::producer(&self.url) {
                 let mut slot = self.producer.lock().unwrap_or_else(PoisonError::into_inner);
                 *slot = new;
@@ -160,13 +160,14 @@ fn wait_for_leaders(asker: &Asker, names: &Names) -> Result<(), String> {
     let start = Instant::now();
     while let Err(error) = ends(asker, &names.partitions(), Offset::End) {
         if start.elapsed() > LEADER_TIMEOUT {
-            return Err(format!("ask for the topics' ends: {error}"));
+            return Err(format!("fetch the end offsets: {error}"));
         }
         thread::sleep(LEADER_POLL);
     }
     for (topic, wanted) in names.all() {
         let known = asker.fetch_metadata(Some(&topic), CALL_TIMEOUT);
-        let known = known.map_err(|error| format!("ask about the topic {topic}: {error}"))?;
+        let known =
+            known.map_err(|error| format!("fetch the metadata of topic {topic}: {error}"))?;
         let partitions: usize = known.topics().iter().map(|it| it.partitions().len()).sum();
         // Some of it would not be counted.
         if i32::try_from(partitions) != Ok(wanted) {
@@ -200,7 +201,7 @@ async fn send(producer: &Producer, messages: &[Outgoing]) -> Result<(), String> 
         match delivery.await {
             Ok(Ok(_)) => (),
             Ok(Err((error, _))) => result = Err(error.to_string()),
-            Err(_) => result = Err("the producer has ended".to_owned()),
+            Err(_) => result = Err("producer closed".to_owned()),
         }
     }
     result

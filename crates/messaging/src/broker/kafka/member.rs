@@ -126,6 +126,6 @@ fn comply<C: ConsumerContext>(consumer: &impl rdkafka::consumer::Consumer<C>, ch
         Change::Revoked(partitions) => consumer.incremental_unassign(partitions),
     };
     if let Err(error) = done {
-        tracing::warn!(%error, "the partitions did not change as the server wanted");
+        tracing::warn!(%error, "partition assignment not applied");
     }
 }

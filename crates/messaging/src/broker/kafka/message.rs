@@ -63,7 +63,7 @@ impl Outgoing {
             topic: names.topic(kind),
             key: event.subject.clone().into_bytes(),
             headers,
-            value: serde_json::to_vec(event).context("write an event as JSON")?,
+            value: serde_json::to_vec(event).context("serialize an event")?,
         })
     }
 

@@ -67,7 +67,7 @@ impl Queues {
         let listening = spawn_blocking(listen).await;
         let listening = listening.map_err(|error| Error::Internal(error.into()))?;
         listening.map_err(|error| {
-            tracing::warn!(%error, "nothing is overheard for now");
+            tracing::warn!(%error, "broadcasts unavailable; retrying");
             settings::AWAY
         })
     }
@@ -90,7 +90,7 @@ impl Overhearing {
                 Ok(message) => return Overheard::read(message.payload().unwrap_or_default()),
                 // The connection is lost, and what has been told since may be far back when there is one again.
                 Err(error) => {
-                    tracing::warn!(%error, "nothing is overheard for now");
+                    tracing::warn!(%error, "broadcasts unavailable; retrying");
                     self.forget();
                     sleep(PAUSE).await;
                 }

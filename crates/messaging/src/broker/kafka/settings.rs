@@ -77,13 +77,13 @@ pub(super) struct Said;
 impl ClientContext for Said {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         if level as i32 <= RDKafkaLogLevel::Warning as i32 {
-            tracing::warn!(facility, message, "the Kafka client warns");
+            tracing::warn!(facility, message, "Kafka client warning");
         } else {
-            tracing::debug!(facility, message, "the Kafka client says");
+            tracing::debug!(facility, message, "Kafka client message");
         }
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(%error, reason, "the Kafka client has a problem");
+        tracing::warn!(%error, reason, "Kafka client error");
     }
 }

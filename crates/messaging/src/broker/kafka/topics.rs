@@ -123,7 +123,7 @@ impl Names {
         for result in created.map_err(|error| error.to_string())? {
             match result {
                 Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => (),
-                Err((name, error)) => return Err(format!("make the topic {name}: {error}")),
+                Err((name, error)) => return Err(format!("create the topic {name}: {error}")),
             }
         }
         Ok(())
@@ -137,7 +137,7 @@ impl Names {
         for result in removed.map_err(|error| error.to_string())? {
             match result {
                 Ok(_) | Err((_, RDKafkaErrorCode::UnknownTopicOrPartition)) => (),
-                Err((name, error)) => return Err(format!("remove the topic {name}: {error}")),
+                Err((name, error)) => return Err(format!("delete the topic {name}: {error}")),
             }
         }
         let queues = self.topology.queues.iter();
@@ -149,7 +149,7 @@ impl Names {
                 Ok(_)
                 | Err((_, RDKafkaErrorCode::GroupIdNotFound | RDKafkaErrorCode::NonEmptyGroup)) => {
                 }
-                Err((name, error)) => return Err(format!("remove the group {name}: {error}")),
+                Err((name, error)) => return Err(format!("delete the group {name}: {error}")),
             }
         }
         Ok(())

@@ -79,7 +79,7 @@ impl Link {
             if lane.connection.status().connected() && lane.channel.status().connected() {
                 return Ok(lane.clone());
             }
-            tracing::warn!(purpose = self.purpose, "the broker's connection was lost");
+            tracing::warn!(purpose = self.purpose, "broker connection lost");
             state.lane = None;
         }
         if !state.back_off.is_over() {
@@ -99,7 +99,7 @@ impl Link {
             }
             Err(error) => {
                 let wait = state.back_off.fail();
-                tracing::warn!(purpose = self.purpose, error, ?wait, "the broker is away");
+                tracing::warn!(purpose = self.purpose, error, ?wait, "broker unavailable");
                 Err(AWAY)
             }
         }
@@ -118,10 +118,10 @@ impl Link {
                 channel,
             })
         };
-        let lane = within(CONNECT_TIMEOUT, "to connect", connect).await?;
+        let lane = within(CONNECT_TIMEOUT, "connect", connect).await?;
         // Whoever uses the connection finds every queue, also at a server that has lost its own.
         let declare = self.names.declare(&lane.channel);
-        within(DECLARE_TIMEOUT, "to declare the queues", declare).await?;
+        within(DECLARE_TIMEOUT, "declare the queues", declare).await?;
         Ok(lane)
     }
 
@@ -133,11 +133,7 @@ impl Link {
         };
         let current = |it: &Lane| Arc::ptr_eq(&it.connection, &lane.connection);
         if state.lane.as_ref().is_some_and(current) {
-            tracing::warn!(
-                purpose = self.purpose,
-                why,
-                "the broker's connection is given up"
-            );
+            tracing::warn!(purpose = self.purpose, why, "broker connection discarded");
             state.lane = None;
         }
     }
@@ -151,7 +147,7 @@ impl Link {
             Ok(Err(why)) => why,
             // The server will confirm them when it has room again, and says so.
             Err(_) if lane.connection.status().blocked() => {
-                tracing::warn!("the broker takes no messages");
+                tracing::warn!("broker blocks publishers: low on memory or disk");
                 return Err(AWAY);
             }
             Err(_) => format!("no confirmation within {CONFIRM_TIMEOUT:?}"),
@@ -182,10 +178,10 @@ async fn send(lane: &Lane, messages: &[Outgoing]) -> Result<(), String> {
         let taken = confirmation.is_ack();
         if let Some(returned) = confirmation.take_message() {
             let reason = returned.reply_text.as_str();
-            return Err(format!("a message was returned: {reason}"));
+            return Err(format!("message returned as unroutable: {reason}"));
         }
         if !taken {
-            return Err("a message was refused".to_owned());
+            return Err("message rejected by the broker".to_owned());
         }
     }
     Ok(())
@@ -199,16 +195,14 @@ pub(super) async fn within<T>(
 ) -> Result<T, String> {
     match timeout(limit, call).await {
         Ok(answer) => answer.map_err(|error| error.to_string()),
-        Err(_) => Err(format!("no answer within {limit:?} when asked {what}")),
+        Err(_) => Err(format!("no response within {limit:?}: {what}")),
     }
 }
 
 /// Waits for the answer to one call.
 pub(super) async fn call<T>(call: impl Future<Output = lapin::Result<T>>) -> Result<T, Error> {
-    within(CALL_TIMEOUT, "something", call)
-        .await
-        .map_err(|error| {
-            tracing::warn!(error, "the broker did not do it");
-            AWAY
-        })
+    within(CALL_TIMEOUT, "call", call).await.map_err(|error| {
+        tracing::warn!(error, "broker call failed");
+        AWAY
+    })
 }

@@ -69,7 +69,7 @@ impl Outgoing {
             // Nobody may listen to an event, but whoever does has a queue.
             mandatory: names.topology().listeners(kind).next().is_some(),
             properties,
-            body: serde_json::to_vec(event).context("write an event as JSON")?,
+            body: serde_json::to_vec(event).context("serialize an event")?,
         })
     }
 

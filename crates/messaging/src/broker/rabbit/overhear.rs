@@ -36,7 +36,10 @@ impl Queues {
         let feed = Feed::overhear(&lane, &self.0.names).await;
         if feed.is_err() {
             // The exchange may be gone: a new connection makes it again.
-            self.0.inward.discard(&lane, "nothing to overhear").await;
+            self.0
+                .inward
+                .discard(&lane, "broadcast consumer ended")
+                .await;
         }
         feed
     }

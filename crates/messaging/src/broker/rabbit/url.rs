@@ -27,7 +27,7 @@ impl FromStr for AmqpUrl {
             .parse()
             .map_err(|_| "the URL is malformed".to_owned())?;
         if uri.scheme != AMQPScheme::AMQP {
-            return Err("TLS is not built in".to_owned());
+            return Err("TLS is not supported".to_owned());
         }
         uri.query.heartbeat = uri.query.heartbeat.or(Some(HEARTBEAT));
         let query = text.split_once('?').map_or("", |it| it.1);

@@ -66,7 +66,7 @@ impl Overhearing {
                 Ok(false) if self.ahead.is_empty() => sleep(POLL).await,
                 Ok(false) => (),
                 Err(error) => {
-                    tracing::warn!(%error, "nothing can be overheard for now");
+                    tracing::warn!(%error, "broadcasts unavailable; retrying");
                     sleep(PAUSE).await;
                 }
             }

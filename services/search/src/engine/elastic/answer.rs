@@ -15,12 +15,12 @@ pub(super) const LONG: Duration = Duration::from_secs(30);
 /// Why the server did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
-    #[error("the search engine is away or has too much to do")]
+    #[error("search engine unavailable or overloaded")]
     Away,
     /// `kind` is the type of its exception; its text may quote what people typed.
-    #[error("the search engine refused it: {status} {kind}")]
+    #[error("search engine rejected the request: {status} {kind}")]
     Refused { status: u16, kind: String },
-    #[error("the search engine's answer makes no sense")]
+    #[error("search engine response malformed")]
     Unreadable(#[source] serde_json::Error),
 }
 
@@ -44,7 +44,7 @@ impl From<Failure> for chassis::Error {
         if matches!(failure, Failure::Away) || failure.is(404) {
             return Self::Unavailable("the search engine");
         }
-        Self::Internal(anyhow::Error::new(failure).context("use the search engine"))
+        Self::Internal(anyhow::Error::new(failure).context("query the search engine"))
     }
 }
 
@@ -68,7 +68,7 @@ pub(super) async fn ask<T: DeserializeOwned>(
 ) -> Result<T, Failure> {
     let bounded = async {
         let read = tokio::time::timeout(longest, read(operation, sent)).await;
-        read.unwrap_or_else(|_| Err(away(operation, "no answer in time")))
+        read.unwrap_or_else(|_| Err(away(operation, "response timeout")))
     };
     telemetry::db(SYSTEM, operation, "products", bounded).await
 }
@@ -83,14 +83,14 @@ async fn read<T: DeserializeOwned>(
     };
     let status = response.status_code();
     let Ok(body) = response.bytes().await else {
-        return Err(away(operation, "the answer broke off"));
+        return Err(away(operation, "response interrupted"));
     };
     if status.is_success() {
         return serde_json::from_slice(&body).map_err(Failure::Unreadable);
     }
     // Some refusals are a mere text.
     let kind = serde_json::from_slice(&body).map_or(String::new(), |it: Refusal| it.error.kind);
-    tracing::debug!(operation, %status, kind, "the search engine refused");
+    tracing::debug!(operation, %status, kind, "search engine rejected the request");
     match Failure::of(status.as_u16(), kind) {
         Failure::Away => Err(away(operation, status.as_str())),
         refused => Err(refused),
@@ -98,6 +98,6 @@ async fn read<T: DeserializeOwned>(
 }
 
 fn away(operation: &'static str, reason: &str) -> Failure {
-    tracing::warn!(operation, reason, "the search engine did not do it");
+    tracing::warn!(operation, reason, "search engine unavailable");
     Failure::Away
 }

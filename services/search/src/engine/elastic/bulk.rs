@@ -142,7 +142,11 @@ impl Batch {
                 return Ok(());
             }
             let products = left.len();
-            tracing::warn!(products, ?pause, "products wait for the search engine");
+            tracing::warn!(
+                products,
+                ?pause,
+                "search engine overloaded; products will be sent again"
+            );
             tokio::time::sleep(pause).await;
             pause *= 2;
         }
@@ -164,9 +168,7 @@ fn refused(lines: Vec<String>, put: Vec<Put>) -> Result<Vec<String>, Failure> {
 }
 
 fn incomplete() -> Error {
-    Error::Internal(anyhow::anyhow!(
-        "the search engine answered for some products only"
-    ))
+    Error::Internal(anyhow::anyhow!("bulk response incomplete"))
 }
 
 #[cfg(test)]

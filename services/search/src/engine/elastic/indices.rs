@@ -68,17 +68,21 @@ impl Elastic {
             match self.version().await {
                 Ok(version) => break version,
                 Err(Error::Unavailable(_)) => sleep(PAUSE).await,
-                Err(error) => return Err(error).context("ask for the version"),
+                Err(error) => return Err(error).context("fetch the version"),
             }
         };
-        tracing::info!(version, "found the search engine");
-        self.put_template().await.context("put the template")?;
+        tracing::info!(version, "connected to the search engine");
+        self.put_template()
+            .await
+            .context("create the index template")?;
         loop {
             match self.make_once(seed).await {
                 // Another replica was faster with the same.
-                Err(error) if error.is(404) => tracing::info!(%error, "looking again"),
+                Err(error) if error.is(404) => {
+                    tracing::info!(%error, "index not found; looking again");
+                }
                 Err(Failure::Away) => sleep(PAUSE).await,
-                made => return made.context("make the first index"),
+                made => return made.context("create the first index"),
             }
         }
     }
@@ -114,7 +118,7 @@ impl Elastic {
         let it = Self::at(url, Duration::ZERO)?;
         it.remove_all()
             .await
-            .with_context(|| format!("remove the index {url}"))
+            .with_context(|| format!("delete the index {url}"))
     }
 
     async fn put_template(&self) -> Result<(), Error> {
@@ -297,7 +301,7 @@ impl Building {
         let count = self.finish().await.map_err(overtaken)?;
         if count < self.put {
             let (new, put) = (&self.new, self.put);
-            let error = anyhow::anyhow!("{new} has {count} of the {put} products that were put");
+            let error = anyhow::anyhow!("index {new} has {count} of {put} products written");
             return Err(Error::Internal(error));
         }
         let done = self.index.put_in_use(&self.new, Some(&self.old)).await;
@@ -327,7 +331,7 @@ impl Building {
             // A higher number is the beginning of another rebuild.
             if aliases.is_empty() && self.index.number(&name) < newest {
                 self.index.delete(&name).await?;
-                tracing::info!(index = name, "deleted an index that is out of use");
+                tracing::info!(index = name, "unused index deleted");
             }
         }
         Ok(())
@@ -336,7 +340,7 @@ impl Building {
     /// Forgets it; the index in use stays what it is.
     pub(crate) async fn abandon(self) {
         if let Err(error) = self.withdraw().await {
-            tracing::warn!(%error, index = self.new, "an unfinished index stays behind");
+            tracing::warn!(%error, index = self.new, "unfinished index not deleted");
         }
     }
 
@@ -357,7 +361,7 @@ impl Building {
 /// Where the index or the alias is not there any more, somebody else has moved it.
 fn overtaken(failure: Failure) -> Error {
     if failure.is(404) {
-        return Error::Conflict("another rebuild has taken the place of this one".to_owned());
+        return Error::Conflict("superseded by another rebuild".to_owned());
     }
     failure.into()
 }
