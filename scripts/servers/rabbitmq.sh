@@ -13,7 +13,7 @@ rabbitmq_run() {
     RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="-kernel inet_dist_use_interface {127,0,0,1}" \
     RABBITMQ_MNESIA_BASE="$rabbitmq_dir/data" RABBITMQ_LOG_BASE="$rabbitmq_dir/log" \
     RABBITMQ_CONFIG_FILE="$rabbitmq_dir/rabbitmq" RABBITMQ_ENABLED_PLUGINS_FILE="$rabbitmq_dir/plugins" \
-    RABBITMQ_PID_FILE="$rabbitmq_dir/pid" RABBITMQ_CONF_ENV_FILE=/dev/null \
+    RABBITMQ_PID_FILE="$rabbitmq_dir/pid" RABBITMQ_CONF_ENV_FILE=/dev/null ERL_CRASH_DUMP="$rabbitmq_dir/erl_crash.dump" \
     "$@"
 }
 

@@ -30,7 +30,7 @@ async fn what_breaks_a_rule_is_refused_with_its_reason(data: Databases) {
         ),
         (
             order(line("p-999999", 1), GOOD_CARD),
-            "p-999999 is not sold",
+            "unknown product p-999999",
         ),
         (order(json!([]), GOOD_CARD), "1 to 20 lines"),
         (order(line("p-000001", 1), "4242"), "12 to 19 digits"),
