@@ -29,7 +29,7 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Starts a small shop of microservices as local processes, loads it, and prints PASS or FAIL with evidence.
 ///
-/// Without a command it runs every experiment in its quick profile. Nothing leaves this machine.
+/// Without a command it runs every experiment that its `--backends` allow. Nothing leaves this machine.
 #[derive(Debug, Parser)]
 #[command(
     version,

@@ -170,6 +170,23 @@ impl Claim {
             Outcome::Invalid => Outcome::Invalid,
         }
     }
+
+    /// What must fail and is not among `checks`, each as a check that says so.
+    pub fn missing(self, checks: &[Check]) -> Vec<Check> {
+        let names = match self {
+            Self::Holds => &[],
+            Self::MustFail(names) => names,
+        };
+        let absent = names
+            .iter()
+            .filter(|name| !checks.iter().any(|it| it.name == **name));
+        absent
+            .map(|name| {
+                Check::new(Group::Validity, *name, Outcome::Invalid)
+                    .saw("not judged", "it is judged, and fails")
+            })
+            .collect()
+    }
 }
 
 /// Judges an arm by its checks. A check that must fail and is not there makes it [`Outcome::Invalid`].
@@ -178,13 +195,7 @@ pub fn judge(claim: Claim, checks: &[Check]) -> Outcome {
         .iter()
         .filter(|it| it.counts || claim.must_fail(it))
         .map(|it| claim.judge(it));
-    let missing = match claim {
-        Claim::Holds => None,
-        Claim::MustFail(names) => names
-            .iter()
-            .find(|name| !checks.iter().any(|it| it.name == **name))
-            .map(|_| Outcome::Invalid),
-    };
+    let missing = claim.missing(checks).into_iter().map(|it| it.outcome);
     Outcome::worst(counting.chain(missing))
 }
 
@@ -248,5 +259,7 @@ mod tests {
         assert_eq!(judge(fast, &checks), Outcome::Inconclusive);
         let absent = Claim::MustFail(&["slow"]);
         assert_eq!(judge(absent, &checks), Outcome::Invalid);
+        assert_eq!(absent.missing(&checks)[0].name, "slow");
+        assert_eq!(fast.missing(&checks), []);
     }
 }

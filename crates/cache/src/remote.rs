@@ -133,7 +133,7 @@ impl Remote {
             self.note(Failure("garbage"));
             return None;
         };
-        let age = u64::try_from(now_ms() - kept.loaded_at).unwrap_or(0);
+        let age = u64::try_from(now_ms().saturating_sub(kept.loaded_at)).unwrap_or(0);
         Some((kept.value, Duration::from_millis(age)))
     }
 

@@ -1,4 +1,4 @@
-//! How long a handler has waited for the body of its request: that time is the client's.
+//! How long a handler has waited for the body of its request, and whether it has come: that time is the client's.
 
 use std::{
     pin::Pin,
@@ -19,6 +19,15 @@ pub(crate) struct Waiting(Arc<Mutex<Waited>>);
 struct Waited {
     before: Duration,
     since: Option<Instant>,
+    complete: bool,
+}
+
+impl Waited {
+    fn stop(&mut self) {
+        if let Some(since) = self.since.take() {
+            self.before += since.elapsed();
+        }
+    }
 }
 
 impl Waiting {
@@ -30,9 +39,12 @@ impl Waiting {
         })
     }
 
-    /// How long that is so far.
-    pub(crate) fn so_far(&self) -> Duration {
+    /// How long a body was waited for that has not come; nothing where it is there.
+    pub(crate) fn in_vain(&self) -> Duration {
         let waited = self.lock();
+        if waited.complete {
+            return Duration::ZERO;
+        }
         waited.before + waited.since.map_or(Duration::ZERO, |it| it.elapsed())
     }
 
@@ -56,10 +68,12 @@ impl HttpBody for Watched {
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let frame = Pin::new(&mut self.body).poll_frame(cx);
         let mut waited = self.waiting.lock();
-        if frame.is_pending() {
-            waited.since.get_or_insert_with(Instant::now);
-        } else if let Some(since) = waited.since.take() {
-            waited.before += since.elapsed();
+        match &frame {
+            Poll::Pending => _ = waited.since.get_or_insert_with(Instant::now),
+            Poll::Ready(frame) => {
+                waited.stop();
+                waited.complete = frame.is_none() || self.body.is_end_stream();
+            }
         }
         drop(waited);
         frame
@@ -71,5 +85,12 @@ impl HttpBody for Watched {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+impl Drop for Watched {
+    /// What a handler does without the rest of a body is its own time.
+    fn drop(&mut self) {
+        self.waiting.lock().stop();
     }
 }

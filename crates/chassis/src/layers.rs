@@ -134,8 +134,8 @@ pub(crate) fn answer(error: Error, grpc: bool) -> Response {
     }
 }
 
-/// Ends a request that takes too long. Where its client took most of that time for the body, the client is told so, and
-/// nothing of ours has failed.
+/// Ends a request that takes too long. Where its client took most of that time for a body that never came whole, the client is
+/// told so, and nothing of ours has failed.
 async fn enforce_deadline(
     State((limit, heard)): State<(Duration, bool)>,
     request: Request,
@@ -154,7 +154,7 @@ async fn enforce_deadline(
     match response {
         // A handler that saw the deadline come may have said so itself.
         Some(response) if response.status() != StatusCode::GATEWAY_TIMEOUT => response,
-        _ if waiting.so_far() > allowed / 2 => {
+        _ if waiting.in_vain() > allowed / 2 => {
             let mut response = answer(Error::Incomplete, grpc);
             if version < Version::HTTP_2 {
                 // The rest of the body would be taken for the next request (RFC 9110, section 15.5.9).
@@ -286,9 +286,19 @@ mod tests {
         Body::from_stream(parts.chain(stream::pending()))
     }
 
+    /// A body that comes whole after so many seconds.
+    fn slow(seconds: u64) -> Body {
+        Body::from_stream(stream::once(async move {
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            Ok::<_, std::convert::Infallible>("x")
+        }))
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_body_that_does_not_come_is_its_clients_fault_and_a_slow_handler_is_ours() {
         let read = async |_: Bytes| "read";
+        // What it was told may have been done by then.
+        let store = async |_: Bytes| std::future::pending::<()>().await;
         let hang = async |mut body: Body| {
             body.frame().await.unwrap().unwrap();
             std::future::pending::<()>().await;
@@ -300,6 +310,7 @@ mod tests {
         };
         let routes = Router::new()
             .route("/read", post(read))
+            .route("/store", post(store))
             .route("/hang", post(hang))
             .route("/late", post(late));
         for (path, body, status) in [
@@ -308,6 +319,8 @@ mod tests {
             ("/read", "whole".into(), 200),
             ("/hang", drip([4]), 408),
             ("/late", drip([4]), 408),
+            ("/store", drip([4]), 408),
+            ("/store", slow(4), 504),
             ("/hang", drip([1]), 504),
             ("/late", drip([1]), 504),
             ("/hang", "whole".into(), 504),

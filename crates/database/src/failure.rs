@@ -1,6 +1,7 @@
 //! What a failure of sqlx means to who asked.
 
 use chassis::Error;
+use sqlx::sqlite::SqliteError;
 
 use super::pools;
 
@@ -24,10 +25,15 @@ pub fn failed(cause: sqlx::Error) -> Error {
 
 /// Whether `error` says that the database is away, too busy or had to choose another, so that trying again may help.
 ///
-/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>, <https://www.sqlite.org/rescode.html>
 pub(crate) fn is_away(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
+        sqlx::Error::Database(error) if error.try_downcast_ref::<SqliteError>().is_some() => {
+            let code = error.code().and_then(|it| it.parse::<u32>().ok());
+            // Busy, locked, an error of the disk, a full disk, a file that cannot be opened; above eight bits is detail.
+            code.is_some_and(|it| [5, 6, 10, 13, 14].contains(&(it & 0xff)))
+        }
         sqlx::Error::Database(error) => error.code().is_some_and(|code| {
             // Serialization failure, deadlock, a standby that takes no writes, a transaction that idled for too long, a
             // lock that was not had; then the classes of connections, resources, and operators who intervene (a statement

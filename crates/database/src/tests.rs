@@ -289,3 +289,20 @@ async fn a_pool_says_how_many_of_its_connections_are_used() {
     assert_eq!(pool.used_of_max(), (2, 10));
     drop(held);
 }
+
+#[tokio::test]
+async fn a_file_that_cannot_grow_makes_the_database_unavailable() {
+    let data = Databases::sqlite().await;
+    let database = open(&data).await;
+    let mut transaction = database.write().await.unwrap();
+    let pages: i64 = unobserved("PRAGMA max_page_count = 1")
+        .fetch_value(&mut transaction)
+        .await
+        .unwrap();
+    let long = "x".repeat(usize::try_from(pages).unwrap() * 65_536);
+    let full = query("INSERT INTO counters (name, note) VALUES ('long', $1)")
+        .bind(long)
+        .execute(&mut transaction)
+        .await;
+    assert!(matches!(full, Err(Error::Unavailable(_))), "{full:?}");
+}

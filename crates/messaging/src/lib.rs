@@ -6,8 +6,8 @@
 //! finds it there and does nothing. The broker is a file, `RabbitMQ` or Kafka, chosen by URL; README.md says how each works.
 //!
 //! **Use it** where a change in one service must lead to one in another, and neither may be lost or done twice. **Do not use it** where
-//! the caller needs the answer now (ask the other service), or for streams that are read again from the beginning: what is done
-//! is gone, but at Kafka.
+//! the caller needs the answer now (ask the other service), or for streams that are read again from the beginning: what is
+//! processed is deleted; Kafka keeps it for a week, but nothing here reads it again.
 //!
 //! ```
 //! use chassis::Host;

@@ -5,6 +5,8 @@ use opentelemetry::trace::TraceState;
 
 /// How many members a list may have. A longer one is dropped whole: half of it would be another list.
 const MAX_MEMBERS: usize = 32;
+/// How long it may be, in bytes: the specification asks for at least 512 to be passed on, and a head of an HTTP/2 request holds 16 KiB.
+const MAX_BYTES: usize = 4096;
 
 /// Reads the lines of a list as one, and writes it without spaces and empty members; none if any of it breaks the grammar, or
 /// if there is nothing in it.
@@ -27,6 +29,9 @@ pub(crate) fn combine<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Option<Heade
             }
             text.extend_from_slice(member);
             known.push(key);
+            if text.len() > MAX_BYTES {
+                return None;
+            }
         }
     }
     let some = !known.is_empty();
@@ -92,6 +97,16 @@ mod tests {
         assert_eq!(read(&[&halves[0], &halves[1]]), Some(whole));
         assert_eq!(read(&[&members.join(",")]), None);
         assert_eq!(read(&[&halves[0], &halves[1], &members[32]]), None);
+    }
+
+    #[test]
+    fn a_list_that_would_fill_the_head_of_a_request_is_dropped() {
+        let members = |count: usize| {
+            let member = |it| format!("bar{it:02}={}", "x".repeat(250));
+            (0..count).map(member).collect::<Vec<_>>().join(",")
+        };
+        assert!(read(&[&members(15)]).is_some());
+        assert_eq!(read(&[&members(17)]), None);
     }
 
     #[test]

@@ -26,9 +26,14 @@ pub(crate) fn carry(earlier: &[Check], now: Vec<Check>) -> Vec<Check> {
     let decided = |it: &&Check| matches!(it.outcome, Outcome::Pass | Outcome::Fail);
     let settle = |check: Check| {
         let mut before = earlier.iter().filter(|it| it.name == check.name);
+        let counted = earlier.iter().any(|it| it.name == check.name && it.counts);
         match before.find(decided) {
             Some(before) if check.outcome == Outcome::Inconclusive => before.clone(),
-            _ => check,
+            // What counted once goes on counting, though a stricter interval asks for more requests.
+            _ => Check {
+                counts: check.counts || counted,
+                ..check
+            },
         }
     };
     now.into_iter().map(settle).collect()
@@ -36,7 +41,10 @@ pub(crate) fn carry(earlier: &[Check], now: Vec<Check>) -> Vec<Check> {
 
 /// Whether measuring on may change the verdict: something is undecided, and nothing has spoilt it already.
 pub(crate) fn go_on(claim: Claim, objectives: &[Check]) -> bool {
-    let counting = || objectives.iter().filter(|it| it.counts);
+    let counting = || {
+        let counts = |it: &&Check| it.counts || claim.must_fail(it);
+        objectives.iter().filter(counts)
+    };
     let undecided = |it: &Check| it.outcome == Outcome::Inconclusive;
     let settled = |it: &Check| undecided(it) || claim.judge(it) == Outcome::Pass;
     counting().any(undecided) && counting().all(settled)
@@ -92,6 +100,7 @@ mod tests {
         assert!(goes_on(Fail, Inconclusive), "another may go on");
         assert!(!goes_on(Pass, Inconclusive), "it cannot pass any more");
         assert!(!goes_on(Inconclusive, Fail), "it fails in any case");
+        assert!(go_on(claim, &[shown("a")]), "few may still show a miss");
     }
 
     #[test]
@@ -105,6 +114,9 @@ mod tests {
         assert_eq!(after(Inconclusive, Inconclusive), Inconclusive);
         let fresh = carry(&[], vec![check("a", Inconclusive)]);
         assert_eq!(fresh[0].outcome, Inconclusive);
+        let counted = carry(&[check("a", Inconclusive)], vec![shown("a")]);
+        assert!(counted[0].counts, "it counted before");
+        assert!(!carry(&[shown("a")], vec![shown("a")])[0].counts);
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::{convert::Infallible, path::Path, time::Duration};
 
-use anyhow::Context as _;
 use tokio::{
     sync::oneshot,
     time::{Instant, MissedTickBehavior, interval},
@@ -18,6 +17,7 @@ use crate::{
     },
     evidence::{collect::Window, ledgers::Ledgers},
     experiment::Arm,
+    interrupted::Interrupted,
     judge::looks::{self, LOOKS, ONE_LOOK},
     measurement::{ClientView, Happened, Measurement, PhaseTime},
     processors::Processors,
@@ -61,7 +61,10 @@ pub(super) async fn measure(
         arm,
         dir,
     };
-    let measured = run.measure().await;
+    let measured = tokio::select! {
+        measured = run.measure() => measured,
+        () = lab.stop.cancelled() => Err(Interrupted.into()),
+    };
     lab.progress
         .step(format!("{}: stopping the shop", arm.name));
     shop.deployment.stop().await;
@@ -160,7 +163,8 @@ impl Run<'_> {
         let (tell, told) = oneshot::channel();
         let mut tell = Some(tell);
         let mut began = Instant::now();
-        let follow = |event: &Event| match event {
+        // It owns the sender, so that whoever waits hears of an engine that ends before it begins.
+        let follow = move |event: &Event| match event {
             Event::Began => {
                 began = Instant::now();
                 if let Some(tell) = tell.take() {
@@ -177,8 +181,11 @@ impl Run<'_> {
             if steps.is_empty() {
                 return Ok(Vec::new());
             }
-            let began = told.await.context("the load did not start")?;
-            timeline::run(steps, deployment, began).await
+            match told.await {
+                Ok(began) => timeline::run(steps, deployment, began).await,
+                // How the engine ended is in its counts.
+                Err(_) => Ok(Vec::new()),
+            }
         };
         let load = async { tokio::try_join!(parent::run(plan, stop, follow), disturbed) };
         // Side by side: services whose server is away take their time, and what disturbs them keeps to its own.

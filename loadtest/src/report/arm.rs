@@ -25,6 +25,7 @@ pub(crate) fn report(arm: &Arm, it: &Measurement, objectives: Vec<Check>) -> Arm
     let lag = clients.recording.lag();
     let mut checks = objectives;
     checks.extend(arm.checks.iter().flat_map(|check| check(it)));
+    checks.extend(arm.claim.missing(&checks));
     // Those of one group stay in their order.
     checks.sort_by_key(|it| it.group);
     ArmReport {

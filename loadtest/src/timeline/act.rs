@@ -55,8 +55,10 @@ async fn on_every_replica(
     what: &str,
     request: impl Fn(String) -> reqwest::RequestBuilder,
 ) -> anyhow::Result<()> {
-    let replicas = deployment.replicas();
-    for replica in replicas.iter().filter(|it| it.service == service) {
+    let mut replicas = deployment.replicas();
+    replicas.retain(|it| it.service == service);
+    anyhow::ensure!(!replicas.is_empty(), "{what}: no replica is running");
+    for replica in replicas {
         let url = format!("http://{}/faults", replica.admin);
         let answer = request(url).send().await;
         answer

@@ -241,11 +241,15 @@ fn a_run_writes_no_secret_down() {
     ] {
         assert!(sources.iter().any(|it| it.0.ends_with(name)), "{name}");
     }
-    let password =
-        fs::read_to_string(run.join("baseline/nominal/data/admin-password")).expect("a password");
+    // Each arm has a shop of its own.
+    let passwords = ["nominal", "errors"].map(|arm| {
+        let file = run.join("baseline").join(arm).join("data/admin-password");
+        fs::read_to_string(file).expect("a password")
+    });
     let secrets = [
         "@shop.example",
-        password.as_str(),
+        passwords[0].as_str(),
+        passwords[1].as_str(),
         api::GOOD_CARD,
         api::DECLINED_CARD,
         "eyJ",

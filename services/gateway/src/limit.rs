@@ -2,7 +2,7 @@
 
 use std::{
     hash::{BuildHasher as _, Hash, RandomState},
-    net::{IpAddr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     num::NonZeroU32,
     sync::{Arc, Weak},
     time::Duration,
@@ -23,6 +23,8 @@ use crate::Config;
 
 /// Buckets that are full again are forgotten this often, so that the table is bounded by the clients of a minute.
 const FORGET_EVERY: Duration = Duration::from_mins(1);
+/// The first 96 bits of an address of IPv4 behind a translator: `64:ff9b::/96` (RFC 6052).
+const TRANSLATED: u128 = 0x0064_ff9b << 64;
 
 /// Whose requests are counted together.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -108,9 +110,13 @@ fn forwarded(hop: &[u8]) -> Option<IpAddr> {
 }
 
 /// What an address counts as. Whoever has one of IPv6 has the 64 bits behind its network too (RFC 6177), and IPv4 has two ways
-/// to be written.
+/// to be written, and a third behind a translator.
 fn counted(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
+        IpAddr::V6(address) if address.to_bits() >> 32 == TRANSLATED => {
+            let [.., a, b, c, d] = address.octets();
+            Ipv4Addr::new(a, b, c, d).into()
+        }
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
         IpAddr::V4(address) => address.into(),
     }
@@ -242,6 +248,8 @@ mod tests {
         assert!(admitted("2001:db8:0:2::1"), "the next network");
         assert!(admitted("192.0.2.1") && !admitted("::ffff:192.0.2.1"));
         assert!(admitted("::ffff:192.0.2.2") && !admitted("192.0.2.2"));
+        assert!(admitted("64:ff9b::192.0.2.3") && admitted("64:ff9b::192.0.2.4"));
+        assert!(!admitted("192.0.2.3"), "itself behind a translator");
     }
 
     #[tokio::test]

@@ -128,7 +128,7 @@ impl Store {
             // Cancelled in the meantime. Whoever took money for it hears of the cancellation and gives it back.
             tracing::info!(
                 order_id = event.subject,
-                "event ignored: order is already final"
+                "event ignored: order is already final or unknown"
             );
         }
         transaction.commit().await

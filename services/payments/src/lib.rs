@@ -1,4 +1,4 @@
-//! Payments: charges what an order costs and gives it back if the order is off. It stands for a slow, flaky third party.
+//! Payments: charges what an order costs and gives it back if the order is off. The third party that does so is simulated.
 //!
 //! [`payment`] has the rules, [`store`] what is read, [`ledger`] what orders change; [`provider`] is the third party.
 

@@ -1,7 +1,7 @@
 //! Search: finds products by words, and follows what changes in the catalogue.
 //!
-//! [`text`] says what is asked for and what it means, [`engine`] has the two indices that are asked, and [`store`] is one of
-//! them. What changes an index stands in the engine, in `sqlite/index.rs` and `elastic/bulk.rs`: [`events`] brings changes one
+//! [`text`] says what is asked for and what it means, [`engine`] has the two indices that are asked, and [`store`] is whichever of
+//! the two the URL names. What changes an index stands in the engine, in `sqlite/index.rs` and `elastic/bulk.rs`: [`events`] brings changes one
 //! by one, [`rebuild`] all products anew.
 
 mod config;

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 
 use super::Findings;
 
@@ -40,9 +40,12 @@ fn fingerprint(path: &Path) -> Option<(u64, SystemTime, u64)> {
     Some((metadata.ino(), metadata.modified().ok()?, metadata.len()))
 }
 
-/// Targets without labels are none of ours.
+/// A group of targets as Prometheus reads it, which knows these two fields. Targets without labels are none of ours.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Group {
+    #[serde(default, rename = "targets")]
+    _targets: IgnoredAny,
     #[serde(default)]
     labels: HashMap<String, String>,
 }
@@ -53,10 +56,14 @@ fn read(path: &Path, service: &str) -> io::Result<Vec<SocketAddr>> {
     groups
         .iter()
         .filter(|it| it.labels.get("service").is_some_and(|it| it == service))
-        .filter_map(|it| it.labels.get("__service_address"))
         .map(|it| {
-            it.parse()
-                .map_err(|_| io::Error::other(format!("{it:?} is not an address")))
+            let address = it
+                .labels
+                .get("__service_address")
+                .map_or("", String::as_str);
+            address
+                .parse()
+                .map_err(|_| io::Error::other(format!("{address:?} is not an address")))
         })
         .collect()
 }
@@ -97,6 +104,18 @@ mod tests {
         fs::write(file.path(), text).unwrap();
         let found = read(file.path(), "catalog").unwrap();
         assert_eq!(found, [([127, 0, 0, 1], 3).into()]);
+    }
+
+    #[test]
+    fn a_typing_error_is_no_list_without_replicas() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for text in [
+            r#"[{"targets":["127.0.0.1:5"],"label":{"service":"catalog","__service_address":"127.0.0.1:3"}}]"#,
+            r#"[{"targets":["127.0.0.1:5"],"labels":{"service":"catalog","__service_addres":"127.0.0.1:3"}}]"#,
+        ] {
+            fs::write(file.path(), text).unwrap();
+            assert!(read(file.path(), "catalog").is_err(), "{text}");
+        }
     }
 
     #[test]

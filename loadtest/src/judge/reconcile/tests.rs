@@ -212,7 +212,11 @@ fn a_sample_missing_at_the_callee_shows_at_the_callee_and_on_the_edge() {
     let shop = Shop::without_samples(100, &[], &[], &[51]);
     let name = "catalog: samples = access lines = spans";
     assert_says(&shop, name, &["1 metric sample is missing", "r-51"]);
-    assert_says(&shop, "callers = catalog", &["catalog lacks 1"]);
+    assert_says(
+        &shop,
+        "callers = catalog",
+        &["1 metric samples of catalog are missing"],
+    );
 }
 
 #[test]

@@ -128,7 +128,7 @@ async fn a_topic_with_more_partitions_than_are_looked_at_is_refused() {
     let place = Place::kafka();
     let url = url_of(&place);
     let link = Link::new(url, &topology()).unwrap();
-    let name = format!("{}.order.placed", url.prefix);
+    let name = format!("{}.order.cancelled", url.prefix);
     let made = link.with_admin(async |admin| {
         let replication = TopicReplication::Fixed(1);
         let topic = NewTopic::new(&name, topics::PARTITIONS + 1, replication);
@@ -162,7 +162,7 @@ async fn a_member_that_the_server_will_not_have_says_so_and_ends() {
     config.set("group.remote.assignor", "nobody");
     let (tell, wanted) = mpsc::unbounded_channel();
     let (_orders, ordered) = mpsc::unbounded_channel();
-    let topic = format!("{}.order.placed", url_of(&place).prefix);
+    let topic = format!("{}.order.cancelled", url_of(&place).prefix);
     let member = Arc::new(Member::join(&config, &[topic], tell).unwrap());
     let feed = Arc::new(Feed::new(Arc::clone(&member)));
     let unreadable = Arc::new(AtomicBool::new(false));

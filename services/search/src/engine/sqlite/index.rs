@@ -1,4 +1,4 @@
-//! How products get into the index: the writing half of the store.
+//! How products get into the index: the writing half of this engine.
 
 use std::{borrow::Borrow, collections::BTreeMap};
 
