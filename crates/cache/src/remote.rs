@@ -15,7 +15,7 @@ use prometheus_client::{
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use resilience::Breaker;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use telemetry::names;
+use telemetry::{DbFailure, names};
 use tokio::time::Instant;
 
 use crate::{Options, Url, memcached::Memcached};
@@ -84,6 +84,13 @@ struct Failure(&'static str);
 
 /// The cache's name has no address.
 const UNRESOLVED: Failure = Failure("unresolved");
+
+impl Failure {
+    /// As samples and spans have it.
+    fn reason(&self) -> DbFailure {
+        DbFailure::Reason(self.0)
+    }
+}
 
 impl Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -184,7 +191,7 @@ impl Remote {
             ended.unwrap_or(Err(Failure("timeout")))
         };
         let system = self.client.system();
-        match telemetry::db(system, operation, self.name, bounded).await {
+        match telemetry::db(system, operation, self.name, Failure::reason, bounded).await {
             Ok(it) => {
                 self.breaker.succeeded();
                 self.show_breaker();

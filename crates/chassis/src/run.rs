@@ -34,7 +34,8 @@ where
     F: Future<Output = anyhow::Result<A>>,
     A: Into<App>,
 {
-    let telemetry = telemetry::init(name)?;
+    // Every crate of the workspace has one version.
+    let telemetry = telemetry::init(name, env!("CARGO_PKG_VERSION"))?;
     let outcome = run_observed(config, &telemetry, build).await;
     if let Err(error) = &outcome {
         tracing::error!(error = format!("{error:#}"), "service failed");

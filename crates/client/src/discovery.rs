@@ -103,6 +103,15 @@ impl FromStr for Address {
 }
 
 impl Address {
+    /// The port that it names; none for a file, which says for each replica where that listens now.
+    pub(crate) fn port(&self) -> Option<u16> {
+        match &self.source {
+            Source::File(_) => None,
+            Source::Dns(it) => Some(it.port),
+            Source::Fixed(it) => Some(it.port()),
+        }
+    }
+
     fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
         let bad = |expected: &str| format!("{name} is {expected}, not {value:?}");
         let duration = || {

@@ -16,7 +16,7 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
-use telemetry::{ClientCall, ObservedBody};
+use telemetry::{ClientCall, ObservedBody, Server};
 use tokio::time::Instant;
 
 use crate::{Address, discovery, replicas::Balancer};
@@ -40,7 +40,7 @@ pub struct Upstream(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    name: &'static str,
+    server: Server,
     balancer: Balancer,
     http: Client<HttpConnector, Full<Bytes>>,
     grpc: Client<HttpConnector, Full<Bytes>>,
@@ -63,7 +63,10 @@ impl Upstream {
         let http = builder.build(connector.clone());
         let grpc = builder.http2_only(true).build(connector);
         Self(Arc::new(Inner {
-            name,
+            server: Server {
+                name,
+                port: address.port(),
+            },
             balancer: Balancer::new(discovery::follow(&address.source, name)),
             http,
             grpc,
@@ -73,13 +76,13 @@ impl Upstream {
 
     /// What it is called.
     pub(crate) fn name(&self) -> &'static str {
-        self.0.name
+        self.0.server.name
     }
 
     /// Has `/readyz` ask whether any replica is known.
     pub fn watch(&self, host: &Host) {
         let asked = self.clone();
-        host.check(self.0.name, move || std::future::ready(asked.discovered()));
+        host.check(self.name(), move || std::future::ready(asked.discovered()));
     }
 
     /// A readiness check: whether any replica is known. It says nothing of the replica's health, so that one service that
@@ -88,7 +91,7 @@ impl Upstream {
         if self.0.balancer.any() {
             Ok(())
         } else {
-            Err(format!("no known replica of {}", self.0.name))
+            Err(format!("no known replica of {}", self.name()))
         }
     }
 
@@ -106,7 +109,10 @@ impl Upstream {
         parts.method = method;
         parts.uri = path.into();
         parts.headers = headers;
-        let call = |parts: &request::Parts| ClientCall::http(self.0.name, &parts.method, template);
+        let call = |parts: &request::Parts| {
+            let path = parts.uri.path();
+            ClientCall::http(self.0.server, &parts.method, template, path)
+        };
         self.attempt(&self.0.http, parts, body, call).await
     }
 
@@ -124,7 +130,7 @@ impl Upstream {
         start: impl Fn(&request::Parts) -> ClientCall,
     ) -> Result<Response<Body>, Error> {
         let Inner {
-            name,
+            server: Server { name, .. },
             balancer,
             timeout,
             ..
@@ -196,9 +202,8 @@ impl tower::Service<GrpcRequest> for GrpcUpstream {
                 .await
                 .map_err(|error| tonic::Status::internal(format!("collect the request: {error}")))?
                 .to_bytes();
-            let start = |parts: &request::Parts| {
-                ClientCall::rpc(upstream.0.name, parts.uri.path().trim_start_matches('/'))
-            };
+            let start =
+                |parts: &request::Parts| ClientCall::rpc(upstream.0.server, parts.uri.path());
             let answer = upstream.attempt(&upstream.0.grpc, parts, body, start).await;
             answer.map_err(Error::into_grpc)
         })

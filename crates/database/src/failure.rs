@@ -2,17 +2,23 @@
 
 use chassis::Error;
 use sqlx::sqlite::SqliteError;
+use telemetry::DbFailure;
 
-use super::pools;
+use super::pools::{self, READERS};
 
 /// The error that a request gets for `cause`: unavailable where trying again may help, which is logged and, where no
-/// connection was had in time, counted.
+/// connection was had in time, counted. It was one of those that queries of a file share.
 pub fn failed(cause: sqlx::Error) -> Error {
+    failed_in(READERS, cause)
+}
+
+/// The same where the connection was to come from `pool`.
+pub(crate) fn failed_in(pool: &'static str, cause: sqlx::Error) -> Error {
     if !is_away(&cause) {
         return Error::Internal(anyhow::Error::new(cause).context("query the database"));
     }
     if matches!(cause, sqlx::Error::PoolTimedOut) {
-        pools::count_timeout();
+        pools::count_timeout(pool);
     }
     // Its text may hold personal data where it comes from the database itself.
     let reason = match &cause {
@@ -21,6 +27,21 @@ pub fn failed(cause: sqlx::Error) -> Error {
     };
     tracing::warn!(reason, "database unavailable");
     Error::Unavailable("the database")
+}
+
+/// Why `cause` failed, as samples and spans have it.
+pub fn reason(cause: &sqlx::Error) -> DbFailure {
+    let reason = match cause {
+        sqlx::Error::Database(error) => match error.code() {
+            Some(code) => return DbFailure::Code(code.into_owned().into()),
+            None => "_OTHER",
+        },
+        sqlx::Error::PoolTimedOut => "timeout",
+        sqlx::Error::PoolClosed => "closed",
+        sqlx::Error::Io(_) => "io",
+        _ => "_OTHER",
+    };
+    DbFailure::Reason(reason)
 }
 
 /// Whether `error` says that the database is away, too busy or had to choose another, so that trying again may help.

@@ -46,7 +46,7 @@ use chassis::{
 };
 use sqlx::{Postgres, migrate::Migrator};
 
-pub use failure::failed;
+pub use failure::{failed, reason};
 pub use postgres::{PostgresDatabase, PostgresUrl};
 pub use query::{Executor, Query, Record, Value, query, unobserved};
 pub use sqlite::{SqliteDatabase, SqliteTransaction};

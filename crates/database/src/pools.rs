@@ -29,23 +29,33 @@ static MAX: LazyLock<Family<PoolLabel, Gauge>> = LazyLock::new(|| {
     telemetry::register(names::DB_CLIENT_CONNECTION_MAX, help, Family::default())
 });
 
-static TIMEOUTS: LazyLock<Counter> = LazyLock::new(|| {
+static TIMEOUTS: LazyLock<Family<PoolLabel, Counter>> = LazyLock::new(|| {
     let help = "Timeouts while waiting for a database connection";
-    telemetry::register(
-        names::DB_CLIENT_CONNECTION_TIMEOUTS,
-        help,
-        Counter::default(),
-    )
+    let name = names::DB_CLIENT_CONNECTION_TIMEOUTS;
+    telemetry::register(name, help, Family::default())
 });
 
-/// Somebody did not get a connection in time.
-pub(super) fn count_timeout() {
-    TIMEOUTS.inc();
+/// The connections that queries of a file share.
+pub(super) const READERS: &str = "readers";
+/// The one connection that changes a file.
+pub(super) const WRITER: &str = "writer";
+/// Those to a server.
+pub(super) const DATABASE: &str = "database";
+
+fn timeouts_of(pool: &'static str) -> Counter {
+    TIMEOUTS.get_or_create_owned(&PoolLabel {
+        db_client_connection_pool_name: pool,
+    })
+}
+
+/// Somebody did not get a connection of `pool` in time.
+pub(super) fn count_timeout(pool: &'static str) {
+    timeouts_of(pool).inc();
 }
 
 #[cfg(test)]
-pub(super) fn timeouts() -> u64 {
-    TIMEOUTS.get()
+pub(super) fn timeouts(pool: &'static str) -> u64 {
+    timeouts_of(pool).get()
 }
 
 /// The connections of one pool at this moment.
@@ -77,7 +87,7 @@ impl Pool {
 
     pub(super) fn report(self) {
         // There from the start, at zero.
-        LazyLock::force(&TIMEOUTS);
+        timeouts_of(self.name);
         let pool = PoolLabel {
             db_client_connection_pool_name: self.name,
         };

@@ -11,7 +11,11 @@ use sqlx::{
 };
 use tokio::time::{sleep, timeout};
 
-use super::{Options, failed, failure::is_away, pools::Pool};
+use super::{
+    Options,
+    failure::{failed_in, is_away},
+    pools::{DATABASE, Pool},
+};
 
 /// The wait after the first failure to get at the database; each further one is twice as long, ...
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -147,11 +151,12 @@ impl PostgresDatabase {
     }
 
     pub(super) async fn write(&self) -> Result<sqlx::Transaction<'static, Postgres>, Error> {
-        self.pool.begin().await.map_err(failed)
+        let transaction = self.pool.begin().await;
+        transaction.map_err(|cause| failed_in(DATABASE, cause))
     }
 
     pub(super) fn pools(&self) -> [Pool; 1] {
-        [Pool::of("database", &self.pool)]
+        [Pool::of(DATABASE, &self.pool)]
     }
 }
 

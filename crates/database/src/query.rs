@@ -18,7 +18,11 @@ use sqlx::{
     sqlite::{SqliteArguments, SqliteRow},
 };
 
-use super::{Database, SqliteDatabase, SqliteTransaction, Transaction, failed};
+use super::{
+    Database, SqliteDatabase, SqliteTransaction, Transaction, failed,
+    failure::{failed_in, reason},
+    pools,
+};
 
 /// What can be read from a row of every kind of database: tuples, and whatever derives [`FromRow`].
 pub trait Record:
@@ -333,10 +337,16 @@ async fn observe<T>(
     run: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, Error> {
     let result = match observed {
-        Some((operation, table)) => telemetry::db(system, operation, table, run).await,
+        Some((operation, table)) => telemetry::db(system, operation, table, reason, run).await,
         None => run.await,
     };
-    result.map_err(failed)
+    // A transaction has its connection already.
+    let pool = if system == super::SQLITE {
+        pools::READERS
+    } else {
+        pools::DATABASE
+    };
+    result.map_err(|cause| failed_in(pool, cause))
 }
 
 #[cfg(test)]

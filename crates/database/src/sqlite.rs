@@ -20,10 +20,14 @@ use tokio::{
     time::timeout,
 };
 
-use super::{failed, pools::Pool};
+use super::{
+    failed,
+    failure::failed_in,
+    pools::{Pool, READERS, WRITER},
+};
 
 /// Readers at once; they do not wait for its writer.
-const READERS: u32 = 4;
+const MAX_READERS: u32 = 4;
 /// The longest wait for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Only a transaction that was cut off without a rollback can make another wait for the file itself.
@@ -74,7 +78,7 @@ impl SqliteDatabase {
         migrations.run(&writer).await?;
         drop(guard);
         Ok(Self {
-            readers: pool(READERS).connect_lazy_with(options),
+            readers: pool(MAX_READERS).connect_lazy_with(options),
             writer,
             lock,
         })
@@ -99,7 +103,8 @@ impl SqliteDatabase {
         let turn = timeout(ACQUIRE_TIMEOUT, Arc::clone(&self.lock).lock_owned()).await;
         let turn = turn.map_err(|_| Error::Unavailable("the database"))?;
         let guard = LockGuard::take(turn).await?;
-        let connection = self.writer.acquire().await.map_err(failed)?;
+        let connection = self.writer.acquire().await;
+        let connection = connection.map_err(|cause| failed_in(WRITER, cause))?;
         let begin = sqlx::SqlStr::from_static("BEGIN IMMEDIATE");
         let inner = sqlx::Transaction::begin(connection, Some(begin))
             .await
@@ -112,8 +117,8 @@ impl SqliteDatabase {
 
     pub(super) fn pools(&self) -> [Pool; 2] {
         [
-            Pool::of("readers", &self.readers),
-            Pool::of("writer", &self.writer),
+            Pool::of(READERS, &self.readers),
+            Pool::of(WRITER, &self.writer),
         ]
     }
 }

@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use crate::{
-    attributes,
     context::RequestContext,
+    fields,
     logs::{line, write_number, write_plain, write_text},
     loss::{self, Signal},
 };
@@ -12,47 +12,54 @@ use crate::{
 /// What was asked for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Asked<'a> {
-    /// A known method and a route template, which has been escaped already.
+    /// A known method and a route template, empty where none matched.
     Http {
         method: &'static str,
         route: &'a str,
     },
     /// `package.Service/Method`.
     Rpc {
-        method: &'a str,
+        method: &'static str,
         status: &'static str,
     },
 }
 
-/// Writes the line of one request that ended at `end`.
+/// Writes the line of one request that ended at `end`; `error_type` is empty unless it failed.
 pub(crate) fn write(
     end: SystemTime,
     context: &RequestContext,
     asked: Asked<'_>,
     http_status: u16,
+    error_type: &str,
     duration: Duration,
 ) {
     if loss::strikes(Signal::Logs) {
         return;
     }
-    let failed = match asked {
-        Asked::Http { .. } => http_status >= 500,
-        Asked::Rpc { status, .. } => crate::rpc::is_server_error(status),
+    let (level, outcome) = if error_type.is_empty() {
+        ("info", "success")
+    } else {
+        ("error", "failure")
     };
-    let level = if failed { "error" } else { "info" };
     line(end, level, Some(context), |line| {
         line.extend_from_slice(b",\"message\":\"request served\",\"event.dataset\":\"access\"");
         match asked {
             Asked::Http { method, route } => {
-                write_plain(line, attributes::HTTP_REQUEST_METHOD, method);
-                write_plain(line, attributes::HTTP_ROUTE, route);
+                write_plain(line, fields::HTTP_REQUEST_METHOD, method);
+                if !route.is_empty() {
+                    write_text(line, fields::HTTP_ROUTE, route);
+                }
             }
             Asked::Rpc { method, status } => {
-                write_text(line, attributes::RPC_METHOD, method);
-                write_plain(line, attributes::RPC_RESPONSE_STATUS_CODE, status);
+                write_text(line, fields::RPC_METHOD, method);
+                write_plain(line, fields::RPC_RESPONSE_STATUS_CODE, status);
             }
         }
-        write_number(line, attributes::HTTP_RESPONSE_STATUS_CODE, http_status);
-        write_number(line, "event.duration", duration.as_nanos());
+        write_number(line, fields::HTTP_RESPONSE_STATUS_CODE, http_status);
+        write_plain(line, fields::EVENT_OUTCOME, outcome);
+        if !error_type.is_empty() {
+            write_plain(line, fields::ERROR_TYPE, error_type);
+        }
+        write_number(line, fields::EVENT_DURATION, duration.as_nanos());
     });
 }

@@ -1,7 +1,7 @@
-//! Every name of a span attribute, in one place: the OpenTelemetry semantic conventions, v1.40.
+//! Every name of a span attribute, in one place: the OpenTelemetry semantic conventions in the version that
+//! [`conventions`](crate::conventions) states.
 //!
-//! Access and process lines call the same things the same. Metrics have these names in their Prometheus form, in
-//! [`names`](crate::names). <https://github.com/open-telemetry/semantic-conventions/tree/v1.40.0>
+//! Metrics have these names in their Prometheus form, in [`names`](crate::names), and lines those of [`fields`](crate::fields).
 
 /// `sqlite`, `postgresql`, `redis`, `memcached` or `elasticsearch`.
 pub const DB_SYSTEM_NAME: &str = "db.system.name";
@@ -9,15 +9,18 @@ pub const DB_SYSTEM_NAME: &str = "db.system.name";
 pub const DB_OPERATION_NAME: &str = "db.operation.name";
 /// Table, index or kind of cached value.
 pub const DB_COLLECTION_NAME: &str = "db.collection.name";
-/// Low-cardinality reason of a failure, such as `timeout` or `connect`.
+/// The code of the database's answer where it refused, such as `23505`.
+pub const DB_RESPONSE_STATUS_CODE: &str = "db.response.status_code";
+/// Low-cardinality reason of a failure: a status, or a word such as `timeout` or `connect`. Absent where nothing failed.
 pub const ERROR_TYPE: &str = "error.type";
 /// Known method, or `_OTHER`.
 pub const HTTP_REQUEST_METHOD: &str = "http.request.method";
-/// The request's id: the conventions name captured headers so.
+/// The request's id: the conventions name captured headers so. A header may come in several lines, so its values are a list;
+/// this has one.
 pub const HTTP_REQUEST_HEADER_X_REQUEST_ID: &str = "http.request.header.x-request-id";
 /// A number of three digits; 499 where the caller went away first.
 pub const HTTP_RESPONSE_STATUS_CODE: &str = "http.response.status_code";
-/// Route template, or `unmatched`.
+/// Route template; absent where none matched.
 pub const HTTP_ROUTE: &str = "http.route";
 /// The queue, which is named after the service that consumes it.
 pub const MESSAGING_CONSUMER_GROUP_NAME: &str = "messaging.consumer.group.name";
@@ -43,11 +46,19 @@ pub const RPC_RESPONSE_STATUS_CODE: &str = "rpc.response.status_code";
 pub const RPC_SYSTEM_NAME: &str = "rpc.system.name";
 /// Logical name of the service that was called.
 pub const SERVER_ADDRESS: &str = "server.address";
+/// Its port, in the address that it is found by or else that of the replica.
+pub const SERVER_PORT: &str = "server.port";
 /// Of the resource: tells one replica from another.
 pub const SERVICE_INSTANCE_ID: &str = "service.instance.id";
+/// Of the resource: the release of the service.
+pub const SERVICE_VERSION: &str = "service.version";
 /// Of the resource: the service.
 pub const SERVICE_NAME: &str = "service.name";
+/// Where the request was sent, without its query.
+pub const URL_FULL: &str = "url.full";
 /// Path of the request, without its query.
 pub const URL_PATH: &str = "url.path";
+/// `http`: what the listener speaks, whatever a proxy in front of it does.
+pub const URL_SCHEME: &str = "url.scheme";
 /// Route template of an outbound call.
 pub const URL_TEMPLATE: &str = "url.template";

@@ -1,10 +1,6 @@
 //! Requests that go out: one attempt is one sample and at most one span.
 
-use std::{
-    net::SocketAddr,
-    sync::LazyLock,
-    time::{Instant, SystemTime},
-};
+use std::{net::SocketAddr, sync::LazyLock};
 
 use http::{HeaderMap, HeaderValue, Method, Response};
 use opentelemetry::{
@@ -14,21 +10,21 @@ use opentelemetry::{
 
 use crate::{
     attributes,
-    context::{CURRENT, flags, inject, new_span_id, new_trace_id, set_request_id},
-    metrics::{Labels, Latencies, latencies},
+    clock::Began,
+    context::{CURRENT, inject, set_request_id},
+    metrics::{Labels, Latencies, SCHEME, latencies},
     names,
     rpc::{self, Ended, ObservedBody},
-    sampler,
-    server::method_label,
+    server::{method_label, span_name},
     spans::{self, Finished},
 };
 
-static HTTP_DURATION: LazyLock<Latencies<5>> = LazyLock::new(|| {
+static HTTP_DURATION: LazyLock<Latencies<6>> = LazyLock::new(|| {
     let help = "Duration of an outbound HTTP attempt, until the response headers";
     latencies(names::HTTP_CLIENT_REQUEST_DURATION, help)
 });
 
-static RPC_DURATION: LazyLock<Latencies<4>> = LazyLock::new(|| {
+static RPC_DURATION: LazyLock<Latencies<6>> = LazyLock::new(|| {
     let help = "Duration of an outbound gRPC attempt, until the end of the response";
     latencies(names::RPC_CLIENT_CALL_DURATION, help)
 });
@@ -44,71 +40,62 @@ enum Asked {
     },
 }
 
+/// Who is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Server {
+    /// Logical name of the service.
+    pub name: &'static str,
+    /// Port in the address that it is found by, if that names one. One that changes with each start is none.
+    pub port: Option<u16>,
+}
+
 /// One attempt to call another service. Dropped without an end, it was cancelled.
 #[derive(Debug)]
 pub struct ClientCall {
-    service: &'static str,
+    server: Server,
     asked: Asked,
+    /// For the span, if there will be one.
+    path: Option<String>,
     replica: Option<SocketAddr>,
     span: SpanContext,
     parent: Option<SpanContext>,
     tracestate: Option<HeaderValue>,
     request_id: Option<HeaderValue>,
-    start: SystemTime,
-    clock: Instant,
+    began: Began,
     over: bool,
 }
 
 impl ClientCall {
-    /// Starts an HTTP attempt. `service` is the logical name of the callee, `url_template` the route it is for.
-    pub fn http(service: &'static str, method: &Method, url_template: &'static str) -> Self {
-        let method = method_label(method);
-        Self::start(
-            service,
-            Asked::Http {
-                method,
-                template: url_template,
-            },
-        )
+    /// Starts an HTTP attempt. `url_template` is the route that `path` is for.
+    pub fn http(server: Server, method: &Method, url_template: &'static str, path: &str) -> Self {
+        let asked = Asked::Http {
+            method: method_label(method),
+            template: url_template,
+        };
+        Self::start(server, asked, path)
     }
 
-    /// Starts a gRPC attempt of `package.Service/Method`.
-    pub fn rpc(service: &'static str, method: &str) -> Self {
-        Self::start(
-            service,
-            Asked::Rpc {
-                method: method.to_owned(),
-            },
-        )
+    /// Starts a gRPC attempt at `path`, `/package.Service/Method`.
+    pub fn rpc(server: Server, path: &str) -> Self {
+        let method = path.trim_start_matches('/').to_owned();
+        Self::start(server, Asked::Rpc { method }, path)
     }
 
-    fn start(service: &'static str, asked: Asked) -> Self {
+    fn start(server: Server, asked: Asked, path: &str) -> Self {
         let context = CURRENT.try_with(Clone::clone).ok();
         let tracestate = context.as_ref().and_then(|it| it.tracestate.clone());
         let (parent, request_id) = context.map(|it| (it.span, it.request_id)).unzip();
-        let (trace, flags) = if let Some(parent) = &parent {
-            (parent.trace_id(), parent.trace_flags())
-        } else {
-            let trace = new_trace_id();
-            (trace, flags(None, sampler::sampler().keeps(trace, None)))
-        };
-        let state = parent.as_ref().map(|it| it.trace_state().clone());
+        let span = spans::below(parent.as_ref());
         Self {
-            service,
+            server,
             asked,
+            path: spans::wanted(&span).then(|| path.to_owned()),
             replica: None,
-            span: SpanContext::new(
-                trace,
-                new_span_id(),
-                flags,
-                false,
-                state.unwrap_or_default(),
-            ),
+            span,
             parent,
             tracestate,
             request_id,
-            start: SystemTime::now(),
-            clock: Instant::now(),
+            began: Began::now(),
             over: false,
         }
     }
@@ -134,32 +121,34 @@ impl ClientCall {
             return response.map(|body| ObservedBody::watched(body, status, self));
         }
         let status = response.status();
-        self.end(
-            if rpc { rpc::UNKNOWN } else { status.as_str() },
-            "",
-            status.is_client_error() || status.is_server_error(),
-        );
+        let failed = status.is_client_error() || status.is_server_error();
+        let status = if rpc { rpc::UNKNOWN } else { status.as_str() };
+        self.end(status, if failed || rpc { status } else { "" });
         response.map(ObservedBody::plain)
     }
 
     /// No answer came: `error_type` says why in one word, such as `timeout` or `connect`.
     pub fn fail(mut self, error_type: &'static str) {
-        self.end("", error_type, true);
+        self.end("", error_type);
     }
 
-    fn end(&mut self, status: &str, error_type: &'static str, failed: bool) {
+    fn end(&mut self, status: &str, error_type: &str) {
         self.over = true;
-        let duration = self.clock.elapsed();
+        let duration = self.began.elapsed();
         let seconds = duration.as_secs_f64();
+        let port = self.server.port.map(|it| it.to_string());
+        let port_label = port.unwrap_or_default().into();
         let status_label = status.to_owned().into();
+        let error_label = error_type.to_owned().into();
         match &self.asked {
             Asked::Http { method, template } => {
                 let labels = Labels([
                     (names::HTTP_REQUEST_METHOD, (*method).into()),
-                    (names::SERVER_ADDRESS, self.service.into()),
+                    (names::SERVER_ADDRESS, self.server.name.into()),
+                    (names::SERVER_PORT, port_label),
                     (names::URL_TEMPLATE, (*template).into()),
                     (names::HTTP_RESPONSE_STATUS_CODE, status_label),
-                    (names::ERROR_TYPE, error_type.into()),
+                    (names::ERROR_TYPE, error_label),
                 ]);
                 HTTP_DURATION
                     .get_or_create_owned(&labels)
@@ -167,10 +156,12 @@ impl ClientCall {
             }
             Asked::Rpc { method } => {
                 let labels = Labels([
+                    (names::RPC_SYSTEM_NAME, rpc::SYSTEM.into()),
                     (names::RPC_METHOD, method.clone().into()),
-                    (names::SERVER_ADDRESS, self.service.into()),
+                    (names::SERVER_ADDRESS, self.server.name.into()),
+                    (names::SERVER_PORT, port_label),
                     (names::RPC_RESPONSE_STATUS_CODE, status_label),
-                    (names::ERROR_TYPE, error_type.into()),
+                    (names::ERROR_TYPE, error_label),
                 ]);
                 RPC_DURATION
                     .get_or_create_owned(&labels)
@@ -178,23 +169,27 @@ impl ClientCall {
             }
         }
         if spans::wanted(&self.span) {
-            let end = self.start + duration;
+            let end = self.began.at + duration;
             let (name, attributes) = self.describe(status, error_type);
             spans::export(Finished {
                 span: self.span.clone(),
                 parent: self.parent.take(),
                 kind: SpanKind::Client,
                 name: name.into(),
-                start: self.start,
+                start: self.began.at,
                 end,
                 attributes,
-                failed,
+                failed: !error_type.is_empty(),
             });
         }
     }
 
-    fn describe(&self, status: &str, error_type: &'static str) -> (String, Vec<KeyValue>) {
-        let mut attributes = vec![KeyValue::new(attributes::SERVER_ADDRESS, self.service)];
+    fn describe(&self, status: &str, error_type: &str) -> (String, Vec<KeyValue>) {
+        let mut attributes = vec![KeyValue::new(attributes::SERVER_ADDRESS, self.server.name)];
+        let replica = self.replica.map(|it| it.port());
+        if let Some(port) = self.server.port.or(replica) {
+            attributes.push(KeyValue::new(attributes::SERVER_PORT, i64::from(port)));
+        }
         let name = match &self.asked {
             Asked::Http { method, template } => {
                 attributes.push(KeyValue::new(attributes::HTTP_REQUEST_METHOD, *method));
@@ -202,15 +197,21 @@ impl ClientCall {
                 if let Ok(status) = status.parse::<i64>() {
                     attributes.push(KeyValue::new(attributes::HTTP_RESPONSE_STATUS_CODE, status));
                 }
-                format!("{method} {template}")
+                if let (Some(replica), Some(path)) = (self.replica, &self.path) {
+                    let url = format!("{SCHEME}://{replica}{path}");
+                    attributes.push(KeyValue::new(attributes::URL_FULL, url));
+                }
+                span_name(method, template)
             }
             Asked::Rpc { method } => {
-                attributes.push(KeyValue::new(attributes::RPC_SYSTEM_NAME, "grpc"));
+                attributes.push(KeyValue::new(attributes::RPC_SYSTEM_NAME, rpc::SYSTEM));
                 attributes.push(KeyValue::new(attributes::RPC_METHOD, method.clone()));
-                attributes.push(KeyValue::new(
-                    attributes::RPC_RESPONSE_STATUS_CODE,
-                    status.to_owned(),
-                ));
+                if !status.is_empty() {
+                    attributes.push(KeyValue::new(
+                        attributes::RPC_RESPONSE_STATUS_CODE,
+                        status.to_owned(),
+                    ));
+                }
                 method.clone()
             }
         };
@@ -225,12 +226,10 @@ impl ClientCall {
             ));
         }
         if let Some(id) = self.request_id.as_ref().and_then(|it| it.to_str().ok()) {
-            attributes.push(KeyValue::new(
-                attributes::HTTP_REQUEST_HEADER_X_REQUEST_ID,
-                id.to_owned(),
-            ));
+            attributes.push(spans::request_id(id));
         }
         if !error_type.is_empty() {
+            let error_type = error_type.to_owned();
             attributes.push(KeyValue::new(attributes::ERROR_TYPE, error_type));
         }
         (name, attributes)
@@ -239,14 +238,14 @@ impl ClientCall {
 
 impl Ended for ClientCall {
     fn ended(mut self, status: &'static str) {
-        self.end(status, "", status != "OK");
+        self.end(status, if status == "OK" { "" } else { status });
     }
 }
 
 impl Drop for ClientCall {
     fn drop(&mut self) {
         if !self.over {
-            self.end("", "cancelled", true);
+            self.end("", "cancelled");
         }
     }
 }

@@ -6,33 +6,37 @@ use anyhow::Context as _;
 use axum::Router;
 use opentelemetry::KeyValue;
 use opentelemetry_otlp::SpanExporter;
-use opentelemetry_sdk::{Resource, trace::SpanExporter as _};
+use opentelemetry_sdk::{Resource, resource::TelemetryResourceDetector, trace::SpanExporter as _};
 use tracing_subscriber::{Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use crate::{
-    attributes, exposition,
+    attributes, conventions, exposition,
     logs::{self, EcsLayer},
     sampler,
     settings::{Protocol, Settings},
     spans, writer,
 };
 
-/// Starts logs, metrics and traces of the service called `service`. Must be called inside a Tokio runtime.
+/// Starts logs, metrics and traces of release `version` of the service called `service`. Must be called inside a Tokio runtime.
 ///
 /// Reads `RUST_LOG` and the standard `OTEL_*` variables and nothing else. Spans are exported over OTLP when
 /// `OTEL_EXPORTER_OTLP_ENDPOINT` is set; without it, traces are still continued and handed on.
 ///
 /// # Errors
-/// A variable with a value that makes no sense, or a second call in the same process.
-pub fn init(service: &'static str) -> anyhow::Result<Telemetry> {
-    let settings = Settings::from_env(service)?;
+/// `RUST_LOG` that cannot be read, an endpoint that is no URL, or a second call in the same process. Other values that are not
+/// understood are warned of and taken for none.
+pub fn init(service: &'static str, version: &'static str) -> anyhow::Result<Telemetry> {
+    let settings = Settings::from_env(service, version)?;
     let subscriber =
         tracing_subscriber::registry().with(EcsLayer.with_filter(settings.filter.clone()));
     subscriber
         .try_init()
         .context("telemetry is already initialized")?;
-    logs::set_origin(&settings.service, &settings.instance);
+    logs::set_origin(&settings.service, &settings.version, &settings.instance);
     writer::start().context("start the log writer")?;
+    for warning in &settings.warnings {
+        tracing::warn!(warning, "environment variable ignored");
+    }
     sampler::install(settings.sampler);
     if let Some(protocol) = settings.traces {
         spans::start(exporter(protocol, &settings)?, settings.batching);
@@ -47,14 +51,23 @@ fn exporter(protocol: Protocol, settings: &Settings) -> anyhow::Result<SpanExpor
         Protocol::HttpProtobuf => builder.with_http().build(),
     }
     .context("read OTEL_EXPORTER_OTLP_ENDPOINT")?;
-    let instance = KeyValue::new(attributes::SERVICE_INSTANCE_ID, settings.instance.clone());
-    let resource = Resource::builder_empty()
-        .with_service_name(settings.service.clone())
-        .with_attribute(instance)
-        .with_attributes(settings.attributes.clone())
-        .build();
-    exporter.set_resource(&resource);
+    exporter.set_resource(&resource(settings));
     Ok(exporter)
+}
+
+/// Who the spans are from.
+fn resource(settings: &Settings) -> Resource {
+    let own = [
+        (attributes::SERVICE_VERSION, &settings.version),
+        (attributes::SERVICE_INSTANCE_ID, &settings.instance),
+    ];
+    let own = own.map(|(name, value)| KeyValue::new(name, value.clone()));
+    Resource::builder_empty()
+        .with_schema_url(settings.attributes.clone(), conventions::SCHEMA_URL)
+        .with_detector(Box::new(TelemetryResourceDetector))
+        .with_service_name(settings.service.clone())
+        .with_attributes(own)
+        .build()
 }
 
 /// Keeps telemetry running; [`Telemetry::shutdown`] flushes it.

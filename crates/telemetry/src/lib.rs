@@ -9,11 +9,14 @@
 //! blocks or fails a request: lines and spans go to bounded queues, and what does not fit is counted.
 
 pub mod attributes;
+pub mod conventions;
+pub mod fields;
 pub mod loss;
 pub mod names;
 
 mod access;
 mod client;
+mod clock;
 mod context;
 mod db;
 mod exposition;
@@ -30,9 +33,9 @@ mod spans;
 mod tracestate;
 mod writer;
 
-pub use client::ClientCall;
+pub use client::{ClientCall, Server};
 pub use context::{REQUEST_ID, RequestContext, current, in_context, is_hop_by_hop};
-pub use db::db;
+pub use db::{DbFailure, db};
 pub use init::{Telemetry, init};
 pub use messaging::{Delivered, Origin, Sending, process};
 pub use metrics::register;

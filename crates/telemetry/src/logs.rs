@@ -19,23 +19,23 @@ use tracing::{
 use tracing_subscriber::{Layer, layer};
 
 use crate::{
+    clock,
     context::{CURRENT, RequestContext, write_hex},
-    writer,
+    conventions::ECS_VERSION,
+    fields, writer,
 };
-
-/// The version of the schema.
-const ECS_VERSION: &str = "9.2.0";
 
 /// What every line of this process ends with: who wrote it.
 static ORIGIN: OnceLock<Vec<u8>> = OnceLock::new();
 
-/// Names the service and the replica in every line from now on.
-pub(crate) fn set_origin(service: &str, instance: &str) {
+/// Names the service, its release and the replica in every line from now on.
+pub(crate) fn set_origin(service: &str, version: &str, instance: &str) {
     let mut tail = Vec::new();
     for (name, value) in [
-        ("service.name", service),
-        ("service.node.name", instance),
-        ("ecs.version", ECS_VERSION),
+        (fields::SERVICE_NAME, service),
+        (fields::SERVICE_VERSION, version),
+        (fields::SERVICE_NODE_NAME, instance),
+        (fields::ECS_VERSION, ECS_VERSION),
     ] {
         write_text(&mut tail, name, value);
     }
@@ -65,7 +65,7 @@ pub(crate) fn line(
             write_span(line, span);
         }
         if let Some(context) = context {
-            write_plain(line, "http.request.id", context.request_id());
+            write_plain(line, fields::HTTP_REQUEST_ID, context.request_id());
         }
         fill(line);
         line.extend_from_slice(ORIGIN.get().map_or(b"}\n", Vec::as_slice));
@@ -163,8 +163,8 @@ impl<S: Subscriber> Layer<S> for EcsLayer {
             Level::TRACE => "trace",
         };
         let context = CURRENT.try_with(Clone::clone).ok();
-        line(SystemTime::now(), level, context.as_ref(), |line| {
-            write_text(line, "log.logger", metadata.target());
+        line(clock::now(), level, context.as_ref(), |line| {
+            write_text(line, fields::LOG_LOGGER, metadata.target());
             event.record(&mut Fields(line));
         });
     }
@@ -175,42 +175,23 @@ struct Fields<'a>(&'a mut Vec<u8>);
 impl Fields<'_> {
     fn name(field: &Field) -> String {
         match field.name() {
-            "message" => "message".to_owned(),
-            "error" => "error.message".to_owned(),
-            // Field names are identifiers and dotted paths, or literals of the source: still no reason to trust them.
-            name => format!("labels.{}", name.replace(['"', '\\'], "_")),
+            "message" => fields::MESSAGE.to_owned(),
+            "error" => fields::ERROR_MESSAGE.to_owned(),
+            // Labels hold no objects, so no dots. Names are identifiers and dotted paths, or literals of the source: still no
+            // reason to trust them.
+            name => format!("{}{}", fields::LABELS, name.replace(['"', '\\', '.'], "_")),
         }
     }
 }
 
 impl Visit for Fields<'_> {
+    /// Numbers and truth values come here too: a label is a keyword, whatever its value.
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         write_text(self.0, &Self::name(field), &format!("{value:?}"));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
         write_text(self.0, &Self::name(field), value);
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        write_number(self.0, &Self::name(field), value);
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        write_number(self.0, &Self::name(field), value);
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        write_number(self.0, &Self::name(field), value);
-    }
-
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        if value.is_finite() {
-            write_number(self.0, &Self::name(field), value);
-        } else {
-            // JSON has no such number.
-            write_text(self.0, &Self::name(field), &value.to_string());
-        }
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {

@@ -3,10 +3,7 @@
 //!
 //! <https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/>
 
-use std::{
-    sync::LazyLock,
-    time::{Duration, Instant, SystemTime},
-};
+use std::{sync::LazyLock, time::Duration};
 
 use http::HeaderValue;
 use opentelemetry::{
@@ -16,10 +13,12 @@ use opentelemetry::{
 
 use crate::{
     attributes,
+    clock::Began,
     context::{
         CURRENT, Incoming, RequestContext, flags, fresh_request_id, is_request_id, new_span_id,
         new_trace_id, parse, traceparent,
     },
+    fields,
     logs::{line, write_number, write_plain, write_text},
     loss::{self, Signal},
     metrics::{Labels, Latencies, latencies},
@@ -32,7 +31,7 @@ static SEND_DURATION: LazyLock<Latencies<4>> = LazyLock::new(|| {
     latencies(names::MESSAGING_CLIENT_OPERATION_DURATION, help)
 });
 
-static PROCESS_DURATION: LazyLock<Latencies<4>> = LazyLock::new(|| {
+static PROCESS_DURATION: LazyLock<Latencies<5>> = LazyLock::new(|| {
     let help = "Duration of processing one delivery of an event";
     latencies(names::MESSAGING_PROCESS_DURATION, help)
 });
@@ -108,8 +107,7 @@ pub struct Sending {
     parent: Option<SpanContext>,
     tracestate: Option<HeaderValue>,
     request_id: Option<HeaderValue>,
-    start: SystemTime,
-    clock: Instant,
+    began: Began,
     over: bool,
 }
 
@@ -125,8 +123,7 @@ impl Sending {
             parent,
             tracestate,
             request_id: origin.request_id(),
-            start: SystemTime::now(),
-            clock: Instant::now(),
+            began: Began::now(),
             over: false,
         }
     }
@@ -147,7 +144,7 @@ impl Sending {
 
     fn end(&mut self, error_type: &'static str) {
         self.over = true;
-        let duration = self.clock.elapsed();
+        let duration = self.began.elapsed();
         let labels = Labels([
             (names::MESSAGING_SYSTEM, self.system.into()),
             (names::MESSAGING_OPERATION_NAME, "send".into()),
@@ -162,10 +159,7 @@ impl Sending {
         }
         let mut attributes = attributes(self.system, "send", &self.kind, &self.id);
         if let Some(id) = self.request_id.as_ref().and_then(|it| it.to_str().ok()) {
-            attributes.push(KeyValue::new(
-                attributes::HTTP_REQUEST_HEADER_X_REQUEST_ID,
-                id.to_owned(),
-            ));
+            attributes.push(spans::request_id(id));
         }
         if !error_type.is_empty() {
             attributes.push(KeyValue::new(attributes::ERROR_TYPE, error_type));
@@ -175,8 +169,8 @@ impl Sending {
             parent: self.parent.take(),
             kind: SpanKind::Producer,
             name: format!("send {}", self.kind).into(),
-            start: self.start,
-            end: self.start + duration,
+            start: self.began.at,
+            end: self.began.at + duration,
             attributes,
             failed: !error_type.is_empty(),
         });
@@ -241,8 +235,7 @@ pub async fn process<T, E>(
             request_id,
         },
         parent,
-        start: SystemTime::now(),
-        clock: Instant::now(),
+        began: Began::now(),
         over: false,
     };
     let context = processing.context.clone();
@@ -255,18 +248,18 @@ struct Processing {
     delivered: Delivered,
     context: RequestContext,
     parent: Option<SpanContext>,
-    start: SystemTime,
-    clock: Instant,
+    began: Began,
     over: bool,
 }
 
 impl Processing {
     fn end(&mut self, error_type: &'static str) {
         self.over = true;
-        let duration = self.clock.elapsed();
+        let duration = self.began.elapsed();
         let (it, span) = (&self.delivered, &self.context.span);
         let labels = Labels([
             (names::MESSAGING_SYSTEM, it.system.into()),
+            (names::MESSAGING_OPERATION_NAME, "process".into()),
             (names::MESSAGING_DESTINATION_NAME, it.kind.clone().into()),
             (names::MESSAGING_CONSUMER_GROUP_NAME, it.queue.into()),
             (names::ERROR_TYPE, error_type.into()),
@@ -283,10 +276,7 @@ impl Processing {
             attributes::MESSAGING_CONSUMER_GROUP_NAME,
             it.queue,
         ));
-        attributes.push(KeyValue::new(
-            attributes::HTTP_REQUEST_HEADER_X_REQUEST_ID,
-            self.context.request_id().to_owned(),
-        ));
+        attributes.push(spans::request_id(self.context.request_id()));
         if !error_type.is_empty() {
             attributes.push(KeyValue::new(attributes::ERROR_TYPE, error_type));
         }
@@ -295,8 +285,8 @@ impl Processing {
             parent: self.parent.take(),
             kind: SpanKind::Consumer,
             name: format!("process {}", it.kind).into(),
-            start: self.start,
-            end: self.start + duration,
+            start: self.began.at,
+            end: self.began.at + duration,
             attributes,
             failed: !error_type.is_empty(),
         });
@@ -309,23 +299,25 @@ impl Processing {
         let it = &self.delivered;
         let failed = !error_type.is_empty();
         let level = if failed { "warn" } else { "info" };
-        line(self.start + duration, level, Some(&self.context), |line| {
-            line.extend_from_slice(
-                b",\"message\":\"event processed\",\"event.dataset\":\"process\"",
-            );
-            write_text(line, attributes::MESSAGING_DESTINATION_NAME, &it.kind);
-            write_text(line, attributes::MESSAGING_MESSAGE_ID, &it.id);
-            write_plain(line, attributes::MESSAGING_CONSUMER_GROUP_NAME, it.queue);
-            write_plain(
-                line,
-                "event.outcome",
-                if failed { "failure" } else { "success" },
-            );
-            if failed {
-                write_plain(line, attributes::ERROR_TYPE, error_type);
-            }
-            write_number(line, "event.duration", duration.as_nanos());
-        });
+        line(
+            self.began.at + duration,
+            level,
+            Some(&self.context),
+            |line| {
+                line.extend_from_slice(
+                    b",\"message\":\"event processed\",\"event.dataset\":\"process\"",
+                );
+                write_text(line, fields::MESSAGING_DESTINATION_NAME, &it.kind);
+                write_text(line, fields::MESSAGING_MESSAGE_ID, &it.id);
+                write_plain(line, fields::MESSAGING_CONSUMER_GROUP_NAME, it.queue);
+                let outcome = if failed { "failure" } else { "success" };
+                write_plain(line, fields::EVENT_OUTCOME, outcome);
+                if failed {
+                    write_plain(line, fields::ERROR_TYPE, error_type);
+                }
+                write_number(line, fields::EVENT_DURATION, duration.as_nanos());
+            },
+        );
     }
 }
 

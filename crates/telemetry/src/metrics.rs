@@ -119,11 +119,21 @@ pub(crate) fn latencies<const N: usize>(name: &str, help: &str) -> Latencies<N> 
     )
 }
 
-/// Requests being served now.
-pub(crate) static ACTIVE: LazyLock<Gauge> = LazyLock::new(|| {
+static ACTIVE: LazyLock<Family<Labels<2>, Gauge>> = LazyLock::new(|| {
     let help = "Requests in flight, HTTP and gRPC";
-    register(names::HTTP_SERVER_ACTIVE_REQUESTS, help, Gauge::default())
+    register(names::HTTP_SERVER_ACTIVE_REQUESTS, help, Family::default())
 });
+
+/// Requests with this method that are being served now.
+pub(crate) fn active(method: &'static str) -> Gauge {
+    ACTIVE.get_or_create_owned(&Labels([
+        (names::HTTP_REQUEST_METHOD, method.into()),
+        (names::URL_SCHEME, SCHEME.into()),
+    ]))
+}
+
+/// What our listeners speak.
+pub(crate) const SCHEME: &str = "http";
 
 /// What a bounded queue tells of itself.
 #[derive(Debug)]

@@ -1,37 +1,40 @@
 //! Every name of a metric and its labels, in one place.
 //!
 //! Services record with these constants, dashboards and the load test query with them, so renaming a metric renames it
-//! everywhere. Names follow the OpenTelemetry semantic conventions (v1.40) in their Prometheus form; spans have them as they
-//! are, in [`attributes`](crate::attributes).
+//! everywhere. Names follow the OpenTelemetry semantic conventions in their Prometheus form; spans have them as they are, in
+//! [`attributes`](crate::attributes).
 
-/// Histogram: seconds from the request's head to the response's head. Labels [`HTTP_REQUEST_METHOD`], [`HTTP_ROUTE`],
-/// [`HTTP_RESPONSE_STATUS_CODE`].
+/// Histogram: seconds from the request's head to the response's head. Labels [`HTTP_REQUEST_METHOD`], [`URL_SCHEME`],
+/// [`HTTP_ROUTE`], [`HTTP_RESPONSE_STATUS_CODE`], [`ERROR_TYPE`] (the status from 500 on).
 pub const HTTP_SERVER_REQUEST_DURATION: &str = "http_server_request_duration_seconds";
-/// Gauge: requests being served now, HTTP and gRPC.
+/// Gauge: requests being served now, HTTP and gRPC. Labels [`HTTP_REQUEST_METHOD`], [`URL_SCHEME`].
 pub const HTTP_SERVER_ACTIVE_REQUESTS: &str = "http_server_active_requests";
-/// Histogram: seconds of one outbound HTTP attempt. Labels [`HTTP_REQUEST_METHOD`], [`SERVER_ADDRESS`], [`URL_TEMPLATE`],
-/// [`HTTP_RESPONSE_STATUS_CODE`] (empty where no response came), [`ERROR_TYPE`] (empty where one did).
+/// Histogram: seconds of one outbound HTTP attempt. Labels [`HTTP_REQUEST_METHOD`], [`SERVER_ADDRESS`], [`SERVER_PORT`],
+/// [`URL_TEMPLATE`], [`HTTP_RESPONSE_STATUS_CODE`] (empty where no response came), [`ERROR_TYPE`] (the status from 400 on, or
+/// why no response came).
 pub const HTTP_CLIENT_REQUEST_DURATION: &str = "http_client_request_duration_seconds";
-/// Histogram: seconds of one inbound gRPC call. Labels [`RPC_METHOD`], [`RPC_RESPONSE_STATUS_CODE`].
+/// Histogram: seconds of one inbound gRPC call. Labels [`RPC_SYSTEM_NAME`], [`RPC_METHOD`], [`RPC_RESPONSE_STATUS_CODE`],
+/// [`ERROR_TYPE`] (the status where it is the server's fault).
 pub const RPC_SERVER_CALL_DURATION: &str = "rpc_server_call_duration_seconds";
-/// Histogram: seconds of one outbound gRPC attempt. Labels [`RPC_METHOD`], [`SERVER_ADDRESS`],
-/// [`RPC_RESPONSE_STATUS_CODE`] (empty where no status came), [`ERROR_TYPE`] (empty where one did).
+/// Histogram: seconds of one outbound gRPC attempt. Labels [`RPC_SYSTEM_NAME`], [`RPC_METHOD`], [`SERVER_ADDRESS`],
+/// [`SERVER_PORT`], [`RPC_RESPONSE_STATUS_CODE`] (empty where no status came), [`ERROR_TYPE`] (any status but `OK`, or why
+/// none came).
 pub const RPC_CLIENT_CALL_DURATION: &str = "rpc_client_call_duration_seconds";
 /// Histogram: seconds of one database operation. Labels [`DB_SYSTEM_NAME`], [`DB_OPERATION_NAME`],
-/// [`DB_COLLECTION_NAME`], [`ERROR_TYPE`].
+/// [`DB_COLLECTION_NAME`], [`DB_RESPONSE_STATUS_CODE`], [`ERROR_TYPE`] (that code, or why there is none).
 pub const DB_CLIENT_OPERATION_DURATION: &str = "db_client_operation_duration_seconds";
 /// Gauge: connections to the database that are open. Labels [`DB_CLIENT_CONNECTION_POOL_NAME`],
 /// [`DB_CLIENT_CONNECTION_STATE`]. The conventions call it `db.client.connection.count`; in Prometheus a name that ends so
 /// belongs to a histogram.
 pub const DB_CLIENT_CONNECTION_COUNT: &str = "db_client_connections";
 /// Gauge: connections to the database that may be open at once. Label [`DB_CLIENT_CONNECTION_POOL_NAME`].
-pub const DB_CLIENT_CONNECTION_MAX: &str = "db_client_connections_max";
-/// Counter: requests that did not get a connection to the database in time.
+pub const DB_CLIENT_CONNECTION_MAX: &str = "db_client_connection_max";
+/// Counter: requests that did not get a connection to the database in time. Label [`DB_CLIENT_CONNECTION_POOL_NAME`].
 pub const DB_CLIENT_CONNECTION_TIMEOUTS: &str = "db_client_connection_timeouts_total";
 /// Histogram: seconds of handing one event to the broker. Labels [`MESSAGING_SYSTEM`], [`MESSAGING_OPERATION_NAME`],
 /// [`MESSAGING_DESTINATION_NAME`], [`ERROR_TYPE`].
 pub const MESSAGING_CLIENT_OPERATION_DURATION: &str = "messaging_client_operation_duration_seconds";
-/// Histogram: seconds of processing one delivery of an event. Labels [`MESSAGING_SYSTEM`],
+/// Histogram: seconds of processing one delivery of an event. Labels [`MESSAGING_SYSTEM`], [`MESSAGING_OPERATION_NAME`],
 /// [`MESSAGING_DESTINATION_NAME`], [`MESSAGING_CONSUMER_GROUP_NAME`], [`ERROR_TYPE`].
 pub const MESSAGING_PROCESS_DURATION: &str = "messaging_process_duration_seconds";
 /// Gauge: events that wait in a queue or are being processed. Label [`MESSAGING_CONSUMER_GROUP_NAME`].
@@ -51,7 +54,7 @@ pub const DISCOVERY_REPLICAS: &str = "discovery_replicas";
 pub const SERVICE_READY: &str = "service_ready";
 /// Counter: telemetry given up because a bounded queue was full or an export failed. Label [`SIGNAL`].
 pub const TELEMETRY_DROPPED: &str = "telemetry_dropped_total";
-/// Counter: batches of spans the collector did not take. Label [`SIGNAL`].
+/// Counter: batches of spans the collector did not take.
 pub const TELEMETRY_EXPORT_FAILURES: &str = "telemetry_export_failures_total";
 /// Gauge: lines or spans accepted and not yet written or exported. Label [`SIGNAL`].
 pub const TELEMETRY_QUEUED: &str = "telemetry_queued";
@@ -88,19 +91,25 @@ pub const PROCESS_MAX_FDS: &str = "process_max_fds";
 
 /// Known method, or `_OTHER`.
 pub const HTTP_REQUEST_METHOD: &str = "http_request_method";
-/// Route template, or `unmatched`.
+/// Route template; empty where none matched.
 pub const HTTP_ROUTE: &str = "http_route";
 /// Three digits; 499 where the caller went away first.
 pub const HTTP_RESPONSE_STATUS_CODE: &str = "http_response_status_code";
 /// Logical name of the service that was called.
 pub const SERVER_ADDRESS: &str = "server_address";
+/// Port in the address that the service is found by; empty where that names none, or each restart would make a series.
+pub const SERVER_PORT: &str = "server_port";
 /// Name that was looked up, as it is configured.
 pub const DNS_QUESTION_NAME: &str = "dns_question_name";
+/// `http`: what the listener speaks, whatever a proxy in front of it does.
+pub const URL_SCHEME: &str = "url_scheme";
 /// Route template of an outbound call.
 pub const URL_TEMPLATE: &str = "url_template";
-/// Low-cardinality reason, such as `timeout` or `connect`.
+/// Low-cardinality reason of a failure: a status, or a word such as `timeout` or `connect`. Empty where nothing failed.
 pub const ERROR_TYPE: &str = "error_type";
-/// Full name, `package.Service/Method`.
+/// `grpc`.
+pub const RPC_SYSTEM_NAME: &str = "rpc_system_name";
+/// Full name, `package.Service/Method`, or `_OTHER` for one that the service does not have.
 pub const RPC_METHOD: &str = "rpc_method";
 /// gRPC status by name, such as `OK` or `DEADLINE_EXCEEDED`.
 pub const RPC_RESPONSE_STATUS_CODE: &str = "rpc_response_status_code";
@@ -110,13 +119,15 @@ pub const DB_SYSTEM_NAME: &str = "db_system_name";
 pub const DB_OPERATION_NAME: &str = "db_operation_name";
 /// Table.
 pub const DB_COLLECTION_NAME: &str = "db_collection_name";
+/// The code of the database's answer where it refused, such as `23505`; else empty.
+pub const DB_RESPONSE_STATUS_CODE: &str = "db_response_status_code";
 /// `database`, or `readers` and `writer` where it is a file.
 pub const DB_CLIENT_CONNECTION_POOL_NAME: &str = "db_client_connection_pool_name";
 /// `used` or `idle`.
 pub const DB_CLIENT_CONNECTION_STATE: &str = "db_client_connection_state";
 /// `sqlite` for the embedded queue, or `rabbitmq`, `kafka`.
 pub const MESSAGING_SYSTEM: &str = "messaging_system";
-/// `send`.
+/// `send` or `process`.
 pub const MESSAGING_OPERATION_NAME: &str = "messaging_operation_name";
 /// Type of event, such as `order.placed`.
 pub const MESSAGING_DESTINATION_NAME: &str = "messaging_destination_name";

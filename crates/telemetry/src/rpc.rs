@@ -55,6 +55,9 @@ pub(crate) fn status(headers: &HeaderMap) -> Option<&'static str> {
     Some(NAMES.get(code).copied().unwrap_or(UNKNOWN))
 }
 
+/// What `rpc.system.name` is.
+pub(crate) const SYSTEM: &str = "grpc";
+
 pub(crate) const UNKNOWN: &str = "UNKNOWN";
 pub(crate) const CANCELLED: &str = "CANCELLED";
 pub(crate) const UNIMPLEMENTED: &str = "UNIMPLEMENTED";

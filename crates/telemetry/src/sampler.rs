@@ -15,7 +15,13 @@ pub(crate) struct Sampler {
 static SAMPLER: OnceLock<Sampler> = OnceLock::new();
 
 /// The share kept by default.
-const DEFAULT_RATIO: f64 = 0.1;
+pub(crate) const DEFAULT_RATIO: f64 = 0.1;
+
+/// A share from 0 to 1.
+pub(crate) fn ratio(text: &str) -> Option<f64> {
+    let ratio = text.parse().ok();
+    ratio.filter(|it| (0.0..=1.0).contains(it))
+}
 
 impl Default for Sampler {
     fn default() -> Self {
@@ -38,27 +44,16 @@ impl Sampler {
         }
     }
 
-    /// Reads `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG`.
-    pub(crate) fn parse(kind: Option<&str>, argument: Option<&str>) -> anyhow::Result<Self> {
-        let ratio = match argument {
-            None => DEFAULT_RATIO,
-            Some(text) => match text.parse() {
-                Ok(ratio) if (0.0..=1.0).contains(&ratio) => ratio,
-                _ => anyhow::bail!(
-                    "OTEL_TRACES_SAMPLER_ARG must be a ratio from 0 to 1, not {text:?}"
-                ),
-            },
-        };
-        Ok(match kind.unwrap_or("parentbased_traceidratio") {
+    /// What `OTEL_TRACES_SAMPLER` says, with the ratio of `OTEL_TRACES_SAMPLER_ARG`; none for what is not known.
+    pub(crate) fn parse(kind: &str, ratio: f64) -> Option<Self> {
+        Some(match kind {
             "always_on" => Self::new(false, 1.0),
             "always_off" => Self::new(false, 0.0),
             "traceidratio" => Self::new(false, ratio),
             "parentbased_always_on" => Self::new(true, 1.0),
             "parentbased_always_off" => Self::new(true, 0.0),
             "parentbased_traceidratio" => Self::new(true, ratio),
-            other => anyhow::bail!(
-                "OTEL_TRACES_SAMPLER must be always_on, always_off, traceidratio or one of these after `parentbased_`, not {other:?}"
-            ),
+            _ => return None,
         })
     }
 
@@ -122,13 +117,15 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_setting_is_refused() {
-        assert_eq!(Sampler::parse(None, None).unwrap(), Sampler::default());
+    fn only_samplers_and_ratios_of_the_specification_are_known() {
+        let always = Sampler::new(false, 1.0);
+        assert_eq!(Sampler::parse("always_on", 0.1), Some(always));
+        let half = Sampler::new(true, 0.5);
+        assert_eq!(Sampler::parse("parentbased_traceidratio", 0.5), Some(half));
+        assert_eq!(Sampler::parse("sometimes", 0.5), None);
         assert_eq!(
-            Sampler::parse(Some("always_on"), None).unwrap(),
-            Sampler::new(false, 1.0)
+            (ratio("0.5"), ratio("10"), ratio("NaN")),
+            (Some(0.5), None, None)
         );
-        assert!(Sampler::parse(Some("sometimes"), None).is_err());
-        assert!(Sampler::parse(None, Some("10")).is_err());
     }
 }

@@ -10,7 +10,7 @@ use std::{
     pin::Pin,
     sync::{Arc, LazyLock, OnceLock},
     task::{Context, Poll, ready},
-    time::{Instant, SystemTime},
+    time::Duration,
 };
 
 use axum::{
@@ -24,6 +24,7 @@ use opentelemetry::{
     KeyValue,
     trace::{SpanContext, SpanKind, TraceId},
 };
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::task::futures::TaskLocalFuture;
 use tower::{Layer, Service};
 
@@ -31,11 +32,12 @@ use self::route::Route;
 use crate::{
     access::{self, Asked},
     attributes,
+    clock::Began,
     context::{
         CURRENT, RequestContext, extract, flags, fresh_request_id, new_span_id, new_trace_id,
         request_id, set_request_id,
     },
-    metrics::{ACTIVE, Labels, Latencies, latencies},
+    metrics::{Labels, Latencies, SCHEME, active, latencies},
     names,
     rpc::{self, Ended, ObservedBody},
     sampler::{self, Sampler},
@@ -132,7 +134,7 @@ where
 impl<S> Observe<S> {
     fn route(&self, request: &Request) -> Arc<Route> {
         let matched = request.extensions().get::<MatchedPath>();
-        let template = matched.map_or("unmatched", MatchedPath::as_str);
+        let template = matched.map_or("", MatchedPath::as_str);
         let route = self.route.get_or_init(|| Arc::new(Route::new(template)));
         if route.template == template {
             Arc::clone(route)
@@ -143,7 +145,7 @@ impl<S> Observe<S> {
     }
 }
 
-static RPC_DURATION: LazyLock<Latencies<2>> = LazyLock::new(|| {
+static RPC_DURATION: LazyLock<Latencies<4>> = LazyLock::new(|| {
     let help = "Duration of gRPC calls, from the request headers to the end of the response";
     latencies(names::RPC_SERVER_CALL_DURATION, help)
 });
@@ -162,6 +164,16 @@ pub(crate) fn method_label(method: &Method) -> &'static str {
     }
 }
 
+/// What a span of HTTP is called. No method that outsiders made up names anything.
+pub(crate) fn span_name(method: &'static str, route: &str) -> String {
+    let method = if method == "_OTHER" { "HTTP" } else { method };
+    if route.is_empty() {
+        method.to_owned()
+    } else {
+        format!("{method} {route}")
+    }
+}
+
 /// One request, from its head on. Dropped without an end, its client has gone away, which counts as status 499.
 struct ServerCall {
     route: Arc<Route>,
@@ -172,8 +184,8 @@ struct ServerCall {
     path: Option<String>,
     context: RequestContext,
     parent: Option<SpanContext>,
-    start: SystemTime,
-    clock: Instant,
+    active: Gauge,
+    began: Began,
     over: bool,
 }
 
@@ -184,7 +196,7 @@ impl ServerCall {
         rpc_method: Option<&'static str>,
         request: &Request,
     ) -> Self {
-        let (start, clock) = (SystemTime::now(), Instant::now());
+        let began = Began::now();
         let headers = request.headers();
         let (parent, tracestate) = extract(headers).map(|it| (it.span, it.tracestate)).unzip();
         let trace = parent
@@ -202,11 +214,13 @@ impl ServerCall {
         );
         let request_id = request_id(headers).unwrap_or_else(|| fresh_request_id(span.span_id()));
         let path = request.uri().path();
-        ACTIVE.inc();
+        let method = method_label(request.method());
+        let active = active(method);
+        active.inc();
         Self {
             rpc_method,
             path: spans::wanted(&span).then(|| path.to_owned()),
-            method: method_label(request.method()),
+            method,
             context: RequestContext {
                 span,
                 tracestate: tracestate.flatten(),
@@ -214,8 +228,8 @@ impl ServerCall {
             },
             route,
             parent,
-            start,
-            clock,
+            active,
+            began,
             over: false,
         }
     }
@@ -225,76 +239,102 @@ impl ServerCall {
         self.over = true;
         self.record(http_status, rpc_status);
         // Only now: whoever sees no request in flight must find all of them in the signals.
-        ACTIVE.dec();
+        self.active.dec();
     }
 
     fn record(&mut self, http_status: u16, rpc_status: Option<&'static str>) {
-        let duration = self.clock.elapsed();
-        let end = self.start + duration;
-        let span = &self.context.span;
-        let (name, mut attributes, failed);
-        if let Some(method) = self.rpc_method {
-            let rpc_status = rpc_status.unwrap_or(rpc::UNKNOWN);
-            let labels = Labels([
-                (names::RPC_METHOD, method.into()),
-                (names::RPC_RESPONSE_STATUS_CODE, rpc_status.into()),
-            ]);
-            RPC_DURATION
-                .get_or_create_owned(&labels)
-                .observe(duration.as_secs_f64(), span);
-            let asked = Asked::Rpc {
-                method,
-                status: rpc_status,
-            };
-            access::write(end, &self.context, asked, http_status, duration);
-            name = method.to_owned();
-            attributes = vec![
-                KeyValue::new(attributes::RPC_SYSTEM_NAME, "grpc"),
-                KeyValue::new(attributes::RPC_METHOD, method),
-                KeyValue::new(attributes::RPC_RESPONSE_STATUS_CODE, rpc_status),
-            ];
-            failed = rpc::is_server_error(rpc_status);
-        } else {
-            let (method, route) = (self.method, self.route.template.as_str());
-            self.route
-                .observe(method, http_status, duration.as_secs_f64(), span);
-            access::write(
-                end,
-                &self.context,
-                Asked::Http { method, route },
-                http_status,
-                duration,
-            );
-            if self.path.is_none() {
-                return;
-            }
-            name = format!("{method} {route}");
-            attributes = vec![
-                KeyValue::new(attributes::HTTP_REQUEST_METHOD, method),
-                KeyValue::new(attributes::HTTP_ROUTE, route.to_owned()),
-                KeyValue::new(
-                    attributes::HTTP_RESPONSE_STATUS_CODE,
-                    i64::from(http_status),
-                ),
-            ];
-            failed = http_status >= 500;
-        }
-        let Some(path) = self.path.take() else { return };
+        let duration = self.began.elapsed();
+        let end = self.began.at + duration;
+        let (path, parent) = (self.path.take(), self.parent.take());
+        let asked = self.asked(rpc_status);
+        let error_type = match asked {
+            Asked::Http { .. } => route::error_type(http_status),
+            Asked::Rpc { status, .. } if rpc::is_server_error(status) => status.to_owned(),
+            Asked::Rpc { .. } => String::new(),
+        };
+        self.count(asked, http_status, &error_type, duration);
+        access::write(
+            end,
+            &self.context,
+            asked,
+            http_status,
+            &error_type,
+            duration,
+        );
+        let Some(path) = path else { return };
+        let (name, mut attributes) = describe(asked, http_status);
+        attributes.push(KeyValue::new(attributes::URL_SCHEME, SCHEME));
         attributes.push(KeyValue::new(attributes::URL_PATH, path));
-        attributes.push(KeyValue::new(
-            attributes::HTTP_REQUEST_HEADER_X_REQUEST_ID,
-            self.context.request_id().to_owned(),
-        ));
+        let failed = !error_type.is_empty();
+        if failed {
+            attributes.push(KeyValue::new(attributes::ERROR_TYPE, error_type));
+        }
+        attributes.push(spans::request_id(self.context.request_id()));
         spans::export(Finished {
-            span: span.clone(),
-            parent: self.parent.take(),
+            span: self.context.span.clone(),
+            parent,
             kind: SpanKind::Server,
             name: name.into(),
-            start: self.start,
+            start: self.began.at,
             end,
             attributes,
             failed,
         });
+    }
+
+    fn asked(&self, rpc_status: Option<&'static str>) -> Asked<'_> {
+        match self.rpc_method {
+            Some(method) => Asked::Rpc {
+                method,
+                status: rpc_status.unwrap_or(rpc::UNKNOWN),
+            },
+            None => Asked::Http {
+                method: self.method,
+                route: &self.route.template,
+            },
+        }
+    }
+
+    fn count(&self, asked: Asked<'_>, http_status: u16, error_type: &str, duration: Duration) {
+        let (seconds, span) = (duration.as_secs_f64(), &self.context.span);
+        match asked {
+            Asked::Http { method, .. } => self.route.observe(method, http_status, seconds, span),
+            Asked::Rpc { method, status } => {
+                let labels = Labels([
+                    (names::RPC_SYSTEM_NAME, rpc::SYSTEM.into()),
+                    (names::RPC_METHOD, method.into()),
+                    (names::RPC_RESPONSE_STATUS_CODE, status.into()),
+                    (names::ERROR_TYPE, error_type.to_owned().into()),
+                ]);
+                let latency = RPC_DURATION.get_or_create_owned(&labels);
+                latency.observe(seconds, span);
+            }
+        }
+    }
+}
+
+/// The name of a span, and what it says of what was asked and answered.
+fn describe(asked: Asked<'_>, http_status: u16) -> (String, Vec<KeyValue>) {
+    match asked {
+        Asked::Http { method, route } => {
+            let status = i64::from(http_status);
+            let mut attributes = vec![
+                KeyValue::new(attributes::HTTP_REQUEST_METHOD, method),
+                KeyValue::new(attributes::HTTP_RESPONSE_STATUS_CODE, status),
+            ];
+            if !route.is_empty() {
+                attributes.push(KeyValue::new(attributes::HTTP_ROUTE, route.to_owned()));
+            }
+            (span_name(method, route), attributes)
+        }
+        Asked::Rpc { method, status } => {
+            let attributes = vec![
+                KeyValue::new(attributes::RPC_SYSTEM_NAME, rpc::SYSTEM),
+                KeyValue::new(attributes::RPC_METHOD, method),
+                KeyValue::new(attributes::RPC_RESPONSE_STATUS_CODE, status),
+            ];
+            (method.to_owned(), attributes)
+        }
     }
 }
 

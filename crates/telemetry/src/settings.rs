@@ -1,12 +1,17 @@
 //! What the environment says about telemetry: `RUST_LOG` and the standard `OTEL_*` variables, read once.
+//!
+//! A value that is not understood is warned of and taken for none, as OpenTelemetry's specification asks: whoever sets these
+//! variables for many programs must be able to use one that we do not know.
+//! <https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/>
 
-use std::{collections::BTreeMap, env, fmt::Display, str::FromStr, time::Duration};
+use std::{cell::RefCell, collections::BTreeMap, env, str::FromStr, time::Duration};
 
 use anyhow::Context as _;
 use opentelemetry::KeyValue;
+use percent_encoding::percent_decode_str;
 use tracing_subscriber::filter::Targets;
 
-use crate::sampler::Sampler;
+use crate::sampler::{self, Sampler};
 
 /// How spans are sent off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,97 +33,194 @@ pub(crate) enum Protocol {
 pub(crate) struct Settings {
     pub(crate) filter: Targets,
     pub(crate) service: String,
+    pub(crate) version: String,
     pub(crate) instance: String,
     pub(crate) attributes: Vec<KeyValue>,
     pub(crate) sampler: Sampler,
     pub(crate) batching: Batching,
     /// Where spans go; the exporter reads the address itself.
     pub(crate) traces: Option<Protocol>,
+    /// Variables with a value that is not understood, in words.
+    pub(crate) warnings: Vec<String>,
 }
 
-impl Settings {
-    /// Reads the environment of this process.
-    pub(crate) fn from_env(service: &str) -> anyhow::Result<Self> {
-        Self::read(service, |name| {
-            env::var(name).ok().filter(|it| !it.is_empty())
+/// Variables, and what is to be said of their values.
+struct Variables<G> {
+    get: G,
+    warnings: RefCell<Vec<String>>,
+}
+
+impl<G: Fn(&str) -> Option<String>> Variables<G> {
+    fn text(&self, name: &str) -> Option<String> {
+        (self.get)(name).filter(|it| !it.is_empty())
+    }
+
+    /// What `read` makes of a variable, or `default` if it is not set or nothing can be made of it.
+    fn value<T>(
+        &self,
+        name: &str,
+        default: T,
+        expected: &str,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> T {
+        let Some(text) = self.text(name) else {
+            return default;
+        };
+        read(text.trim()).unwrap_or_else(|| {
+            let warning = format!("{name} ignored: expected {expected}, found {text:?}");
+            self.warnings.borrow_mut().push(warning);
+            default
         })
     }
 
-    fn read(service: &str, get: impl Fn(&str) -> Option<String>) -> anyhow::Result<Self> {
-        let mut attributes = resource_attributes(get("OTEL_RESOURCE_ATTRIBUTES").as_deref())?;
-        let service = get("OTEL_SERVICE_NAME").unwrap_or_else(|| service.to_owned());
-        attributes.remove("service.name");
+    fn number<T: FromStr + PartialOrd + Default>(&self, name: &str, default: T) -> T {
+        let positive = |it: &T| *it > T::default();
+        self.value(name, default, "a positive integer", |text| {
+            text.parse().ok().filter(positive)
+        })
+    }
+
+    /// The first of `names` that is set decides.
+    fn first<'a>(&self, names: [&'a str; 2]) -> &'a str {
+        let [special, general] = names;
+        if self.text(special).is_some() {
+            special
+        } else {
+            general
+        }
+    }
+}
+
+impl Settings {
+    /// Reads the environment of this process. `service` and `version` are what it is unless that says otherwise.
+    pub(crate) fn from_env(service: &str, version: &str) -> anyhow::Result<Self> {
+        Self::read(service, version, |name| env::var(name).ok())
+    }
+
+    fn read(
+        service_name: &str,
+        version: &str,
+        get: impl Fn(&str) -> Option<String>,
+    ) -> anyhow::Result<Self> {
+        let variables = Variables {
+            get,
+            warnings: RefCell::default(),
+        };
+        let mut attributes = variables.value(
+            "OTEL_RESOURCE_ATTRIBUTES",
+            BTreeMap::new(),
+            "key=value,…, percent-encoded",
+            resource_attributes,
+        );
+        let named = attributes.remove("service.name");
+        let service = variables.text("OTEL_SERVICE_NAME").or(named);
+        let service = service.unwrap_or_else(|| service_name.to_owned());
+        let version = attributes
+            .remove("service.version")
+            .unwrap_or_else(|| version.to_owned());
         let instance = attributes
             .remove("service.instance.id")
             .unwrap_or_else(|| format!("{service}-{:08x}", fastrand::u32(..)));
-        let filter = get("RUST_LOG").unwrap_or_else(|| "info".to_owned());
-        let enabled = !get("OTEL_SDK_DISABLED").is_some_and(|it| it.eq_ignore_ascii_case("true"));
-        let endpoint = get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-            .or_else(|| get("OTEL_EXPORTER_OTLP_ENDPOINT"));
-        let protocol = get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL")
-            .or_else(|| get("OTEL_EXPORTER_OTLP_PROTOCOL"));
-        let protocol = match protocol.as_deref() {
-            None | Some("grpc") => Protocol::Grpc,
-            Some("http/protobuf") => Protocol::HttpProtobuf,
-            Some(other) => {
-                anyhow::bail!(
-                    "OTEL_EXPORTER_OTLP_PROTOCOL must be grpc or http/protobuf, not {other:?}"
-                )
-            }
+        let filter = variables
+            .text("RUST_LOG")
+            .unwrap_or_else(|| "info".to_owned());
+        let disabled = variables.value("OTEL_SDK_DISABLED", false, "true or false", boolean);
+        let exported = variables.value("OTEL_TRACES_EXPORTER", true, "otlp or none", exporter);
+        let endpoint = variables.text(variables.first([
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+        ]));
+        let protocol = variables.value(
+            variables.first([
+                "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
+                "OTEL_EXPORTER_OTLP_PROTOCOL",
+            ]),
+            Protocol::Grpc,
+            "grpc or http/protobuf",
+            protocol,
+        );
+        let ratio = variables.value(
+            "OTEL_TRACES_SAMPLER_ARG",
+            sampler::DEFAULT_RATIO,
+            "a ratio from 0 to 1",
+            sampler::ratio,
+        );
+        let sampler = variables.value(
+            "OTEL_TRACES_SAMPLER",
+            Sampler::new(true, ratio),
+            "always_on, always_off, traceidratio or one of these after parentbased_",
+            |kind| Sampler::parse(kind, ratio),
+        );
+        let batching = Batching {
+            max_queue: variables.number("OTEL_BSP_MAX_QUEUE_SIZE", 8192),
+            max_batch: variables.number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 1024),
+            delay: Duration::from_millis(variables.number("OTEL_BSP_SCHEDULE_DELAY", 1_000)),
         };
-        let (kind, argument) = (get("OTEL_TRACES_SAMPLER"), get("OTEL_TRACES_SAMPLER_ARG"));
         Ok(Self {
             filter: filter
                 .parse()
                 .with_context(|| format!("read RUST_LOG, {filter:?}"))?,
             service,
+            version,
             instance,
             attributes: attributes
                 .into_iter()
                 .map(|(key, value)| KeyValue::new(key, value))
                 .collect(),
-            sampler: Sampler::parse(kind.as_deref(), argument.as_deref())?,
-            batching: Batching {
-                max_queue: number(&get, "OTEL_BSP_MAX_QUEUE_SIZE", 8192)?,
-                max_batch: number(&get, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 1024)?,
-                delay: Duration::from_millis(number(&get, "OTEL_BSP_SCHEDULE_DELAY", 1_000)?),
-            },
-            traces: (enabled && endpoint.is_some()).then_some(protocol),
+            sampler,
+            batching,
+            traces: (!disabled && exported && endpoint.is_some()).then_some(protocol),
+            warnings: variables.warnings.into_inner(),
         })
     }
 }
 
-fn number<T: FromStr + PartialOrd + Default>(
-    get: impl Fn(&str) -> Option<String>,
-    name: &str,
-    default: T,
-) -> anyhow::Result<T>
-where
-    T::Err: Display,
-{
-    let Some(text) = get(name) else {
-        return Ok(default);
-    };
-    match text.parse() {
-        Ok(number) if number > T::default() => Ok(number),
-        _ => anyhow::bail!("{name} must be a positive integer, not {text:?}"),
+/// Anything but `true` is false, whatever its letter case; what is neither is worth a warning.
+fn boolean(text: &str) -> Option<bool> {
+    let is = |word: &str| text.eq_ignore_ascii_case(word);
+    (is("true") || is("false")).then(|| is("true"))
+}
+
+/// Whether spans are exported at all.
+fn exporter(text: &str) -> Option<bool> {
+    match text {
+        "otlp" => Some(true),
+        "none" => Some(false),
+        _ => None,
     }
 }
 
-/// `key=value,key=value`, as the OpenTelemetry specification has it.
-fn resource_attributes(text: Option<&str>) -> anyhow::Result<BTreeMap<String, String>> {
-    let pairs = text
-        .unwrap_or_default()
-        .split(',')
-        .filter(|it| !it.trim().is_empty());
+fn protocol(text: &str) -> Option<Protocol> {
+    match text {
+        "grpc" => Some(Protocol::Grpc),
+        "http/protobuf" => Some(Protocol::HttpProtobuf),
+        _ => None,
+    }
+}
+
+/// `key=value,key=value`, both percent-encoded where they need to be. One broken pair discards all.
+///
+/// <https://opentelemetry.io/docs/specs/otel/resource/sdk/#specifying-resource-information-via-an-environment-variable>
+fn resource_attributes(text: &str) -> Option<BTreeMap<String, String>> {
+    let pairs = text.split(',').filter(|it| !it.trim().is_empty());
     pairs
         .map(|pair| {
-            let (key, value) = pair.split_once('=').with_context(|| {
-                format!("OTEL_RESOURCE_ATTRIBUTES must be key=value,…, found {pair:?}")
-            })?;
-            Ok((key.trim().to_owned(), value.trim().to_owned()))
+            let (key, value) = pair.split_once('=')?;
+            let key = decode(key.trim())?;
+            (!key.is_empty()).then_some((key, decode(value.trim())?))
         })
         .collect()
+}
+
+fn decode(text: &str) -> Option<String> {
+    let decoded = percent_decode_str(text).decode_utf8().ok()?;
+    // What the decoder leaves alone: a sign that begins no escape.
+    let escapes = text.split('%').skip(1);
+    let hex = |it: &str| {
+        let digits = it.as_bytes().get(..2);
+        digits.is_some_and(|it| it.iter().all(u8::is_ascii_hexdigit))
+    };
+    escapes.into_iter().all(hex).then(|| decoded.into_owned())
 }
 
 #[cfg(test)]
@@ -126,7 +228,7 @@ mod tests {
     use super::*;
 
     fn read(variables: &[(&str, &str)]) -> anyhow::Result<Settings> {
-        Settings::read("shop", |name| {
+        Settings::read("shop", "1.2.3", |name| {
             let found = variables.iter().find(|(it, _)| *it == name);
             found.map(|(_, value)| (*value).to_owned())
         })
@@ -162,15 +264,72 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_value_is_refused_by_name() {
+    fn a_value_that_is_not_understood_is_warned_of_by_name_and_taken_for_none() {
+        let none = read(&[]).unwrap();
+        assert_eq!(none.warnings, [""; 0]);
         for (name, value) in [
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "carrier-pigeon"),
+            ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json"),
             ("OTEL_BSP_MAX_QUEUE_SIZE", "0"),
+            ("OTEL_BSP_SCHEDULE_DELAY", "soon"),
             ("OTEL_RESOURCE_ATTRIBUTES", "nonsense"),
-            ("RUST_LOG", "shop=loud"),
+            ("OTEL_RESOURCE_ATTRIBUTES", "a=1,b=%zz"),
+            ("OTEL_RESOURCE_ATTRIBUTES", "a=%ff"),
+            ("OTEL_RESOURCE_ATTRIBUTES", "=1"),
+            ("OTEL_SDK_DISABLED", "yes"),
+            ("OTEL_TRACES_EXPORTER", "zipkin"),
+            ("OTEL_TRACES_SAMPLER", "sometimes"),
+            ("OTEL_TRACES_SAMPLER_ARG", "10"),
         ] {
-            let error = format!("{:#}", read(&[(name, value)]).unwrap_err());
-            assert!(error.contains(name), "{error}");
+            let settings = read(&[(name, value)]).unwrap();
+            let [warning] = &settings.warnings[..] else {
+                panic!("{name}={value}: {:?}", settings.warnings);
+            };
+            assert!(
+                warning.contains(name) && warning.contains(value),
+                "{warning}"
+            );
+            assert_eq!(settings.attributes, []);
+            assert_eq!(settings.sampler, none.sampler);
+            assert_eq!(settings.batching, none.batching);
+        }
+    }
+
+    #[test]
+    fn what_is_written_to_the_log_is_not_guessed() {
+        let error = read(&[("RUST_LOG", "shop=loud")]).unwrap_err();
+        assert!(format!("{error:#}").contains("RUST_LOG"));
+    }
+
+    #[test]
+    fn attributes_of_the_resource_are_percent_decoded() {
+        let text = "service.version=2%2C0,team=%C3%A9quipe%20bleue,a%3Db=1%25";
+        let settings = read(&[("OTEL_RESOURCE_ATTRIBUTES", text)]).unwrap();
+        assert_eq!(settings.version, "2,0");
+        let expected = [("a=b", "1%"), ("team", "équipe bleue")];
+        let expected = expected.map(|(key, value)| KeyValue::new(key, value));
+        assert_eq!(settings.attributes, expected);
+    }
+
+    #[test]
+    fn a_service_is_named_by_its_own_variable_then_by_its_resource_then_by_itself() {
+        let named = ("OTEL_RESOURCE_ATTRIBUTES", "service.name=theirs");
+        assert_eq!(read(&[]).unwrap().service, "shop");
+        assert_eq!(read(&[named]).unwrap().service, "theirs");
+        let own = ("OTEL_SERVICE_NAME", "own");
+        assert_eq!(read(&[named, own]).unwrap().service, "own");
+        assert_eq!(read(&[]).unwrap().version, "1.2.3");
+    }
+
+    #[test]
+    fn nothing_is_exported_where_that_is_switched_off() {
+        let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317");
+        assert!(read(&[endpoint]).unwrap().traces.is_some());
+        for off in [
+            ("OTEL_SDK_DISABLED", "TRUE"),
+            ("OTEL_TRACES_EXPORTER", "none"),
+        ] {
+            assert_eq!(read(&[endpoint, off]).unwrap().traces, None, "{off:?}");
         }
     }
 }

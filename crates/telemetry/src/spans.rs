@@ -9,16 +9,20 @@ use std::{
 };
 
 use opentelemetry::{
-    InstrumentationScope, KeyValue,
-    trace::{SpanContext, SpanId, SpanKind, Status},
+    Array, InstrumentationScope, KeyValue, Value,
+    trace::{SpanContext, SpanId, SpanKind, Status, TraceState},
 };
 use opentelemetry_otlp::SpanExporter;
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanExporter as _, SpanLinks};
 use tokio::{sync::Notify, time::Instant};
 
 use crate::{
+    attributes,
+    context::{flags, new_span_id, new_trace_id},
+    conventions,
     loss::{self, Signal},
     metrics::{EXPORT_FAILURES, QueueMetrics},
+    sampler,
     settings::Batching,
 };
 
@@ -39,8 +43,31 @@ static QUEUE: OnceLock<Queue> = OnceLock::new();
 static SCOPE: LazyLock<InstrumentationScope> = LazyLock::new(|| {
     InstrumentationScope::builder("windtunnel-telemetry")
         .with_version(env!("CARGO_PKG_VERSION"))
+        .with_schema_url(conventions::SCHEMA_URL)
         .build()
 });
+
+/// The captured header that names a request.
+pub(crate) fn request_id(id: &str) -> KeyValue {
+    let lines = Array::String(vec![id.to_owned().into()]);
+    KeyValue::new(
+        attributes::HTTP_REQUEST_HEADER_X_REQUEST_ID,
+        Value::Array(lines),
+    )
+}
+
+/// A span below `parent`, or one that begins a trace.
+pub(crate) fn below(parent: Option<&SpanContext>) -> SpanContext {
+    let (trace, flags, state) = match parent {
+        Some(it) => (it.trace_id(), it.trace_flags(), it.trace_state().clone()),
+        None => {
+            let trace = new_trace_id();
+            let sampled = sampler::sampler().keeps(trace, None);
+            (trace, flags(None, sampled), TraceState::default())
+        }
+    };
+    SpanContext::new(trace, new_span_id(), flags, false, state)
+}
 
 /// Whether a span of this context would go anywhere. Ask before building one.
 pub(crate) fn wanted(span: &SpanContext) -> bool {

@@ -33,6 +33,18 @@ pub struct Replica {
     pub log: PathBuf,
 }
 
+impl Replica {
+    /// What tells one start of one replica from all others, in resources of spans and in lines.
+    pub fn instance(&self) -> String {
+        instance(self.service, self.number, self.start)
+    }
+}
+
+/// What a replica that is about to be started is told to call itself.
+pub(super) fn instance(service: Service, number: u32, start: u32) -> String {
+    format!("{service}-{number}.{start}")
+}
+
 /// Replaces the file in one step, so that no reader sees half of it.
 pub(super) fn write<'a>(
     path: &Path,

@@ -12,7 +12,12 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{discovery::Replica, log_tail, service::Service, shared::Shared};
+use super::{
+    discovery::{Replica, instance},
+    log_tail,
+    service::Service,
+    shared::Shared,
+};
 use crate::process::{Process, ending};
 
 /// A service that is not ready by then will not be.
@@ -106,11 +111,9 @@ async fn begin(
     number: u32,
     start: u32,
 ) -> anyhow::Result<(Process, Replica)> {
-    let log = shared
-        .dir
-        .join("logs")
-        .join(format!("{service}-{number}.{start}.log"));
-    let mut process = spawn(shared, service, number, &log)?;
+    let instance = instance(service, number, start);
+    let log = shared.dir.join("logs").join(format!("{instance}.log"));
+    let mut process = spawn(shared, service, number, &instance, &log)?;
     let deadline = Instant::now() + READY_TIMEOUT;
     let came_up = async {
         let mut line = String::new();
@@ -162,6 +165,7 @@ fn spawn(
     shared: &Shared,
     service: Service,
     number: u32,
+    instance: &str,
     log: &std::path::Path,
 ) -> anyhow::Result<Process> {
     let mut arguments = vec!["service".into(), service.name().into()];
@@ -173,13 +177,13 @@ fn spawn(
         command.envs(shared.servers.environment(service, &shared.dir));
         command.envs(shared.options.environment.iter().copied());
         if let Some(receiver) = otlp {
-            export_everything_to(command, receiver);
+            export_everything_to(command, receiver, instance);
         }
     })
 }
 
 /// Replaces whatever the environment says of telemetry, so that a verdict does not depend on it.
-fn export_everything_to(command: &mut Command, receiver: std::net::SocketAddr) {
+fn export_everything_to(command: &mut Command, receiver: std::net::SocketAddr, instance: &str) {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("OTEL_") {
             command.env_remove(name);
@@ -189,6 +193,10 @@ fn export_everything_to(command: &mut Command, receiver: std::net::SocketAddr) {
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{receiver}"))
         .env("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
         .env("OTEL_TRACES_SAMPLER", "always_on")
+        .env(
+            "OTEL_RESOURCE_ATTRIBUTES",
+            format!("service.instance.id={instance}"),
+        )
         .env("NO_PROXY", "127.0.0.1");
 }
 

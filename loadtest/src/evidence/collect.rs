@@ -8,21 +8,23 @@ use std::{
 };
 
 use anyhow::Context as _;
-use telemetry::names;
+use reqwest::header::ACCEPT;
+use telemetry::{attributes::SERVICE_INSTANCE_ID, names};
 use tokio::time::{Instant, sleep};
 
 use super::{
-    access_lines,
-    metrics::Exposition,
+    metrics::{Exposition, Format},
     otlp::Spans,
-    process_lines,
     testimony::{Evidence, Scrape},
+    usage::Usage,
 };
 use crate::deployment::{Deployment, Replica, Service};
 
 /// The longest wait for requests in flight, orders that are not final, and telemetry under way. An order takes up to 30 s, and
 /// an event that fails again and again 4 s.
 const QUIET_TIMEOUT: Duration = Duration::from_secs(45);
+/// The longest wait for what background work has counted; it is exported once a second.
+const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often it is asked whether all is quiet.
 const QUIET_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -46,7 +48,8 @@ pub(crate) struct Closed {
 
 /// A stretch of time whose telemetry is collected.
 pub(crate) struct Window {
-    logs: BTreeMap<PathBuf, (Service, u64)>,
+    /// Each log with who writes it, and from where on it counts.
+    logs: BTreeMap<PathBuf, (Replica, u64)>,
     scrapes: BTreeMap<Process, Vec<Scrape>>,
     incidents: usize,
 }
@@ -71,19 +74,24 @@ impl Window {
                 .with_context(|| format!("inspect {}", replica.log.display()))?
                 .len();
             it.logs
-                .insert(replica.log.clone(), (replica.service, length));
-            it.keep(&replica, scrape(deployment, &replica).await?);
+                .insert(replica.log.clone(), (replica.clone(), length));
+            let scrape = scrape(deployment, &replica, Format::Text).await?;
+            it.keep(&replica, scrape);
         }
         Ok(it)
     }
 
-    /// Scrapes every replica once. One that does not answer is left out: whether it died is asked in the end.
+    /// Scrapes every replica once, without exemplars. One that does not answer is left out: whether it died is asked in the end.
     pub(crate) async fn scrape(&mut self, deployment: &Deployment) {
+        self.scrape_in(Format::Text, deployment).await;
+    }
+
+    async fn scrape_in(&mut self, format: Format, deployment: &Deployment) {
         for replica in deployment.replicas() {
             self.logs
                 .entry(replica.log.clone())
-                .or_insert((replica.service, 0));
-            if let Ok(it) = scrape(deployment, &replica).await {
+                .or_insert((replica.clone(), 0));
+            if let Ok(it) = scrape(deployment, &replica, format).await {
                 self.keep(&replica, it);
             }
         }
@@ -103,7 +111,8 @@ impl Window {
         spans: &Spans,
     ) -> anyhow::Result<Closed> {
         let restless = quiet(deployment, spans).await;
-        self.scrape(deployment).await;
+        self.scrape_in(Format::OpenMetrics, deployment).await;
+        exported(deployment).await;
         let live = deployment.replicas();
         let live: Vec<Process> = live.iter().map(process).collect();
         let gone = self.scrapes.keys().filter(|it| !live.contains(it));
@@ -112,16 +121,23 @@ impl Window {
         for ((service, ..), scrapes) in self.scrapes {
             evidence.entry(service).or_default().scrapes.push(scrapes);
         }
-        for (log, (service, from)) in self.logs {
-            let testimony = evidence.entry(service).or_default();
-            testimony.lines.extend(access_lines::read(&log, from)?);
-            testimony.processed.extend(process_lines::read(&log, from)?);
+        let mut owners = BTreeMap::new();
+        for (log, (replica, from)) in self.logs {
+            let testimony = evidence.entry(replica.service).or_default();
+            let instance = replica.instance();
+            testimony.lines.read(&instance, &log, from)?;
+            owners.insert(instance.clone(), replica.service);
+            testimony.processes.insert(instance, replica.public);
         }
         for span in spans.take() {
-            let service = evidence.iter_mut().find(|it| it.0.name() == span.service);
-            let (_, testimony) =
+            // Whose it is, the replica says: what it says of its service is judged. One that lived between two scrapes is known
+            // by its service alone.
+            let instance = span.resource.attribute(SERVICE_INSTANCE_ID);
+            let named = || evidence.keys().find(|it| it.name() == span.service);
+            let service = owners.get(instance).or_else(named).copied();
+            let service =
                 service.with_context(|| format!("span from unknown service {:?}", span.service))?;
-            testimony.spans.push(span);
+            evidence.entry(service).or_default().spans.push(span);
         }
         let incidents = deployment.incidents().split_off(self.incidents);
         let incidents = incidents.into_iter().map(|it| it.text).collect();
@@ -134,11 +150,21 @@ impl Window {
     }
 }
 
-async fn scrape(deployment: &Deployment, replica: &Replica) -> anyhow::Result<Scrape> {
+async fn scrape(
+    deployment: &Deployment,
+    replica: &Replica,
+    format: Format,
+) -> anyhow::Result<Scrape> {
     let url = format!("http://{}/metrics", replica.admin);
     let asked = SystemTime::now();
+    let usage = || match format {
+        Format::Text => None,
+        Format::OpenMetrics => Usage::of(replica.pid),
+    };
+    let before = usage();
     let read = async {
-        let answer = deployment.http().get(&url).send().await?;
+        let asked = deployment.http().get(&url);
+        let answer = asked.header(ACCEPT, format.media_type()).send().await?;
         answer.error_for_status()?.text().await
     };
     let text = read.await.with_context(|| format!("scrape {url}"))?;
@@ -146,6 +172,7 @@ async fn scrape(deployment: &Deployment, replica: &Replica) -> anyhow::Result<Sc
         asked,
         answered: SystemTime::now(),
         exposition: Exposition::parse(&text).with_context(|| format!("read {url}"))?,
+        usage: before.zip(usage()),
     })
 }
 
@@ -158,6 +185,21 @@ const BUSY: [(&str, &str); 5] = [
     (names::ORDERS_PENDING, "orders pending"),
 ];
 
+/// Returns once whatever had been counted when the shop was asked last has been written and exported, or there is no more
+/// waiting: background work goes on meanwhile.
+async fn exported(deployment: &Deployment) {
+    let deadline = Instant::now() + EXPORT_TIMEOUT;
+    for replica in deployment.replicas() {
+        while Instant::now() < deadline {
+            let queued = scrape(deployment, &replica, Format::Text).await;
+            if queued.is_ok_and(|it| it.exposition.sum(names::TELEMETRY_QUEUED) == 0.0) {
+                break;
+            }
+            sleep(QUIET_INTERVAL).await;
+        }
+    }
+}
+
 /// Returns once no request is in flight, every order is final, no event or telemetry waits in a queue, and no span has come
 /// for a while; or, after a time, what is still under way.
 async fn quiet(deployment: &Deployment, spans: &Spans) -> Vec<String> {
@@ -166,7 +208,7 @@ async fn quiet(deployment: &Deployment, spans: &Spans) -> Vec<String> {
     loop {
         let mut busy = Vec::new();
         for replica in deployment.replicas() {
-            let Ok(it) = scrape(deployment, &replica).await else {
+            let Ok(it) = scrape(deployment, &replica, Format::Text).await else {
                 busy.push(format!("{} does not respond", replica.service));
                 continue;
             };

@@ -1,16 +1,52 @@
-//! Reads the Prometheus text format 0.0.4, as far as our services write it.
+//! Reads the Prometheus text format 0.0.4 and OpenMetrics, as far as our services write them.
 //!
-//! <https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format>
+//! <https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format>,
+//! <https://prometheus.io/docs/specs/om/open_metrics_spec/>
 
 use std::collections::BTreeMap;
 
 /// The labels of a series, sorted by name.
 pub type Labels = BTreeMap<String, String>;
 
+/// What a scrape is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Samples.
+    Text,
+    /// Samples, and exemplars of buckets.
+    OpenMetrics,
+}
+
+impl Format {
+    /// What `Accept` names it.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Text => "text/plain; version=0.0.4",
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0",
+        }
+    }
+}
+
+/// One observation of a bucket, and the span it points to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Exemplar {
+    /// Of the bucket, `_bucket` included.
+    pub name: String,
+    /// Of the bucket, `le` included.
+    pub series: Labels,
+    /// `trace_id`.
+    pub trace_id: String,
+    /// `span_id`.
+    pub span_id: String,
+    /// What was observed.
+    pub value: f64,
+}
+
 /// Every sample of one scrape.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Exposition {
     samples: BTreeMap<(String, Labels), f64>,
+    exemplars: Vec<Exemplar>,
 }
 
 /// A line that is not of the format.
@@ -24,17 +60,34 @@ impl Exposition {
     /// # Errors
     /// A line that is neither comment nor sample.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
-        let mut samples = BTreeMap::new();
+        let mut it = Self::default();
         for line in text.lines() {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            let (name, labels, value) =
-                sample(line).ok_or_else(|| ParseError(line.chars().take(200).collect()))?;
-            samples.insert((name, labels), value);
+            let bad = || ParseError(line.chars().take(200).collect());
+            // No label of ours has these three characters in its value.
+            let (line, exemplar) = line.split_once(" # ").unwrap_or((line, ""));
+            let (name, labels, value) = sample(line).ok_or_else(bad)?;
+            if !exemplar.is_empty() {
+                let exemplar = self::exemplar(&name, &labels, exemplar);
+                it.exemplars.push(exemplar.ok_or_else(bad)?);
+            }
+            it.samples.insert((name, labels), value);
         }
-        Ok(Self { samples })
+        Ok(it)
+    }
+
+    /// The exemplars of all buckets.
+    pub fn exemplars(&self) -> &[Exemplar] {
+        &self.exemplars
+    }
+
+    /// Every series, with its value.
+    pub fn samples(&self) -> impl Iterator<Item = (&str, &Labels, f64)> {
+        let samples = self.samples.iter();
+        samples.map(|((name, labels), value)| (name.as_str(), labels, *value))
     }
 
     /// The series of one name.
@@ -68,6 +121,18 @@ fn sample(line: &str) -> Option<(String, Labels, f64)> {
     // A timestamp may follow the value.
     let value = rest.split_whitespace().next()?.parse().ok()?;
     Some((name.to_owned(), labels, value))
+}
+
+/// Reads `{trace_id="ab",span_id="cd"} 0.5` and what may follow.
+fn exemplar(name: &str, series: &Labels, text: &str) -> Option<Exemplar> {
+    let (mut labels, rest) = labels(text.strip_prefix('{')?)?;
+    Some(Exemplar {
+        name: name.to_owned(),
+        series: series.clone(),
+        trace_id: labels.remove("trace_id")?,
+        span_id: labels.remove("span_id")?,
+        value: rest.split_whitespace().next()?.parse().ok()?,
+    })
 }
 
 /// Reads `a="1",b="2"}` and returns what follows.
@@ -122,8 +187,34 @@ something_weird{problem="division by zero"} +Inf -3982045
     }
 
     #[test]
+    fn an_exemplar_says_which_span_a_bucket_has_counted() {
+        let text = r#"wait_seconds_bucket{route="/a",le="0.5"} 3 # {span_id="cd",trace_id="ab"} 0.25 1795464719.5
+wait_seconds_bucket{route="/a",le="+Inf"} 3
+# EOF
+"#;
+        let it = Exposition::parse(text).unwrap();
+        let [exemplar] = it.exemplars() else {
+            panic!("{:?}", it.exemplars())
+        };
+        assert_eq!(
+            (exemplar.trace_id.as_str(), exemplar.span_id.as_str()),
+            ("ab", "cd")
+        );
+        assert!((exemplar.value - 0.25).abs() < f64::EPSILON);
+        assert_eq!(exemplar.series["le"], "0.5");
+        assert_eq!(it.samples().count(), 2);
+        assert!((it.sum("wait_seconds_bucket") - 6.0).abs() < f64::EPSILON);
+    }
+
+    #[test]
     fn a_line_of_something_else_is_an_error() {
-        for text in ["<html>", "name{label=\"open 1", "name", "name value"] {
+        for text in [
+            "<html>",
+            "name{label=\"open 1",
+            "name",
+            "name value",
+            "a 1 # {} 2",
+        ] {
             assert_eq!(Exposition::parse(text), Err(ParseError(text.into())));
         }
     }

@@ -17,14 +17,31 @@ use opentelemetry_proto::tonic::{
     common::v1::{AnyValue, KeyValue, any_value::Value},
     trace::v1::{self as proto, span::SpanKind, status::StatusCode},
 };
+use telemetry::attributes::SERVICE_NAME;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tonic::{Request, Response, Status};
 
 /// More spans than this are refused, and the service that sent them counts them as lost.
 const MAX_SPANS: usize = 4_000_000;
 
+/// Who made a span.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Resource {
+    /// Of the conventions that its names follow.
+    pub schema_url: String,
+    /// Its attributes as text.
+    pub attributes: BTreeMap<String, String>,
+}
+
+impl Resource {
+    /// An attribute; empty if it is not there.
+    pub fn attribute(&self, name: &str) -> &str {
+        self.attributes.get(name).map_or("", String::as_str)
+    }
+}
+
 /// A span as it was exported.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Span {
     /// Hexadecimal.
     pub trace_id: String,
@@ -34,6 +51,8 @@ pub struct Span {
     pub parent_id: String,
     /// Resource attribute `service.name`.
     pub service: String,
+    /// Who made it.
+    pub resource: Arc<Resource>,
     /// Its name.
     pub name: String,
     /// Whether it is the server's side of a request, the client's, or neither.
@@ -49,7 +68,7 @@ pub struct Span {
 }
 
 /// The side of a request or an event that a span shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// The callee.
     Server,
@@ -60,6 +79,7 @@ pub enum Kind {
     /// Whoever heard it.
     Consumer,
     /// Something inside a service.
+    #[default]
     Other,
 }
 
@@ -67,6 +87,11 @@ impl Span {
     /// An attribute; empty if it is not there.
     pub fn attribute(&self, name: &str) -> &str {
         self.attributes.get(name).map_or("", String::as_str)
+    }
+
+    /// Nanoseconds between start and end; none where it ended before it began.
+    pub fn duration_ns(&self) -> Option<u64> {
+        self.end_ns.checked_sub(self.start_ns)
     }
 
     /// The request it belongs to.
@@ -139,10 +164,12 @@ impl TraceService for Spans {
         let mut spans = Vec::new();
         for resource in request.into_inner().resource_spans {
             let attributes = resource.resource.map(|it| it.attributes);
-            let attributes = texts(attributes.unwrap_or_default());
-            let service = attributes.get("service.name").cloned().unwrap_or_default();
+            let maker = Arc::new(Resource {
+                schema_url: resource.schema_url,
+                attributes: texts(attributes.unwrap_or_default()),
+            });
             let scopes = resource.scope_spans.into_iter();
-            spans.extend(scopes.flat_map(|it| it.spans).map(|it| span(it, &service)));
+            spans.extend(scopes.flat_map(|it| it.spans).map(|it| span(it, &maker)));
         }
         let mut kept = self.lock();
         if kept.len() + spans.len() > MAX_SPANS {
@@ -153,7 +180,7 @@ impl TraceService for Spans {
     }
 }
 
-fn span(it: proto::Span, service: &str) -> Span {
+fn span(it: proto::Span, resource: &Arc<Resource>) -> Span {
     Span {
         kind: match it.kind() {
             SpanKind::Server => Kind::Server,
@@ -165,7 +192,8 @@ fn span(it: proto::Span, service: &str) -> Span {
         trace_id: hex(&it.trace_id),
         id: hex(&it.span_id),
         parent_id: hex(&it.parent_span_id),
-        service: service.to_owned(),
+        service: resource.attribute(SERVICE_NAME).to_owned(),
+        resource: Arc::clone(resource),
         name: it.name,
         start_ns: it.start_time_unix_nano,
         end_ns: it.end_time_unix_nano,
@@ -190,8 +218,15 @@ fn texts(attributes: Vec<KeyValue>) -> BTreeMap<String, String> {
         Some(Value::BoolValue(it)) => it.to_string(),
         _ => String::new(),
     };
+    let texts = |value: Option<AnyValue>| match value.and_then(|it| it.value) {
+        Some(Value::ArrayValue(it)) => {
+            let all: Vec<_> = it.values.into_iter().map(|it| text(Some(it))).collect();
+            all.join(",")
+        }
+        other => text(other.map(|it| AnyValue { value: Some(it) })),
+    };
     attributes
         .into_iter()
-        .map(|it| (it.key, text(it.value)))
+        .map(|it| (it.key, texts(it.value)))
         .collect()
 }

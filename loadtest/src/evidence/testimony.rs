@@ -1,10 +1,8 @@
 //! What services said, put together.
 
-use std::{collections::BTreeMap, time::SystemTime};
+use std::{collections::BTreeMap, net::SocketAddr, time::SystemTime};
 
-use super::{
-    access_lines::AccessLine, metrics::Exposition, otlp::Span, process_lines::ProcessLine,
-};
+use super::{log_lines::Lines, metrics::Exposition, otlp::Span, usage::Usage};
 use crate::deployment::Service;
 
 /// What one service said.
@@ -12,10 +10,10 @@ use crate::deployment::Service;
 pub struct Testimony {
     /// Scrapes in order of time, the first before the load and the last after it; one list for each replica.
     pub scrapes: Vec<Vec<Scrape>>,
-    /// Its access lines of that time.
-    pub lines: Vec<AccessLine>,
-    /// The events it processed.
-    pub processed: Vec<ProcessLine>,
+    /// Where each of its processes takes requests, by `service.instance.id`.
+    pub processes: BTreeMap<String, SocketAddr>,
+    /// Its lines of that time.
+    pub lines: Lines,
     /// Its spans of that time.
     pub spans: Vec<Span>,
 }
@@ -29,6 +27,8 @@ pub struct Scrape {
     pub answered: SystemTime,
     /// What it said.
     pub exposition: Exposition,
+    /// What the kernel said of the process before and after, where it was asked.
+    pub usage: Option<(Usage, Usage)>,
 }
 
 /// What all services said.

@@ -40,7 +40,7 @@ pub fn reconcile(attempts: &[Attempt], evidence: &Evidence) -> Vec<Check> {
     let mut checks = Vec::new();
     for (service, testimony) in evidence {
         if service.is_public() {
-            checks.push(door::check(*service, attempts, &testimony.lines));
+            checks.push(door::check(*service, attempts, &testimony.lines.access));
         }
     }
     for (service, testimony) in evidence.iter().filter(|it| signals::any(it.1)) {

@@ -233,6 +233,7 @@ mod tests {
                 attributes: attributes
                     .map(|(name, value)| (name.to_owned(), value.to_owned()))
                     .collect(),
+                ..Span::default()
             }
         };
         trace.iter().enumerate().map(span).collect()

@@ -121,6 +121,7 @@ mod tests {
             end_ns: 1,
             failed: false,
             attributes: attributes.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+            ..Span::default()
         }
     }
 

@@ -57,7 +57,7 @@ pub(super) static LOOKUPS: LazyLock<Durations> = LazyLock::new(|| {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DnsName {
     name: String,
-    port: u16,
+    pub(super) port: u16,
     pub(super) resolver: Option<SocketAddr>,
 }
 

@@ -75,14 +75,14 @@ async fn a_server_at_its_connection_limit_is_unavailable_until_there_is_room() {
             crowd.push(it);
         }
     }
-    let before = pools::timeouts();
+    let before = pools::timeouts(pools::DATABASE);
     let asked = Instant::now();
     let refused = database.write().await.unwrap_err();
     assert!(matches!(refused, Error::Unavailable(_)), "{refused:?}");
     let waited = asked.elapsed();
     assert!(waited < Duration::from_secs(5), "{waited:?}");
     let said = database.clone().ping().await.unwrap_err();
-    assert!(pools::timeouts() > before, "it is counted");
+    assert!(pools::timeouts(pools::DATABASE) > before, "it is counted");
     show(&format!(
         "refused after {waited:?}; readiness said {said:?}"
     ));

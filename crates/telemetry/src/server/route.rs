@@ -6,21 +6,31 @@ use axum::extract::Request;
 use opentelemetry::trace::SpanContext;
 
 use crate::{
-    metrics::{Labels, Latencies, Latency, latencies},
+    metrics::{Labels, Latencies, Latency, SCHEME, latencies},
     names, rpc,
 };
+
+/// Why a request with this status failed: nothing, unless the server failed.
+pub(super) fn error_type(status: u16) -> String {
+    if status >= 500 {
+        status.to_string()
+    } else {
+        String::new()
+    }
+}
 
 /// One route, or what matches none.
 #[derive(Debug)]
 pub(super) struct Route {
+    /// Empty for what matches none.
     pub(super) template: String,
     /// If it is that of a gRPC service, what that has.
     methods: Vec<&'static str>,
-    /// The handful of histograms of this route, found by comparing two numbers instead of hashing three texts.
+    /// The handful of histograms of this route, found by comparing two numbers instead of hashing five texts.
     latencies: RwLock<Vec<(&'static str, u16, Latency)>>,
 }
 
-static HTTP_DURATION: LazyLock<Latencies<3>> = LazyLock::new(|| {
+static HTTP_DURATION: LazyLock<Latencies<5>> = LazyLock::new(|| {
     let help = "Duration of HTTP requests, from the request headers to the response headers";
     latencies(names::HTTP_SERVER_REQUEST_DURATION, help)
 });
@@ -66,8 +76,10 @@ impl Route {
         drop(known);
         let latency = HTTP_DURATION.get_or_create_owned(&Labels([
             (names::HTTP_REQUEST_METHOD, method.into()),
+            (names::URL_SCHEME, SCHEME.into()),
             (names::HTTP_ROUTE, self.template.clone().into()),
             (names::HTTP_RESPONSE_STATUS_CODE, status.to_string().into()),
+            (names::ERROR_TYPE, error_type(status).into()),
         ]));
         latency.observe(seconds, span);
         let mut known = self

@@ -24,9 +24,16 @@ async fn call(method: &str, answer: [(&'static str, &'static str); 2]) {
 }
 
 fn counted(method: &'static str, status: &'static str) -> bool {
+    let error_type = if rpc::is_server_error(status) {
+        status
+    } else {
+        ""
+    };
     let labels = Labels([
+        (names::RPC_SYSTEM_NAME, "grpc".into()),
         (names::RPC_METHOD, method.into()),
         (names::RPC_RESPONSE_STATUS_CODE, status.into()),
+        (names::ERROR_TYPE, error_type.into()),
     ]);
     RPC_DURATION.get(&labels).is_some()
 }

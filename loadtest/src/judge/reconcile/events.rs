@@ -56,7 +56,7 @@ fn signals(service: Service, testimony: &Testimony) -> Option<Check> {
         .map(|it| (it.id.as_str(), it))
         .collect();
     let producers: Vec<&Span> = spans(testimony, Kind::Producer).collect();
-    let lines = &testimony.processed;
+    let lines = &testimony.lines.processed;
     if processed.is_empty() && sent.is_empty() && lines.is_empty() && producers.is_empty() {
         return None;
     }
@@ -143,14 +143,10 @@ fn arrived(
         .map(|it| (it.attribute(attributes::MESSAGING_MESSAGE_ID), it))
         .collect();
     let mut processed: BTreeMap<&str, Vec<&ProcessLine>> = BTreeMap::new();
-    for line in testimony
-        .processed
-        .iter()
-        .filter(|it| it.outcome == "success")
-    {
+    for line in testimony.lines.processed.iter().filter(|it| !it.failed()) {
         processed.entry(&line.event_id).or_default().push(line);
     }
-    if sent.is_empty() && testimony.processed.is_empty() {
+    if sent.is_empty() && testimony.lines.processed.is_empty() {
         return None;
     }
     let unheard: Vec<_> = sent
@@ -164,7 +160,7 @@ fn arrived(
         .map(|(_, lines)| lines[0].request_id.clone())
         .collect();
     let repeated = processed.values().filter(|it| it.len() > 1).count();
-    let failed = testimony.processed.len() - processed.values().map(Vec::len).sum::<usize>();
+    let failed = testimony.lines.processed.len() - processed.values().map(Vec::len).sum::<usize>();
     let mut mismatches = Vec::new();
     for (ids, text) in [
         (unheard, "events sent but not processed"),

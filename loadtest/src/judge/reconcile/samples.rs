@@ -98,10 +98,8 @@ pub(super) fn served(labels: &Labels) -> Option<Operation> {
         labels.get(names::HTTP_REQUEST_METHOD)?,
         labels.get(names::HTTP_ROUTE)?,
     );
-    Some(Operation {
-        name: format!("{method} {route}"),
-        status: labels.get(names::HTTP_RESPONSE_STATUS_CODE)?.clone(),
-    })
+    let status = labels.get(names::HTTP_RESPONSE_STATUS_CODE)?;
+    Some(Operation::http(method, route, status))
 }
 
 /// A service's server histograms.

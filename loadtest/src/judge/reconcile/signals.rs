@@ -22,7 +22,7 @@ use crate::{
 /// Whether a service says of any request at all, in any signal.
 pub(super) fn any(testimony: &Testimony) -> bool {
     let served = testimony.spans.iter().any(|it| it.kind == Kind::Server);
-    served || !testimony.lines.is_empty() || !served_counts(testimony).is_empty()
+    served || !testimony.lines.access.is_empty() || !served_counts(testimony).is_empty()
 }
 
 pub(super) fn check(service: Service, testimony: &Testimony) -> Check {
@@ -34,6 +34,7 @@ pub(super) fn check(service: Service, testimony: &Testimony) -> Check {
         .collect();
     let lines: BTreeSet<&str> = testimony
         .lines
+        .access
         .iter()
         .map(|it| it.span_id.as_str())
         .collect();
@@ -44,6 +45,7 @@ pub(super) fn check(service: Service, testimony: &Testimony) -> Check {
         .collect();
     let without_span: Vec<_> = testimony
         .lines
+        .access
         .iter()
         .filter(|it| !spans.contains_key(it.span_id.as_str()))
         .map(|it| it.request_id.clone())
@@ -64,7 +66,7 @@ pub(super) fn check(service: Service, testimony: &Testimony) -> Check {
     let observed = format!(
         "{} samples, {} access lines, {} spans",
         grouped(samples),
-        grouped(testimony.lines.len() as u64),
+        grouped(testimony.lines.access.len() as u64),
         grouped(spans.len() as u64)
     );
     agreement(
@@ -77,7 +79,7 @@ pub(super) fn check(service: Service, testimony: &Testimony) -> Check {
 /// For each operation, what its histogram counted against the requests that lines and spans know of.
 fn missing_samples(testimony: &Testimony, without_line: &[&&Span]) -> Vec<Mismatch> {
     let mut known: BTreeMap<Operation, Vec<Counted<'_>>> = BTreeMap::new();
-    for line in &testimony.lines {
+    for line in &testimony.lines.access {
         known
             .entry(line.operation.clone())
             .or_default()
@@ -153,14 +155,9 @@ fn operation(span: &Span) -> Operation {
                 .to_owned(),
         };
     }
-    Operation {
-        name: format!(
-            "{} {}",
-            span.attribute(attributes::HTTP_REQUEST_METHOD),
-            span.attribute(attributes::HTTP_ROUTE)
-        ),
-        status: span
-            .attribute(attributes::HTTP_RESPONSE_STATUS_CODE)
-            .to_owned(),
-    }
+    Operation::http(
+        span.attribute(attributes::HTTP_REQUEST_METHOD),
+        span.attribute(attributes::HTTP_ROUTE),
+        span.attribute(attributes::HTTP_RESPONSE_STATUS_CODE),
+    )
 }

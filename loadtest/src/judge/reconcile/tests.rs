@@ -1,4 +1,7 @@
-use std::time::{Duration, SystemTime};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime},
+};
 
 use telemetry::{attributes, names};
 
@@ -7,6 +10,7 @@ use crate::deployment::Service;
 use crate::evidence::{
     Operation, Scrape, Testimony,
     access_lines::AccessLine,
+    log_lines::{Lines, Written},
     metrics::Exposition,
     otlp::{Kind, Span},
 };
@@ -45,6 +49,7 @@ fn span(service: Service, kind: Kind, index: u64, attributes: &[(&str, &str)]) -
         attributes: attributes
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect(),
+        ..Span::default()
     }
 }
 
@@ -58,18 +63,24 @@ fn testimony(service: Service, count: u64) -> Testimony {
         (attributes::HTTP_ROUTE, "/products/{id}"),
         (attributes::HTTP_RESPONSE_STATUS_CODE, "200"),
     ];
+    let access = (0..count).map(|it| AccessLine {
+        request_id: format!("r-{it}"),
+        trace_id: format!("t{it}"),
+        span_id: format!("{service}Server{it}"),
+        operation: operation.clone(),
+        status: 200,
+        error_type: String::new(),
+        ended: at(it),
+        duration_ns: duration_ns(it),
+        written: Written::default(),
+    });
     Testimony {
-        processed: Vec::new(),
         scrapes: Vec::new(),
-        lines: (0..count)
-            .map(|it| AccessLine {
-                request_id: format!("r-{it}"),
-                span_id: format!("{service}Server{it}"),
-                operation: operation.clone(),
-                ended: at(it),
-                duration_ns: duration_ns(it),
-            })
-            .collect(),
+        lines: Lines {
+            access: access.collect(),
+            ..Lines::default()
+        },
+        processes: BTreeMap::new(),
         spans: (0..count)
             .map(|it| span(service, Kind::Server, it, &served))
             .collect(),
@@ -92,6 +103,7 @@ fn scrapes(series: &[(&str, &str, Vec<u64>)]) -> Vec<Vec<Scrape>> {
         asked: at,
         answered: at,
         exposition: Exposition::parse(text).unwrap(),
+        usage: None,
     };
     let before = SystemTime::UNIX_EPOCH;
     vec![vec![scrape(before, ""), scrape(at(1_000_000), &text)]]
@@ -179,7 +191,7 @@ fn a_shop_whose_signals_agree_passes() {
 #[test]
 fn a_missing_access_line_is_named() {
     let mut shop = Shop::new(100);
-    shop.at(Service::Gateway).lines.remove(42);
+    shop.at(Service::Gateway).lines.access.remove(42);
     assert_says(
         &shop,
         "clients = gateway",

@@ -8,9 +8,10 @@ use std::path::Path;
 use anyhow::Context as _;
 use api::{CategoryCount, Cents, Hit, Product, ProductId};
 use chassis::Error;
-use database::{SqliteDatabase, failed};
+use database::{SqliteDatabase, failed, reason};
 use messaging::{Event, Messaging};
 use sqlx::{FromRow, QueryBuilder, SqliteConnection, migrate::Migrator};
+use telemetry::DbFailure;
 
 use crate::{
     store::Found,
@@ -102,7 +103,7 @@ impl Sqlite {
             return Ok(false);
         }
         let put = index::put(&mut transaction, [product], Replace::Older);
-        let changed = telemetry::db(SYSTEM, "UPDATE", "products", put)
+        let changed = telemetry::db(SYSTEM, "UPDATE", "products", reason, put)
             .await
             .map_err(failed)?;
         transaction.commit().await?;
@@ -114,14 +115,20 @@ impl Sqlite {
     pub(crate) async fn put_again(&self, products: &[Product]) -> Result<(), Error> {
         let mut transaction = self.0.write().await?;
         let put = index::put(&mut transaction, products, Replace::OlderOrSame);
-        telemetry::db(SYSTEM, "UPDATE", "products", put)
+        telemetry::db(SYSTEM, "UPDATE", "products", reason, put)
             .await
             .map_err(failed)?;
         transaction.commit().await
     }
 
     pub(crate) async fn search(&self, query: &Query) -> Result<Found, Error> {
-        telemetry::db(SYSTEM, "SELECT", "products", self.find(query)).await
+        let reason = |error: &Error| {
+            DbFailure::Reason(match error {
+                Error::Unavailable(_) => "unavailable",
+                _ => "_OTHER",
+            })
+        };
+        telemetry::db(SYSTEM, "SELECT", "products", reason, self.find(query)).await
     }
 
     async fn find(&self, query: &Query) -> Result<Found, Error> {

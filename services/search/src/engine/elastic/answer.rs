@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use elasticsearch::http::response::Response;
 use serde::{Deserialize, de::DeserializeOwned};
+use telemetry::DbFailure;
 
 /// What `db.system.name` calls it.
 const SYSTEM: &str = "elasticsearch";
@@ -31,6 +32,15 @@ impl Failure {
             // Whether it is a wrong password or a full disk: it can be put right, and then trying again helps.
             401 | 403 | 408 | 429 | 500.. => Self::Away,
             _ => Self::Refused { status, kind },
+        }
+    }
+
+    /// As samples and spans have it.
+    fn reason(&self) -> DbFailure {
+        match self {
+            Self::Away => DbFailure::Reason("unavailable"),
+            Self::Refused { status, .. } => DbFailure::Code(status.to_string().into()),
+            Self::Unreadable(_) => DbFailure::Reason("malformed"),
         }
     }
 
@@ -70,7 +80,7 @@ pub(super) async fn ask<T: DeserializeOwned>(
         let read = tokio::time::timeout(longest, read(operation, sent)).await;
         read.unwrap_or_else(|_| Err(away(operation, "response timeout")))
     };
-    telemetry::db(SYSTEM, operation, "products", bounded).await
+    telemetry::db(SYSTEM, operation, "products", Failure::reason, bounded).await
 }
 
 async fn read<T: DeserializeOwned>(
