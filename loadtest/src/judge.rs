@@ -9,3 +9,4 @@ pub mod reconcile;
 pub(crate) mod saga;
 pub(crate) mod traces;
 pub(crate) mod validity;
+pub mod values;

@@ -6,7 +6,7 @@
 use crate::{
     deployment::Service,
     experiment::{ARM, Arm, Experiment, Needs, nominal, warm_up},
-    judge::{audit, objectives, reconcile, validity},
+    judge::{audit, objectives, reconcile, validity, values},
     timeline::{Do, FAULT, Fault, at_start},
     verdict::Claim,
 };
@@ -37,7 +37,13 @@ pub(super) const BASELINE: Experiment = Experiment {
 
 const STEADY: Arm = Arm {
     objectives: &[objectives::all],
-    checks: &[validity::checks, validity::rest, audit::all, reconcile::all],
+    checks: &[
+        validity::checks,
+        validity::rest,
+        audit::all,
+        reconcile::all,
+        values::all,
+    ],
     ..ARM
 };
 

@@ -5,7 +5,7 @@
 use crate::{
     deployment::Service,
     experiment::{ARM, Arm, Experiment, Needs, nominal, warm_up},
-    judge::{audit, objectives, objectives::Objective, reconcile, validity},
+    judge::{audit, objectives, objectives::Objective, reconcile, validity, values},
     timeline::{Do, FAULT, Fault, at_start},
     verdict::Claim,
 };
@@ -22,7 +22,13 @@ pub(super) const DEGRADE: Experiment = Experiment {
         load: &[warm_up(2), nominal("measured", 9).measured()],
         timeline: &[at_start("warm-up", Do::Fault(Service::Inventory, HANG))],
         objectives: &[objectives::all, |it| objectives::these(&[COME], it)],
-        checks: &[validity::checks, validity::rest, audit::all, reconcile::all],
+        checks: &[
+            validity::checks,
+            validity::rest,
+            audit::all,
+            reconcile::all,
+            values::all,
+        ],
         ..ARM
     }],
     across: &[],

@@ -1,0 +1,69 @@
+//! What caches and gauges must not say.
+
+use super::{assert_only, rewrite, scaled};
+use crate::deployment::Service;
+
+#[test]
+fn a_cache_that_does_not_count_what_it_loads_is_named() {
+    let caches = "caches count what they load";
+    let words = ["loads that are no miss", "21 hits", "0 misses", "21 loads"];
+    assert_only(caches, &words, |it| {
+        rewrite(it, Service::Catalog, |text| {
+            text.replace("\"miss\"", "\"hit\"")
+        });
+    });
+    assert_only(caches, &["misses that load nothing", "26 misses"], |it| {
+        let misses = "cache_requests_total";
+        rewrite(it, Service::Catalog, |text| {
+            scaled(text, misses, |it| it + 5.0)
+        });
+    });
+}
+
+#[test]
+fn a_gauge_that_is_not_true_is_named() {
+    let gauges = "gauges are true at rest";
+    for (from, to, words) in [
+        (
+            "url_scheme=\"http\"} 0",
+            "url_scheme=\"http\"} 1",
+            "http_server_active_requests: 1",
+        ),
+        ("service_ready 1", "service_ready 0", "0, and it was ready"),
+        (
+            "\"inventory\"} 1",
+            "\"inventory\"} 2",
+            "2 are known, 1 are there",
+        ),
+        (
+            "cpu_seconds_total 1.5",
+            "cpu_seconds_total 0.15",
+            "kernel says 1.5",
+        ),
+        (
+            "memory_bytes 10000000",
+            "memory_bytes 12000000",
+            "resident_memory",
+        ),
+        ("process_open_fds 21", "process_open_fds 30", "open_fds: 30"),
+        (
+            "time_seconds 1795464000",
+            "time_seconds 1795467600",
+            "start_time",
+        ),
+    ] {
+        assert_only(gauges, &[words], |it| {
+            rewrite(it, Service::Catalog, |text| text.replace(from, to));
+        });
+    }
+    assert_only(
+        gauges,
+        &["3 events were given up, 0 deliveries failed"],
+        |it| {
+            rewrite(it, Service::Inventory, |text| {
+                let label = "messaging_consumer_group_name=\"inventory\"";
+                format!("{text}messaging_dead_letters{{{label}}} 3\n")
+            });
+        },
+    );
+}
