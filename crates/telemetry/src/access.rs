@@ -24,12 +24,13 @@ pub(crate) enum Asked<'a> {
     },
 }
 
-/// Writes the line of one request that ended at `end`.
+/// Writes the line of one request that ended at `end`; `error_type` is empty unless its answer was cut off.
 pub(crate) fn write(
     end: SystemTime,
     context: &RequestContext,
     asked: Asked<'_>,
     http_status: u16,
+    error_type: &str,
     duration: Duration,
 ) {
     if loss::strikes(Signal::Logs) {
@@ -53,6 +54,9 @@ pub(crate) fn write(
             }
         }
         write_number(line, attributes::HTTP_RESPONSE_STATUS_CODE, http_status);
+        if !error_type.is_empty() {
+            write_plain(line, attributes::ERROR_TYPE, error_type);
+        }
         write_number(line, "event.duration", duration.as_nanos());
     });
 }

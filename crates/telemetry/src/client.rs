@@ -6,7 +6,7 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use http::{HeaderMap, HeaderValue, Method, Response};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use opentelemetry::{
     KeyValue,
     trace::{SpanContext, SpanKind},
@@ -16,15 +16,13 @@ use crate::{
     attributes,
     context::{CURRENT, flags, inject, new_span_id, new_trace_id, set_request_id},
     metrics::{Labels, Latencies, latencies},
-    names,
-    rpc::{self, Ended, ObservedBody},
-    sampler,
+    names, rpc, sampler,
     server::method_label,
     spans::{self, Finished},
 };
 
 static HTTP_DURATION: LazyLock<Latencies<5>> = LazyLock::new(|| {
-    let help = "Duration of an outbound HTTP attempt, until the response headers";
+    let help = "Duration of an outbound HTTP attempt, until the end of the response";
     latencies(names::HTTP_CLIENT_REQUEST_DURATION, help)
 });
 
@@ -126,23 +124,23 @@ impl ClientCall {
         }
     }
 
-    /// An answer came. A gRPC call ends with the body, which tells its status.
-    pub fn finish<B>(mut self, response: Response<B>) -> Response<ObservedBody<B>> {
-        let rpc = matches!(self.asked, Asked::Rpc { .. });
-        if rpc && rpc::is_grpc(response.headers()) {
-            let status = rpc::status(response.headers());
-            return response.map(|body| ObservedBody::watched(body, status, self));
+    /// An answer came whole. A gRPC call tells its status in the trailers, or in the headers of an answer without a body.
+    pub fn finish(mut self, status: StatusCode, headers: &HeaderMap, trailers: Option<&HeaderMap>) {
+        if matches!(self.asked, Asked::Rpc { .. }) {
+            let told = rpc::is_grpc(headers).then(|| {
+                trailers
+                    .and_then(rpc::status)
+                    .or_else(|| rpc::status(headers))
+            });
+            let told = told.flatten().unwrap_or(rpc::UNKNOWN);
+            self.end(told, "", told != "OK");
+        } else {
+            let failed = status.is_client_error() || status.is_server_error();
+            self.end(status.as_str(), "", failed);
         }
-        let status = response.status();
-        self.end(
-            if rpc { rpc::UNKNOWN } else { status.as_str() },
-            "",
-            status.is_client_error() || status.is_server_error(),
-        );
-        response.map(ObservedBody::plain)
     }
 
-    /// No answer came: `error_type` says why in one word, such as `timeout` or `connect`.
+    /// No answer came, or not the whole of it: `error_type` says why in one word, such as `timeout` or `connect`.
     pub fn fail(mut self, error_type: &'static str) {
         self.end("", error_type, true);
     }
@@ -234,12 +232,6 @@ impl ClientCall {
             attributes.push(KeyValue::new(attributes::ERROR_TYPE, error_type));
         }
         (name, attributes)
-    }
-}
-
-impl Ended for ClientCall {
-    fn ended(mut self, status: &'static str) {
-        self.end(status, "", status != "OK");
     }
 }
 

@@ -1,6 +1,8 @@
 //! Requests that come in: their context, and one sample, one access line and at most one span for each, whatever becomes
 //! of it.
 
+mod answer;
+mod caller;
 mod route;
 #[cfg(test)]
 mod tests;
@@ -10,24 +12,28 @@ use std::{
     pin::Pin,
     sync::{Arc, LazyLock, OnceLock},
     task::{Context, Poll, ready},
-    time::{Instant, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use axum::{
     Router,
-    body::Body,
+    body::{Body, HttpBody as _},
     extract::{MatchedPath, Request},
     response::Response,
 };
 use http::Method;
 use opentelemetry::{
     KeyValue,
-    trace::{SpanContext, SpanKind, TraceId},
+    trace::{SpanContext, SpanKind},
 };
 use tokio::task::futures::TaskLocalFuture;
 use tower::{Layer, Service};
 
-use self::route::Route;
+pub use self::caller::Caller;
+use self::{
+    answer::{Answer, End},
+    route::Route,
+};
 use crate::{
     access::{self, Asked},
     attributes,
@@ -35,32 +41,11 @@ use crate::{
         CURRENT, RequestContext, extract, flags, fresh_request_id, new_span_id, new_trace_id,
         request_id, set_request_id,
     },
+    cut_off::{self, Broken},
     metrics::{ACTIVE, Labels, Latencies, latencies},
-    names,
-    rpc::{self, Ended, ObservedBody},
-    sampler::{self, Sampler},
+    names, rpc, sampler,
     spans::{self, Finished},
 };
-
-/// Whether a caller's decision to sample a trace is followed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Caller {
-    /// Another service of ours: follow it.
-    Trusted,
-    /// Anyone: keep the trace id, so that the caller finds its trace, but decide ourselves what is kept.
-    Untrusted,
-}
-
-impl Caller {
-    /// Whether a trace is kept.
-    fn keeps(self, sampler: Sampler, trace: TraceId, parent: Option<&SpanContext>) -> bool {
-        match self {
-            // The id came from outside, and whoever chooses it must not choose what is kept.
-            Self::Untrusted if parent.is_some() => sampler.keeps(new_trace_id(), None),
-            Self::Untrusted | Self::Trusted => sampler.keeps(trace, parent),
-        }
-    }
-}
 
 /// Observes every route of `router`, its fallback included. Apply it last, so that it is outermost.
 pub fn observe(router: Router, caller: Caller) -> Router {
@@ -162,7 +147,8 @@ pub(crate) fn method_label(method: &Method) -> &'static str {
     }
 }
 
-/// One request, from its head on. Dropped without an end, its client has gone away, which counts as status 499.
+/// One request, from its head to the end of its answer. Dropped before that, its client has gone away, which counts as status
+/// 499, unless [`cut_off`](crate::cut_off()) says otherwise.
 struct ServerCall {
     route: Arc<Route>,
     method: &'static str,
@@ -174,6 +160,8 @@ struct ServerCall {
     parent: Option<SpanContext>,
     start: SystemTime,
     clock: Instant,
+    /// The status of the answer and how long its head took, once there is one.
+    head: Option<(u16, Duration)>,
     over: bool,
 }
 
@@ -216,78 +204,74 @@ impl ServerCall {
             parent,
             start,
             clock,
+            head: None,
             over: false,
         }
     }
 
-    /// `rpc_status` is none where the answer was not in gRPC.
-    fn end(&mut self, http_status: u16, rpc_status: Option<&'static str>) {
+    fn ended(mut self, end: End) {
+        match (cut_off::why(), end) {
+            (Some(why), _) => self.break_off(why),
+            (None, End::Whole(rpc_status)) => {
+                let (status, took) = self.head.expect("an answer that ends has begun");
+                // The end of a gRPC call is part of it; how fast a client reads is not the server's.
+                let took = if self.rpc_method.is_some() {
+                    self.clock.elapsed()
+                } else {
+                    took
+                };
+                self.end(status, rpc_status, "", took);
+            }
+            (None, End::Broken) => self.break_off(Broken::IO),
+            // As its drop says.
+            (None, End::Dropped) => (),
+        }
+    }
+
+    fn break_off(&mut self, why: Broken) {
+        let took = self.clock.elapsed();
+        self.end(why.status, Some(why.rpc_status), why.error_type, took);
+    }
+
+    /// `rpc_status` is none where the answer was not in gRPC, `error_type` empty where it came to its end.
+    fn end(
+        &mut self,
+        http_status: u16,
+        rpc_status: Option<&'static str>,
+        error_type: &'static str,
+        took: Duration,
+    ) {
         self.over = true;
-        self.record(http_status, rpc_status);
+        self.record(http_status, rpc_status, error_type, took);
         // Only now: whoever sees no request in flight must find all of them in the signals.
         ACTIVE.dec();
     }
 
-    fn record(&mut self, http_status: u16, rpc_status: Option<&'static str>) {
-        let duration = self.clock.elapsed();
+    fn record(
+        &mut self,
+        http_status: u16,
+        rpc_status: Option<&'static str>,
+        error_type: &'static str,
+        duration: Duration,
+    ) {
         let end = self.start + duration;
-        let span = &self.context.span;
-        let (name, mut attributes, failed);
-        if let Some(method) = self.rpc_method {
-            let rpc_status = rpc_status.unwrap_or(rpc::UNKNOWN);
-            let labels = Labels([
-                (names::RPC_METHOD, method.into()),
-                (names::RPC_RESPONSE_STATUS_CODE, rpc_status.into()),
-            ]);
-            RPC_DURATION
-                .get_or_create_owned(&labels)
-                .observe(duration.as_secs_f64(), span);
-            let asked = Asked::Rpc {
-                method,
-                status: rpc_status,
-            };
-            access::write(end, &self.context, asked, http_status, duration);
-            name = method.to_owned();
-            attributes = vec![
-                KeyValue::new(attributes::RPC_SYSTEM_NAME, "grpc"),
-                KeyValue::new(attributes::RPC_METHOD, method),
-                KeyValue::new(attributes::RPC_RESPONSE_STATUS_CODE, rpc_status),
-            ];
-            failed = rpc::is_server_error(rpc_status);
-        } else {
-            let (method, route) = (self.method, self.route.template.as_str());
-            self.route
-                .observe(method, http_status, duration.as_secs_f64(), span);
-            access::write(
-                end,
-                &self.context,
-                Asked::Http { method, route },
-                http_status,
-                duration,
-            );
-            if self.path.is_none() {
-                return;
-            }
-            name = format!("{method} {route}");
-            attributes = vec![
-                KeyValue::new(attributes::HTTP_REQUEST_METHOD, method),
-                KeyValue::new(attributes::HTTP_ROUTE, route.to_owned()),
-                KeyValue::new(
-                    attributes::HTTP_RESPONSE_STATUS_CODE,
-                    i64::from(http_status),
-                ),
-            ];
-            failed = http_status >= 500;
-        }
-        let Some(path) = self.path.take() else { return };
+        let (path, parent) = (self.path.take(), self.parent.take());
+        let asked = self.asked(rpc_status);
+        self.count(asked, http_status, error_type, duration);
+        access::write(end, &self.context, asked, http_status, error_type, duration);
+        let Some(path) = path else { return };
+        let (name, mut attributes, failed) = describe(asked, http_status);
         attributes.push(KeyValue::new(attributes::URL_PATH, path));
+        if !error_type.is_empty() {
+            attributes.push(KeyValue::new(attributes::ERROR_TYPE, error_type));
+        }
         attributes.push(KeyValue::new(
             attributes::HTTP_REQUEST_HEADER_X_REQUEST_ID,
             self.context.request_id().to_owned(),
         ));
         spans::export(Finished {
-            span: span.clone(),
-            parent: self.parent.take(),
+            span: self.context.span.clone(),
+            parent,
             kind: SpanKind::Server,
             name: name.into(),
             start: self.start,
@@ -296,11 +280,65 @@ impl ServerCall {
             failed,
         });
     }
+
+    fn asked(&self, rpc_status: Option<&'static str>) -> Asked<'_> {
+        match self.rpc_method {
+            Some(method) => Asked::Rpc {
+                method,
+                status: rpc_status.unwrap_or(rpc::UNKNOWN),
+            },
+            None => Asked::Http {
+                method: self.method,
+                route: &self.route.template,
+            },
+        }
+    }
+
+    fn count(
+        &self,
+        asked: Asked<'_>,
+        http_status: u16,
+        error_type: &'static str,
+        duration: Duration,
+    ) {
+        let (seconds, span) = (duration.as_secs_f64(), &self.context.span);
+        match asked {
+            Asked::Http { method, .. } => {
+                let route = &self.route;
+                route.observe(method, http_status, error_type, seconds, span);
+            }
+            Asked::Rpc { method, status } => {
+                let labels = Labels([
+                    (names::RPC_METHOD, method.to_owned().into()),
+                    (names::RPC_RESPONSE_STATUS_CODE, status.into()),
+                ]);
+                let latency = RPC_DURATION.get_or_create_owned(&labels);
+                latency.observe(seconds, span);
+            }
+        }
+    }
 }
 
-impl Ended for ServerCall {
-    fn ended(mut self, status: &'static str) {
-        self.end(200, Some(status));
+/// The name of a span, what it says of what was asked and answered, and whether the server failed.
+fn describe(asked: Asked<'_>, http_status: u16) -> (String, Vec<KeyValue>, bool) {
+    match asked {
+        Asked::Http { method, route } => {
+            let status = i64::from(http_status);
+            let attributes = vec![
+                KeyValue::new(attributes::HTTP_REQUEST_METHOD, method),
+                KeyValue::new(attributes::HTTP_ROUTE, route.to_owned()),
+                KeyValue::new(attributes::HTTP_RESPONSE_STATUS_CODE, status),
+            ];
+            (format!("{method} {route}"), attributes, http_status >= 500)
+        }
+        Asked::Rpc { method, status } => {
+            let attributes = vec![
+                KeyValue::new(attributes::RPC_SYSTEM_NAME, "grpc"),
+                KeyValue::new(attributes::RPC_METHOD, method.to_owned()),
+                KeyValue::new(attributes::RPC_RESPONSE_STATUS_CODE, status),
+            ];
+            (method.to_owned(), attributes, rpc::is_server_error(status))
+        }
     }
 }
 
@@ -309,16 +347,10 @@ impl Drop for ServerCall {
         if self.over {
             return;
         }
-        if std::thread::panicking() {
-            self.end(500, Some("INTERNAL"));
-        } else {
-            self.end(CLIENT_CLOSED_REQUEST, Some(rpc::CANCELLED));
-        }
+        let panic = std::thread::panicking().then_some(Broken::PANIC);
+        self.break_off(panic.or_else(cut_off::why).unwrap_or(Broken::CANCELLED));
     }
 }
-
-/// What nginx calls a request whose client went away before the answer.
-const CLIENT_CLOSED_REQUEST: u16 = 499;
 
 pin_project_lite::pin_project! {
     struct Observed<F> {
@@ -339,13 +371,15 @@ impl<F: Future<Output = Result<Response, Infallible>>> Future for Observed<F> {
             .take()
             .expect("a future is not polled after its end");
         set_request_id(response.headers_mut(), call.context.request_id.clone());
-        if call.rpc_method.is_some() && rpc::is_grpc(response.headers()) {
-            let status = rpc::status(response.headers());
-            return Poll::Ready(Ok(
-                response.map(|it| Body::new(ObservedBody::watched(it, status, call)))
-            ));
+        let grpc = call.rpc_method.is_some() && rpc::is_grpc(response.headers());
+        let rpc_status = grpc.then(|| rpc::status(response.headers())).flatten();
+        call.head = Some((response.status().as_u16(), call.clock.elapsed()));
+        if call.method == "HEAD" || response.body().is_end_stream() {
+            call.ended(End::Whole(rpc_status));
+            return Poll::Ready(Ok(response));
         }
-        call.end(response.status().as_u16(), None);
-        Poll::Ready(Ok(response))
+        Poll::Ready(Ok(
+            response.map(|body| Body::new(Answer::new(body, rpc_status, call)))
+        ))
     }
 }

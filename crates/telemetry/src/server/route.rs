@@ -16,11 +16,11 @@ pub(super) struct Route {
     pub(super) template: String,
     /// If it is that of a gRPC service, what that has.
     methods: Vec<&'static str>,
-    /// The handful of histograms of this route, found by comparing two numbers instead of hashing three texts.
-    latencies: RwLock<Vec<(&'static str, u16, Latency)>>,
+    /// The handful of histograms of this route, found by comparing a few words instead of hashing three texts.
+    latencies: RwLock<Vec<(&'static str, u16, &'static str, Latency)>>,
 }
 
-static HTTP_DURATION: LazyLock<Latencies<3>> = LazyLock::new(|| {
+pub(super) static HTTP_DURATION: LazyLock<Latencies<4>> = LazyLock::new(|| {
     let help = "Duration of HTTP requests, from the request headers to the response headers";
     latencies(names::HTTP_SERVER_REQUEST_DURATION, help)
 });
@@ -51,6 +51,7 @@ impl Route {
         &self,
         method: &'static str,
         status: u16,
+        error_type: &'static str,
         seconds: f64,
         span: &SpanContext,
     ) {
@@ -58,7 +59,9 @@ impl Route {
             .latencies
             .read()
             .unwrap_or_else(PoisonError::into_inner);
-        let hit = known.iter().find(|it| it.1 == status && it.0 == method);
+        let hit = known
+            .iter()
+            .find(|it| it.1 == status && it.0 == method && it.2 == error_type);
         if let Some((.., latency)) = hit {
             latency.observe(seconds, span);
             return;
@@ -68,12 +71,13 @@ impl Route {
             (names::HTTP_REQUEST_METHOD, method.into()),
             (names::HTTP_ROUTE, self.template.clone().into()),
             (names::HTTP_RESPONSE_STATUS_CODE, status.to_string().into()),
+            (names::ERROR_TYPE, error_type.into()),
         ]));
         latency.observe(seconds, span);
         let mut known = self
             .latencies
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        known.push((method, status, latency));
+        known.push((method, status, error_type, latency));
     }
 }
