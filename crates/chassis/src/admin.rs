@@ -22,7 +22,7 @@ pub(crate) fn router(config: &Config, metrics: Router, host: &Host) -> Router {
         Switch::On => admin.merge(faults::router(host.faults().clone())),
         Switch::Off => admin,
     };
-    admin.layer(middleware::from_fn(head::refuse_malformed))
+    admin.layer(middleware::from_fn(head::refuse))
 }
 
 async fn readyz(State(host): State<Host>) -> Report {

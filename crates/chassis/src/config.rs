@@ -21,7 +21,8 @@ pub struct Config {
     /// Maximum size of a request body in bytes
     #[arg(long, env, default_value_t = 64 * 1024, value_name = "BYTES")]
     pub body_limit: usize,
-    /// Maximum number of connections; further ones wait in the listen queue
+    /// Maximum number of connections; further ones wait in the listen queue. They never take more than half of the file
+    /// descriptors
     #[arg(long, env, default_value_t = 4096, value_name = "COUNT")]
     pub max_connections: usize,
     /// Drain timeout: how long requests in flight may continue after SIGTERM before they are cancelled

@@ -38,6 +38,12 @@ pub enum Error {
     /// 413: the body is over the limit.
     #[error("request body exceeds the size limit")]
     TooLarge,
+    /// 414: the target is over the limit for a head.
+    #[error("the request's target exceeds the size limit")]
+    UriTooLong,
+    /// 431: the head is over the limit.
+    #[error("the request's headers exceed the size limit")]
+    HeadTooLarge,
     /// 422: well-formed, and against a rule.
     #[error("{0}")]
     Unprocessable(String),
@@ -69,6 +75,8 @@ impl Error {
             Self::Incomplete => StatusCode::REQUEST_TIMEOUT,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UriTooLong => StatusCode::URI_TOO_LONG,
+            Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -89,6 +97,8 @@ impl Error {
             Self::Incomplete => Self::Incomplete,
             Self::Conflict(text) => Self::Conflict(text.clone()),
             Self::TooLarge => Self::TooLarge,
+            Self::UriTooLong => Self::UriTooLong,
+            Self::HeadTooLarge => Self::HeadTooLarge,
             Self::Unprocessable(text) => Self::Unprocessable(text.clone()),
             Self::TooManyRequests { retry_after_s } => Self::TooManyRequests {
                 retry_after_s: *retry_after_s,
@@ -109,7 +119,10 @@ impl Error {
             // Of the statuses that are no failure of ours, the one for a call that its caller did not see through.
             Self::Incomplete => tonic::Code::Cancelled,
             Self::Conflict(_) => tonic::Code::FailedPrecondition,
-            Self::TooLarge | Self::TooManyRequests { .. } => tonic::Code::ResourceExhausted,
+            Self::TooLarge
+            | Self::UriTooLong
+            | Self::HeadTooLarge
+            | Self::TooManyRequests { .. } => tonic::Code::ResourceExhausted,
             Self::Unavailable(_) => tonic::Code::Unavailable,
             Self::Timeout => tonic::Code::DeadlineExceeded,
             Self::Internal(_) => tonic::Code::Internal,
@@ -129,6 +142,8 @@ impl Error {
             Self::Incomplete => "incomplete",
             Self::Conflict(_) => "conflict",
             Self::TooLarge => "too_large",
+            Self::UriTooLong => "uri_too_long",
+            Self::HeadTooLarge => "head_too_large",
             Self::Unprocessable(_) => "unprocessable",
             Self::TooManyRequests { .. } => "too_many_requests",
             Self::Unavailable(_) => "unavailable",

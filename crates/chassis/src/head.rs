@@ -11,26 +11,50 @@ use axum::{
 
 use crate::Error;
 
-/// Marks a request that came over a connection with a malformed head. It is refused by [`refuse_malformed`] and not at once, so
-/// that it is observed as every other.
-#[derive(Debug, Clone, Copy)]
-struct Malformed(&'static str);
+/// Marks a request that came over a connection with a bad head. It is refused by [`refuse`] and not at once, so that it is
+/// observed as every other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refused {
+    Malformed(&'static str),
+    UriTooLong,
+    TooLarge,
+}
 
-/// Marks `request` if its head is malformed.
-pub(crate) fn check<B>(request: &mut axum::http::Request<B>) {
-    if let Err(why) = check_host(request.version(), request.headers())
+/// Marks `request` if its head is malformed, or longer than `most` bytes.
+pub(crate) fn check<B>(request: &mut axum::http::Request<B>, most: usize) {
+    let (target, headers) = lengths(request);
+    let refused = if target > most {
+        Refused::UriTooLong
+    } else if target + headers > most {
+        Refused::TooLarge
+    } else if let Err(why) = check_host(request.version(), request.headers())
         .and_then(|()| check_content_type(request.headers()))
     {
-        request.extensions_mut().insert(Malformed(why));
+        Refused::Malformed(why)
+    } else {
+        return;
+    };
+    request.extensions_mut().insert(refused);
+}
+
+/// Answers 400, 414 or 431 to what [`check`] has marked.
+pub(crate) async fn refuse(request: Request, next: Next) -> Response {
+    match request.extensions().get() {
+        Some(Refused::Malformed(why)) => Error::Invalid((*why).to_owned()).into_response(),
+        Some(Refused::UriTooLong) => Error::UriTooLong.into_response(),
+        Some(Refused::TooLarge) => Error::HeadTooLarge.into_response(),
+        None => next.run(request).await,
     }
 }
 
-/// Answers 400 to what [`check`] has marked.
-pub(crate) async fn refuse_malformed(request: Request, next: Next) -> Response {
-    match request.extensions().get() {
-        Some(Malformed(why)) => Error::Invalid((*why).to_owned()).into_response(),
-        None => next.run(request).await,
-    }
+/// How long the target and the headers are as HTTP/1.1 writes them.
+fn lengths<B>(request: &axum::http::Request<B>) -> (usize, usize) {
+    let uri = request.uri();
+    let target = uri.path().len() + uri.query().map_or(0, |it| it.len() + 1);
+    let lines = request.headers().iter();
+    // `: ` and the end of the line.
+    let lines = lines.map(|(name, value)| name.as_str().len() + value.len() + 4);
+    (target, lines.sum())
 }
 
 /// HTTP/1.1 needs exactly one `Host` that is one (RFC 9112, section 3.2); HTTP/1.0 and HTTP/2 may go without.
@@ -106,7 +130,25 @@ mod tests {
     };
     use tokio_util::sync::CancellationToken;
 
-    use crate::{App, Limits, public, serve};
+    use super::Refused;
+    use crate::{App, Door, Limits, public, serve};
+
+    #[test]
+    fn a_head_over_the_limit_is_refused_for_what_is_too_long_in_it() {
+        let refused = |target: usize, header: usize| {
+            let request = axum::http::Request::get(format!("/{}", "a".repeat(target)));
+            let request = request
+                .header("host", "shop")
+                .header("x", "b".repeat(header));
+            let mut request = request.body(()).unwrap();
+            super::check(&mut request, 100);
+            request.extensions().get::<Refused>().copied()
+        };
+        assert_eq!(refused(10, 10), None);
+        assert_eq!(refused(100, 10), Some(Refused::UriTooLong));
+        assert_eq!(refused(10, 100), Some(Refused::TooLarge));
+        assert_eq!(refused(60, 40), Some(Refused::TooLarge));
+    }
 
     #[tokio::test]
     async fn http_1_1_has_one_host_and_every_request_one_content_type() {
@@ -120,7 +162,7 @@ mod tests {
         let app = App::from(routes).called_by(telemetry::Caller::Untrusted);
         let app = public(app, limits);
         let (stop, drain) = (CancellationToken::new(), Duration::ZERO);
-        tokio::spawn(serve(listener, app, 8, stop, drain));
+        tokio::spawn(serve(listener, app, Door::inner(8), stop, drain));
         let status = async |version: &str, headers: &str| {
             let mut client = TcpStream::connect(address).await.unwrap();
             let head = format!("GET / HTTP/{version}\r\n{headers}connection: close\r\n\r\n");

@@ -10,12 +10,11 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
-use telemetry::Caller;
 use tokio::time::Instant;
-use tower_http::{catch_panic::CatchPanicLayer, cors::CorsLayer, limit::RequestBodyLimitLayer};
+use tower_http::{catch_panic::CatchPanicLayer, limit::RequestBodyLimitLayer};
 
 use crate::{
-    Config, Error, Problem,
+    App, Config, Error, Problem,
     body::Waiting,
     deadline,
     error::PROBLEM_JSON,
@@ -41,53 +40,6 @@ impl From<&Config> for Limits {
     }
 }
 
-/// What a service serves: its routes, which pages may call them from a browser, and whose traces it continues. A router alone
-/// lets no page call it, and is called by services of ours.
-#[derive(Debug, Clone)]
-pub struct App {
-    routes: Router,
-    cors: Option<CorsLayer>,
-    caller: Caller,
-    hears_deadlines: bool,
-}
-
-impl App {
-    /// Lets pages call `routes` as `cors` says. Also what is answered in their place (413, 500, 504) says so: without that a
-    /// page could not even read the status.
-    pub fn with_cors(routes: Router, cors: CorsLayer) -> Self {
-        Self {
-            cors: Some(cors),
-            ..routes.into()
-        }
-    }
-
-    /// Gives every request the time of [`Limits`], whatever its caller says: for a door that strangers come through.
-    #[must_use]
-    pub fn without_callers_deadlines(self) -> Self {
-        Self {
-            hears_deadlines: false,
-            ..self
-        }
-    }
-
-    /// The same where `caller` calls.
-    #[must_use]
-    pub fn called_by(self, caller: Caller) -> Self {
-        Self { caller, ..self }
-    }
-}
-
-impl From<Router> for App {
-    fn from(routes: Router) -> Self {
-        Self {
-            routes,
-            cors: None,
-            caller: Caller::Trusted,
-            hears_deadlines: true,
-        }
-    }
-}
-
 /// Wraps a service's routes in telemetry, CORS, problem+json, panic handling, deadline, faults and body limit, from the
 /// outside in. Tests of a service wrap it in the same.
 pub fn public(app: impl Into<App>, limits: Limits) -> Router {
@@ -100,6 +52,7 @@ pub(crate) fn wrap(
         cors,
         caller,
         hears_deadlines,
+        ..
     }: App,
     limits: Limits,
     faults: &Faults,
@@ -117,7 +70,7 @@ pub(crate) fn wrap(
         ))
         .layer(CatchPanicLayer::custom(answer_panic))
         .layer(middleware::from_fn(render_problems))
-        .layer(middleware::from_fn(head::refuse_malformed));
+        .layer(middleware::from_fn(head::refuse));
     let app = match cors {
         Some(cors) => app.layer(cors),
         None => app,

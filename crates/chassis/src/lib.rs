@@ -34,10 +34,12 @@
 //! **It costs** axum, hyper and tonic, and the crate `telemetry`; no client of a database, a broker or a cache.
 
 mod admin;
+mod app;
 mod body;
 mod clock;
 mod config;
 pub mod deadline;
+mod descriptors;
 mod error;
 mod faults;
 mod head;
@@ -50,13 +52,14 @@ mod serve;
 mod supervisor;
 pub mod url;
 
+pub use app::{App, Share};
 pub use clock::{new_id, now_ms, rfc3339};
 pub use config::{Config, Switch};
 pub use error::{Error, Problem};
 pub use faults::{Fault, Faults, TelemetryLoss};
 pub use host::Host;
-pub use layers::{App, Limits, public};
+pub use layers::{Limits, public};
 pub use ndjson::ndjson;
 pub use run::run;
-pub use serve::{CLIENT_IDLE_TIMEOUT, serve};
+pub use serve::{CLIENT_IDLE_TIMEOUT, Door, counted_as, serve};
 pub use supervisor::Announcement;

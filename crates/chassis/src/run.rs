@@ -11,8 +11,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Announcement, App, Config, Host, Limits, admin, layers, readiness::Stage, serve::serve,
-    supervisor::Supervisor,
+    Announcement, App, Config, Door, Host, Limits, admin, descriptors, layers, readiness::Stage,
+    serve::serve, supervisor::Supervisor,
 };
 
 /// Telemetry that has not been flushed after this is lost, and the log says so.
@@ -67,7 +67,7 @@ where
     tokio::spawn(serve(
         admin,
         admin_app,
-        MAX_ADMIN_CONNECTIONS,
+        Door::inner(MAX_ADMIN_CONNECTIONS),
         CancellationToken::new(),
         Duration::ZERO,
     ));
@@ -80,20 +80,17 @@ where
             return Ok(());
         }
     };
-    let app = layers::wrap(app.into(), Limits::from(config), host.faults());
+    let app = app.into();
+    let wanted = config.max_connections;
+    let door = app.door(descriptors::affordable(wanted), wanted);
+    let app = layers::wrap(app, Limits::from(config), host.faults());
     host.enter(Stage::Ready);
     let Announcement {
         public: listen,
         admin,
     } = addresses;
     tracing::info!(%listen, %admin, "ready");
-    let serving = serve(
-        public,
-        app,
-        config.max_connections,
-        stop.clone(),
-        config.drain_timeout,
-    );
+    let serving = serve(public, app, door, stop.clone(), config.drain_timeout);
     let announce_draining = async {
         stop.cancelled().await;
         host.enter(Stage::Draining);

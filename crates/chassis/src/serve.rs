@@ -1,22 +1,45 @@
 //! Accepting connections, within limits, until told to stop.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+mod answer;
+mod closed;
+mod connection;
+mod pace;
+mod peers;
+mod socket;
+mod streams;
+#[cfg(test)]
+mod tests;
 
-use axum::{Router, body::Body, extract::ConnectInfo, http::Request};
-use hyper::{body::Incoming, service::service_fn};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{
-        conn::auto::Builder,
-        graceful::{GracefulShutdown, Watcher},
-    },
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+    time::Duration,
 };
+
+use axum::{Router, body::Body, extract::ConnectInfo, http::Request, response::Response};
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
+
+use self::{
+    answer::Answer,
+    closed::Reason,
+    connection::{Connection, serve_http1, serve_http2},
+    peers::Peers,
+    socket::Socket,
+    streams::Streams,
+};
+pub use peers::counted_as;
 
 use crate::head;
 
@@ -26,8 +49,9 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// as the service does will one day send a request just when the service closes it. Such a request gets no answer, and must
 /// not be sent again unless it is idempotent (RFC 9112, section 9.3.1).
 pub const CLIENT_IDLE_TIMEOUT: Duration = Duration::from_secs(HEAD_TIMEOUT.as_secs() / 2);
-/// How many requests one HTTP/2 connection may have in flight.
-const MAX_STREAMS: u32 = 1024;
+/// The longest head that hyper reads, in bytes, and the most that it keeps of an answer which its client has not read. By default
+/// it takes twelve times as much.
+const BUFFER: u32 = 32 * 1024;
 /// What a client sends first when it means HTTP/2 (RFC 9113, section 3.4).
 const HTTP2_PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// How often a client that has sent only a part of that is looked at again.
@@ -35,19 +59,46 @@ const PREFACE_POLL: Duration = Duration::from_millis(50);
 /// After a failed accept (no file descriptors left, say) others get a chance first.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// Who may come in through a listener.
+#[derive(Debug, Clone, Copy)]
+pub struct Door {
+    /// How many connections there may be; further ones wait in the listen queue.
+    pub connections: usize,
+    /// How many of one address, as [`counted_as`] says; further ones are closed.
+    pub per_peer: usize,
+    /// How many requests one HTTP/2 connection may have in flight.
+    pub streams: u32,
+    /// The longest head of a request, in bytes; a longer one is answered 431.
+    pub head: usize,
+}
+
+impl Door {
+    /// For callers of ours: none of them is limited for itself.
+    pub fn inner(connections: usize) -> Self {
+        Self {
+            connections,
+            per_peer: connections,
+            streams: 1024,
+            head: BUFFER as usize,
+        }
+    }
+}
+
 /// Serves HTTP/1.1 and HTTP/2 until `stop`, then waits for requests in flight for at most `drain`.
 ///
-/// axum's own `serve` has no limit on connections nor on the time for a request's head; this has both.
+/// axum's own `serve` has no limit on connections, on the time for a request's head, nor on that for which a client may not
+/// read; this has all of them.
 pub async fn serve(
     listener: TcpListener,
     app: Router,
-    max_connections: usize,
+    door: Door,
     stop: CancellationToken,
     drain: Duration,
 ) {
-    let permits = Arc::new(Semaphore::new(max_connections));
-    let connections = GracefulShutdown::new();
-    let builder = builder();
+    closed::register();
+    let permits = Arc::new(Semaphore::new(door.connections));
+    let peers = Peers::new(door.per_peer);
+    let connections = TaskTracker::new();
     loop {
         let accept = async {
             let permit = Arc::clone(&permits).acquire_owned().await;
@@ -66,22 +117,20 @@ pub async fn serve(
                 continue;
             }
         };
-        let connection = serve_connection(
-            builder.clone(),
-            stream,
-            peer,
-            app.clone(),
-            connections.watcher(),
-            stop.clone(),
-        );
-        tokio::spawn(async move {
+        let Some(place) = peers.admit(peer.ip()) else {
+            Reason::PeerLimit.count();
+            continue;
+        };
+        let connection = serve_connection(stream, peer, app.clone(), door, stop.clone());
+        connections.spawn(async move {
             connection.await;
-            drop(permit);
+            drop((permit, place));
         });
     }
     drop(listener);
-    let in_flight = connections.count();
-    if tokio::time::timeout(drain, connections.shutdown())
+    connections.close();
+    let in_flight = connections.len();
+    if tokio::time::timeout(drain, connections.wait())
         .await
         .is_err()
     {
@@ -93,98 +142,113 @@ pub async fn serve(
     }
 }
 
-fn builder() -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(HEAD_TIMEOUT)
-        .max_concurrent_streams(MAX_STREAMS);
-    builder
-}
-
 async fn serve_connection(
-    builder: Builder<TokioExecutor>,
     stream: TcpStream,
     peer: SocketAddr,
     app: Router,
-    watcher: Watcher,
+    door: Door,
     stop: CancellationToken,
 ) {
-    let speaks = tokio::select! {
-        it = speaks_http(&stream) => it,
-        () = stop.cancelled() => false,
+    let version = tokio::select! {
+        it = version(&stream) => it,
+        () = stop.cancelled() => return,
     };
-    if !speaks {
-        return;
-    }
     // Small answers must not wait for an acknowledgement (Nagle's algorithm).
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY not set");
     }
+    let shared = Connection::new();
+    let socket = TokioIo::new(Socket::new(stream, Arc::clone(&shared)));
+    let answering = Arc::clone(&shared);
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
-        head::check(&mut request);
-        app.clone().oneshot(request)
+        head::check(&mut request, door.head);
+        let answer = app.clone().oneshot(request);
+        let connection = Arc::clone(&answering);
+        async move {
+            let answer: Result<Response, Infallible> = answer.await;
+            answer.map(|it| it.map(|body| Answer::new(body, connection)))
+        }
     });
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
-    // Errors are the client's doing: it went away or does not speak HTTP.
-    if let Err(error) = watcher.watch(connection).await {
-        tracing::debug!(error, "connection ended early");
+    let ended = match version {
+        Version::Http1 => {
+            let connection = http1().serve_connection(socket, service);
+            serve_http1(connection, &stop).await
+        }
+        Version::Http2 => {
+            let streams = Streams(Arc::clone(&shared));
+            let connection = http2(streams, door).serve_connection(socket, service);
+            serve_http2(connection, &shared, HEAD_TIMEOUT, &stop).await
+        }
+        Version::None => return Reason::NoProtocol.count(),
+        Version::Gone => return,
+    };
+    // Errors are the client's doing: it went away, does not read or does not speak HTTP.
+    let Err(error) = ended else { return };
+    if shared.stalled() {
+        Reason::Stalled.count();
+    } else if version == Version::Http1
+        && let Some(reason) = Reason::of(&error)
+    {
+        reason.count();
     }
+    tracing::debug!(%error, "connection ended early");
 }
 
-/// Waits until it is clear which version of HTTP the client speaks, and says whether that was soon enough. hyper's own
-/// limit on the time for a head begins only then, so a client that says nothing would keep its place for ever.
-async fn speaks_http(stream: &TcpStream) -> bool {
+fn http1() -> &'static http1::Builder {
+    static BUILDER: OnceLock<http1::Builder> = OnceLock::new();
+    BUILDER.get_or_init(|| {
+        let mut builder = http1::Builder::new();
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIMEOUT)
+            .max_buf_size(BUFFER as usize);
+        builder
+    })
+}
+
+fn http2(streams: Streams, door: Door) -> http2::Builder<Streams> {
+    let mut builder = http2::Builder::new(streams);
+    builder
+        .timer(TokioTimer::new())
+        .keep_alive_interval(HEAD_TIMEOUT)
+        .max_concurrent_streams(door.streams)
+        .max_header_list_size(BUFFER);
+    builder
+}
+
+/// What a client speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Version {
+    Http1,
+    Http2,
+    /// It did not say in time.
+    None,
+    /// It has gone.
+    Gone,
+}
+
+/// Waits until it is clear which version of HTTP the client speaks. hyper's own limit on the time for a head begins only then,
+/// so a client that says nothing would keep its place for ever.
+async fn version(stream: &TcpStream) -> Version {
     let clear = async {
         let mut start = [0; HTTP2_PREFACE.len()];
         loop {
             let length = stream.peek(&mut start).await.unwrap_or(0);
             if length == 0 {
-                // It has gone.
-                return false;
+                return Version::Gone;
             }
-            if length == start.len() || !HTTP2_PREFACE.starts_with(&start[..length]) {
-                return true;
+            if !HTTP2_PREFACE.starts_with(&start[..length]) {
+                return Version::Http1;
+            }
+            if length == start.len() {
+                return Version::Http2;
             }
             tokio::time::sleep(PREFACE_POLL).await;
         }
     };
     tokio::time::timeout(HEAD_TIMEOUT, clear)
         .await
-        .unwrap_or(false)
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::io::AsyncWriteExt as _;
-
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn a_client_that_does_not_say_what_it_speaks_is_let_go() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        for (said, speaks) in [
-            (&b"GET / HTTP/1.1\r\n"[..], true),
-            (HTTP2_PREFACE, true),
-            (b"", false),
-            (b"PRI * HT", false),
-        ] {
-            let mut client = TcpStream::connect(address).await.unwrap();
-            client.write_all(said).await.unwrap();
-            let (stream, _) = listener.accept().await.unwrap();
-            if !said.is_empty() {
-                // With no timer set, the paused clock cannot run ahead of the network.
-                stream.readable().await.unwrap();
-            }
-            assert_eq!(speaks_http(&stream).await, speaks, "{said:?}");
-        }
-    }
+        .unwrap_or(Version::None)
 }

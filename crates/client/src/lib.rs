@@ -1,7 +1,8 @@
 //! Calling other services: client-side discovery and load balancing (<https://microservices.io/patterns/client-side-discovery.html>).
 //!
 //! An [`Upstream`] knows the replicas of a service from an [`Address`], which is a file, a DNS name or one fixed replica. Each request
-//! goes to the less loaded of two replicas chosen at random, over HTTP or gRPC, within the deadline of the request that it is for.
+//! goes to the less loaded of two replicas chosen at random, over HTTP or gRPC, within the deadline of the request that it is for,
+//! which the whole answer must meet.
 //! It is sent once: only a connection that was refused is tried again, on another replica.
 //!
 //! **Use it** where replicas come and go and calls must spread over them at once, also over long-lived connections of HTTP/2.

@@ -10,13 +10,12 @@ use axum::http::{HeaderMap, Method, Request, Response, Uri, Version, request, ur
 use bytes::Bytes;
 use chassis::{CLIENT_IDLE_TIMEOUT, Error, Host, deadline};
 use futures_util::future::BoxFuture;
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::Incoming;
+use http_body_util::{BodyExt as _, Collected, Full, LengthLimitError, Limited};
 use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
+    client::legacy::{self, Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
-use telemetry::{ClientCall, ObservedBody, Server};
+use telemetry::{ClientCall, Server};
 use tokio::time::Instant;
 
 use crate::{Address, discovery, replicas::Balancer};
@@ -31,8 +30,17 @@ const CONNECT_TIMEOUT: Duration = Duration::from_millis(250);
 /// Idle connections kept per replica, unless the address says otherwise.
 const MAX_IDLE: usize = 128;
 
-/// The body of an upstream's answer.
-pub type Body = ObservedBody<Incoming>;
+/// The longest answer, in bytes, which is held in memory: more than a page of 100 products, whose descriptions have 4,000
+/// characters each.
+const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
+/// How often a replica that owes answers over HTTP/2 is asked whether it is still there, ...
+const PING_INTERVAL: Duration = Duration::from_secs(2);
+/// ... and how long it may take to say so. Its connection is given up then: without that, calls would go to a host that has
+/// vanished until the system gives up, 15 minutes later.
+const PING_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The body of an upstream's answer in gRPC, with its trailers.
+pub type Body = Collected<Bytes>;
 
 /// A service that this one calls; cloning shares its connections.
 #[derive(Debug, Clone)]
@@ -61,7 +69,12 @@ impl Upstream {
             .pool_idle_timeout(CLIENT_IDLE_TIMEOUT)
             .pool_max_idle_per_host(address.max_idle.unwrap_or(MAX_IDLE));
         let http = builder.build(connector.clone());
-        let grpc = builder.http2_only(true).build(connector);
+        let grpc = builder
+            .http2_only(true)
+            .timer(TokioTimer::new())
+            .http2_keep_alive_interval(PING_INTERVAL)
+            .http2_keep_alive_timeout(PING_TIMEOUT)
+            .build(connector);
         Self(Arc::new(Inner {
             server: Server {
                 name,
@@ -96,7 +109,8 @@ impl Upstream {
     }
 
     /// Sends a request, with an empty `body` where it has none. `template` is the route it is for, as metrics and spans name
-    /// it. It is sent once: what becomes of it is the caller's to judge.
+    /// it. It is sent once: what becomes of it is the caller's to judge. The answer is whole: the time and the deadline of a call
+    /// hold for its body too, and a replica that stops in the middle has not answered.
     pub async fn send(
         &self,
         method: Method,
@@ -104,7 +118,7 @@ impl Upstream {
         path: PathAndQuery,
         headers: HeaderMap,
         body: Bytes,
-    ) -> Result<Response<Body>, Error> {
+    ) -> Result<Response<Bytes>, Error> {
         let (mut parts, ()) = Request::new(()).into_parts();
         parts.method = method;
         parts.uri = path.into();
@@ -113,7 +127,8 @@ impl Upstream {
             let path = parts.uri.path();
             ClientCall::http(self.0.server, &parts.method, template, path)
         };
-        self.attempt(&self.0.http, parts, body, call).await
+        let answer = self.attempt(&self.0.http, parts, body, call).await?;
+        Ok(answer.map(Collected::to_bytes))
     }
 
     /// The same upstream for a gRPC client made by tonic.
@@ -146,14 +161,23 @@ impl Upstream {
             call.inject(request.headers_mut());
             let grpc = parts.version == Version::HTTP_2;
             deadline::announce(request.headers_mut(), until - Instant::now(), grpc);
-            match tokio::time::timeout_at(until, client.request(request)).await {
-                Ok(Ok(response)) => return Ok(call.finish(response)),
-                Ok(Err(error)) if error.is_connect() => {
+            match tokio::time::timeout_at(until, exchange(client, request)).await {
+                Ok(Ok(answer)) => {
+                    let trailers = answer.body().trailers();
+                    call.finish(answer.status(), answer.headers(), trailers);
+                    return Ok(answer);
+                }
+                Ok(Err(Failure::Connect)) => {
                     call.fail("connect");
                     balancer.refused(&place);
                 }
-                Ok(Err(error)) => {
-                    tracing::debug!(%error, service = name, "response interrupted");
+                Ok(Err(Failure::TooLarge)) => {
+                    call.fail("too_large");
+                    let text = format!("{name} answered more than {MAX_ANSWER_BYTES} bytes");
+                    return Err(Error::Internal(anyhow::anyhow!(text)));
+                }
+                Ok(Err(Failure::Io(error))) => {
+                    tracing::debug!(error, service = name, "response interrupted");
                     call.fail("io");
                     return Err(Error::Unavailable(name));
                 }
@@ -165,6 +189,43 @@ impl Upstream {
         }
         Err(Error::Unavailable(name))
     }
+}
+
+/// Why there is no answer.
+enum Failure {
+    /// Nothing was sent.
+    Connect,
+    /// The answer is longer than it may be.
+    TooLarge,
+    /// The connection broke.
+    Io(String),
+}
+
+impl From<legacy::Error> for Failure {
+    fn from(error: legacy::Error) -> Self {
+        if error.is_connect() {
+            Self::Connect
+        } else {
+            Self::Io(error.to_string())
+        }
+    }
+}
+
+/// Sends `request` and reads the answer to its end.
+async fn exchange(
+    client: &Client<HttpConnector, Full<Bytes>>,
+    request: Request<Full<Bytes>>,
+) -> Result<Response<Body>, Failure> {
+    let (parts, body) = client.request(request).await?.into_parts();
+    let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await;
+    let body = body.map_err(|error| {
+        if error.is::<LengthLimitError>() {
+            Failure::TooLarge
+        } else {
+            Failure::Io(error.to_string())
+        }
+    })?;
+    Ok(Response::from_parts(parts, body))
 }
 
 fn locate(address: std::net::SocketAddr, uri: &Uri) -> Result<Uri, Error> {
@@ -179,7 +240,7 @@ fn locate(address: std::net::SocketAddr, uri: &Uri) -> Result<Uri, Error> {
 
 type GrpcRequest = Request<tonic::body::Body>;
 
-/// An [`Upstream`] as the tower service that a generated gRPC client calls.
+/// An [`Upstream`] as the tower service that a generated gRPC client calls, for methods that do not stream.
 #[derive(Debug, Clone)]
 pub struct GrpcUpstream(Upstream);
 
@@ -211,41 +272,4 @@ impl tower::Service<GrpcRequest> for GrpcUpstream {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::SocketAddr;
-
-    use axum::{Router, extract::ConnectInfo, routing::get};
-    use tokio::net::TcpListener;
-    use tokio_util::sync::CancellationToken;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn a_caller_gives_an_idle_connection_up_before_the_service_does() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
-        let who = async |ConnectInfo(peer): ConnectInfo<SocketAddr>| peer.to_string();
-        let app = Router::new().route("/", get(who));
-        tokio::spawn(chassis::serve(
-            listener,
-            app,
-            8,
-            CancellationToken::new(),
-            Duration::ZERO,
-        ));
-        let address = address.parse().unwrap();
-        let upstream = Upstream::new("peer", &address, Duration::from_secs(1));
-        let ask = async || {
-            let path = PathAndQuery::from_static("/");
-            let answer = upstream.send(Method::GET, "/", path, HeaderMap::new(), Bytes::new());
-            let body = answer.await.unwrap().into_body().collect().await;
-            body.unwrap().to_bytes()
-        };
-        let first = ask().await;
-        assert_eq!(ask().await, first, "the connection is used again");
-        tokio::time::pause();
-        tokio::time::advance(CLIENT_IDLE_TIMEOUT + Duration::from_secs(1)).await;
-        tokio::time::resume();
-        assert_ne!(ask().await, first, "and not when it was idle for so long");
-    }
-}
+mod tests;

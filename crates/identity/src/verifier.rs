@@ -8,10 +8,7 @@ use std::{
 
 use anyhow::Context as _;
 use api::{Claims, TOKEN_AUDIENCE, TOKEN_ISSUER};
-use axum::{
-    body::{Body, to_bytes},
-    http::{HeaderMap, Method, StatusCode, uri::PathAndQuery},
-};
+use axum::http::{HeaderMap, Method, StatusCode, uri::PathAndQuery};
 use bytes::Bytes;
 use chassis::{Error, Host};
 use client::{Address, Upstream};
@@ -31,8 +28,6 @@ const FIRST_RETRY: Duration = Duration::from_millis(25);
 const LAST_RETRY: Duration = Duration::from_secs(1);
 /// The longest one fetch may take, unless the address says otherwise.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(1);
-/// The longest set of keys.
-const MAX_BYTES: usize = 64 * 1024;
 
 const JWKS: &str = "/.well-known/jwks.json";
 
@@ -209,11 +204,8 @@ impl Inner {
             .await?;
         let status = answer.status();
         anyhow::ensure!(status == StatusCode::OK, "users answered {status}");
-        let body = to_bytes(Body::new(answer.into_body()), MAX_BYTES).await;
-        let body = body.context("read the verification keys from users")?;
-        let keys = usable(
-            &serde_json::from_slice(&body).context("parse the verification keys from users")?,
-        );
+        let keys = serde_json::from_slice(answer.body());
+        let keys = usable(&keys.context("parse the verification keys from users")?);
         anyhow::ensure!(!keys.is_empty(), "users published no usable key");
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
         Ok(())

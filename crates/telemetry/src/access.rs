@@ -7,6 +7,7 @@ use crate::{
     fields,
     logs::{line, write_number, write_plain, write_text},
     loss::{self, Signal},
+    rpc,
 };
 
 /// What was asked for.
@@ -24,7 +25,17 @@ pub(crate) enum Asked<'a> {
     },
 }
 
-/// Writes the line of one request that ended at `end`; `error_type` is empty unless it failed.
+impl Asked<'_> {
+    /// Whether the server failed. Whoever gives an answer up is its client, and no failure.
+    pub(crate) fn failed(self, http_status: u16) -> bool {
+        match self {
+            Self::Http { .. } => http_status >= 500,
+            Self::Rpc { status, .. } => rpc::is_server_error(status),
+        }
+    }
+}
+
+/// Writes the line of one request that ended at `end`; `error_type` is empty unless the server failed or its answer was cut off.
 pub(crate) fn write(
     end: SystemTime,
     context: &RequestContext,
@@ -36,10 +47,10 @@ pub(crate) fn write(
     if loss::strikes(Signal::Logs) {
         return;
     }
-    let (level, outcome) = if error_type.is_empty() {
-        ("info", "success")
-    } else {
+    let (level, outcome) = if asked.failed(http_status) {
         ("error", "failure")
+    } else {
+        ("info", "success")
     };
     line(end, level, Some(context), |line| {
         line.extend_from_slice(b",\"message\":\"request served\",\"event.dataset\":\"access\"");

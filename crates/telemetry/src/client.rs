@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::LazyLock};
 
-use http::{HeaderMap, HeaderValue, Method, Response};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use opentelemetry::{
     KeyValue,
     trace::{SpanContext, SpanKind},
@@ -13,14 +13,13 @@ use crate::{
     clock::Began,
     context::{CURRENT, inject, set_request_id},
     metrics::{Labels, Latencies, SCHEME, latencies},
-    names,
-    rpc::{self, Ended, ObservedBody},
+    names, rpc,
     server::{method_label, span_name},
     spans::{self, Finished},
 };
 
 static HTTP_DURATION: LazyLock<Latencies<6>> = LazyLock::new(|| {
-    let help = "Duration of an outbound HTTP attempt, until the response headers";
+    let help = "Duration of an outbound HTTP attempt, until the end of the response";
     latencies(names::HTTP_CLIENT_REQUEST_DURATION, help)
 });
 
@@ -113,21 +112,24 @@ impl ClientCall {
         }
     }
 
-    /// An answer came. A gRPC call ends with the body, which tells its status.
-    pub fn finish<B>(mut self, response: Response<B>) -> Response<ObservedBody<B>> {
-        let rpc = matches!(self.asked, Asked::Rpc { .. });
-        if rpc && rpc::is_grpc(response.headers()) {
-            let status = rpc::status(response.headers());
-            return response.map(|body| ObservedBody::watched(body, status, self));
+    /// An answer came whole. A gRPC call tells its status in the trailers, or in the headers of an answer without a body.
+    pub fn finish(mut self, status: StatusCode, headers: &HeaderMap, trailers: Option<&HeaderMap>) {
+        if matches!(self.asked, Asked::Rpc { .. }) {
+            let told = rpc::is_grpc(headers).then(|| {
+                trailers
+                    .and_then(rpc::status)
+                    .or_else(|| rpc::status(headers))
+            });
+            let told = told.flatten().unwrap_or(rpc::UNKNOWN);
+            self.end(told, if told == "OK" { "" } else { told });
+        } else {
+            let failed = status.is_client_error() || status.is_server_error();
+            let status = status.as_str();
+            self.end(status, if failed { status } else { "" });
         }
-        let status = response.status();
-        let failed = status.is_client_error() || status.is_server_error();
-        let status = if rpc { rpc::UNKNOWN } else { status.as_str() };
-        self.end(status, if failed || rpc { status } else { "" });
-        response.map(ObservedBody::plain)
     }
 
-    /// No answer came: `error_type` says why in one word, such as `timeout` or `connect`.
+    /// No answer came, or not the whole of it: `error_type` says why in one word, such as `timeout` or `connect`.
     pub fn fail(mut self, error_type: &'static str) {
         self.end("", error_type);
     }
@@ -233,12 +235,6 @@ impl ClientCall {
             attributes.push(KeyValue::new(attributes::ERROR_TYPE, error_type));
         }
         (name, attributes)
-    }
-}
-
-impl Ended for ClientCall {
-    fn ended(mut self, status: &'static str) {
-        self.end(status, if status == "OK" { "" } else { status });
     }
 }
 

@@ -4,17 +4,23 @@
 //! everywhere. Names follow the OpenTelemetry semantic conventions in their Prometheus form; spans have them as they are, in
 //! [`attributes`](crate::attributes).
 
-/// Histogram: seconds from the request's head to the response's head. Labels [`HTTP_REQUEST_METHOD`], [`URL_SCHEME`],
-/// [`HTTP_ROUTE`], [`HTTP_RESPONSE_STATUS_CODE`], [`ERROR_TYPE`] (the status from 500 on).
+/// Histogram: seconds from the request's head to the response's head, or until it was cut off. Labels
+/// [`HTTP_REQUEST_METHOD`], [`URL_SCHEME`], [`HTTP_ROUTE`], [`HTTP_RESPONSE_STATUS_CODE`], [`ERROR_TYPE`] (the status from 500
+/// on, or why it was cut off: `cancelled` by its client, `stalled` because its client did not read it, `timeout`, `io`).
 pub const HTTP_SERVER_REQUEST_DURATION: &str = "http_server_request_duration_seconds";
 /// Gauge: requests being served now, HTTP and gRPC. Labels [`HTTP_REQUEST_METHOD`], [`URL_SCHEME`].
 pub const HTTP_SERVER_ACTIVE_REQUESTS: &str = "http_server_active_requests";
 /// Histogram: seconds of one outbound HTTP attempt. Labels [`HTTP_REQUEST_METHOD`], [`SERVER_ADDRESS`], [`SERVER_PORT`],
-/// [`URL_TEMPLATE`], [`HTTP_RESPONSE_STATUS_CODE`] (empty where no response came), [`ERROR_TYPE`] (the status from 400 on, or
-/// why no response came).
+/// [`URL_TEMPLATE`], [`HTTP_RESPONSE_STATUS_CODE`] (empty where no response came, or not the whole of it), [`ERROR_TYPE`] (the
+/// status from 400 on, or why no whole response came).
 pub const HTTP_CLIENT_REQUEST_DURATION: &str = "http_client_request_duration_seconds";
+/// Counter: connections that the service closed because of what their client did or did not, by [`ERROR_TYPE`]. Behind the
+/// first two is a request of HTTP/1.1 that was answered by a status without a body and has no other signal: `malformed_head`
+/// (400) and `head_too_large` (431). `idle`: no further request came whole in time; `stalled`: nothing that was sent was read;
+/// `no_protocol`: the client did not say which version it speaks; `peer_limit`: its address has too many connections.
+pub const HTTP_SERVER_CONNECTIONS_CLOSED: &str = "http_server_connections_closed_total";
 /// Histogram: seconds of one inbound gRPC call. Labels [`RPC_SYSTEM_NAME`], [`RPC_METHOD`], [`RPC_RESPONSE_STATUS_CODE`],
-/// [`ERROR_TYPE`] (the status where it is the server's fault).
+/// [`ERROR_TYPE`] (the status where it is the server's fault, or why it was cut off).
 pub const RPC_SERVER_CALL_DURATION: &str = "rpc_server_call_duration_seconds";
 /// Histogram: seconds of one outbound gRPC attempt. Labels [`RPC_SYSTEM_NAME`], [`RPC_METHOD`], [`SERVER_ADDRESS`],
 /// [`SERVER_PORT`], [`RPC_RESPONSE_STATUS_CODE`] (empty where no status came), [`ERROR_TYPE`] (any status but `OK`, or why
@@ -93,7 +99,7 @@ pub const PROCESS_MAX_FDS: &str = "process_max_fds";
 pub const HTTP_REQUEST_METHOD: &str = "http_request_method";
 /// Route template; empty where none matched.
 pub const HTTP_ROUTE: &str = "http_route";
-/// Three digits; 499 where the caller went away first.
+/// Three digits; 499 where the caller went away first, or did not read.
 pub const HTTP_RESPONSE_STATUS_CODE: &str = "http_response_status_code";
 /// Logical name of the service that was called.
 pub const SERVER_ADDRESS: &str = "server_address";

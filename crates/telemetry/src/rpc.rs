@@ -1,13 +1,8 @@
 //! gRPC's status: in the trailers, or in the headers of an answer without a body.
 
-use std::{
-    pin::Pin,
-    sync::{PoisonError, RwLock},
-    task::{Context, Poll, ready},
-};
+use std::sync::{PoisonError, RwLock};
 
 use http::{HeaderMap, HeaderValue, header};
-use http_body::{Body, Frame, SizeHint};
 
 /// Whether these are the headers of a gRPC message: `application/grpc`, or this with a format such as `+proto`.
 pub fn is_grpc(headers: &HeaderMap) -> bool {
@@ -60,13 +55,15 @@ pub(crate) const SYSTEM: &str = "grpc";
 
 pub(crate) const UNKNOWN: &str = "UNKNOWN";
 pub(crate) const CANCELLED: &str = "CANCELLED";
+pub(crate) const DEADLINE_EXCEEDED: &str = "DEADLINE_EXCEEDED";
+pub(crate) const UNAVAILABLE: &str = "UNAVAILABLE";
 pub(crate) const UNIMPLEMENTED: &str = "UNIMPLEMENTED";
 
 /// The statuses that are the server's fault (OpenTelemetry semantic conventions for gRPC).
 pub(crate) fn is_server_error(status: &str) -> bool {
     matches!(
         status,
-        UNKNOWN | "DEADLINE_EXCEEDED" | UNIMPLEMENTED | "INTERNAL" | "UNAVAILABLE" | "DATA_LOSS"
+        UNKNOWN | DEADLINE_EXCEEDED | UNIMPLEMENTED | "INTERNAL" | UNAVAILABLE | "DATA_LOSS"
     )
 }
 
@@ -86,102 +83,6 @@ pub(crate) fn methods_of(service: &str) -> Vec<&'static str> {
     let known = METHODS.read().unwrap_or_else(PoisonError::into_inner);
     let of = |it: &&&str| it.split_once('/').is_some_and(|it| it.0 == service);
     known.iter().filter(of).copied().collect()
-}
-
-/// Something to be told the status of a call, once. Dropped untold, the call was cancelled.
-pub(crate) trait Ended {
-    fn ended(self, status: &'static str);
-}
-
-type Watcher = Box<dyn FnOnce(&'static str) + Send + Sync>;
-
-pin_project_lite::pin_project! {
-    /// A body that reports the gRPC status at its end; any other body passes through.
-    pub struct ObservedBody<B> {
-        #[pin]
-        inner: B,
-        watcher: Option<Watcher>,
-        status: Option<&'static str>,
-    }
-
-    impl<B> PinnedDrop for ObservedBody<B> {
-        fn drop(this: Pin<&mut Self>) {
-            let this = this.project();
-            if let Some(watcher) = this.watcher.take() {
-                watcher(this.status.unwrap_or(CANCELLED));
-            }
-        }
-    }
-}
-
-impl<B> std::fmt::Debug for ObservedBody<B> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ObservedBody").finish_non_exhaustive()
-    }
-}
-
-impl<B> ObservedBody<B> {
-    /// Leaves `inner` alone.
-    pub(crate) fn plain(inner: B) -> Self {
-        Self {
-            inner,
-            watcher: None,
-            status: None,
-        }
-    }
-
-    /// Tells `call` how it ended. `status` is that of an answer without a body.
-    pub(crate) fn watched(
-        inner: B,
-        status: Option<&'static str>,
-        call: impl Ended + Send + Sync + 'static,
-    ) -> Self {
-        Self {
-            inner,
-            watcher: Some(Box::new(|status| call.ended(status))),
-            status,
-        }
-    }
-}
-
-impl<B: Body> Body for ObservedBody<B> {
-    type Data = B::Data;
-    type Error = B::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        let this = self.project();
-        let frame = ready!(this.inner.poll_frame(cx));
-        if this.watcher.is_some() {
-            match &frame {
-                Some(Ok(frame)) => {
-                    if let Some(status) = frame.trailers_ref().and_then(status) {
-                        *this.status = Some(status);
-                        finish(this.watcher, status);
-                    }
-                }
-                Some(Err(_)) => finish(this.watcher, "UNAVAILABLE"),
-                None => finish(this.watcher, this.status.unwrap_or(UNKNOWN)),
-            }
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
-    }
-}
-
-fn finish(watcher: &mut Option<Watcher>, status: &'static str) {
-    if let Some(watcher) = watcher.take() {
-        watcher(status);
-    }
 }
 
 #[cfg(test)]

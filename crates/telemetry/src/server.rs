@@ -1,6 +1,8 @@
 //! Requests that come in: their context, and one sample, one access line and at most one span for each, whatever becomes
 //! of it.
 
+mod answer;
+mod caller;
 mod route;
 #[cfg(test)]
 mod tests;
@@ -15,20 +17,24 @@ use std::{
 
 use axum::{
     Router,
-    body::Body,
+    body::{Body, HttpBody as _},
     extract::{MatchedPath, Request},
     response::Response,
 };
 use http::Method;
 use opentelemetry::{
     KeyValue,
-    trace::{SpanContext, SpanKind, TraceId},
+    trace::{SpanContext, SpanKind},
 };
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::task::futures::TaskLocalFuture;
 use tower::{Layer, Service};
 
-use self::route::Route;
+pub use self::caller::Caller;
+use self::{
+    answer::{Answer, End},
+    route::Route,
+};
 use crate::{
     access::{self, Asked},
     attributes,
@@ -37,32 +43,11 @@ use crate::{
         CURRENT, RequestContext, extract, flags, fresh_request_id, new_span_id, new_trace_id,
         request_id, set_request_id,
     },
+    cut_off::{self, Broken},
     metrics::{Labels, Latencies, SCHEME, active, latencies},
-    names,
-    rpc::{self, Ended, ObservedBody},
-    sampler::{self, Sampler},
+    names, rpc, sampler,
     spans::{self, Finished},
 };
-
-/// Whether a caller's decision to sample a trace is followed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Caller {
-    /// Another service of ours: follow it.
-    Trusted,
-    /// Anyone: keep the trace id, so that the caller finds its trace, but decide ourselves what is kept.
-    Untrusted,
-}
-
-impl Caller {
-    /// Whether a trace is kept.
-    fn keeps(self, sampler: Sampler, trace: TraceId, parent: Option<&SpanContext>) -> bool {
-        match self {
-            // The id came from outside, and whoever chooses it must not choose what is kept.
-            Self::Untrusted if parent.is_some() => sampler.keeps(new_trace_id(), None),
-            Self::Untrusted | Self::Trusted => sampler.keeps(trace, parent),
-        }
-    }
-}
 
 /// Observes every route of `router`, its fallback included. Apply it last, so that it is outermost.
 pub fn observe(router: Router, caller: Caller) -> Router {
@@ -174,7 +159,8 @@ pub(crate) fn span_name(method: &'static str, route: &str) -> String {
     }
 }
 
-/// One request, from its head on. Dropped without an end, its client has gone away, which counts as status 499.
+/// One request, from its head to the end of its answer. Dropped before that, its client has gone away, which counts as status
+/// 499, unless [`cut_off`](crate::cut_off()) says otherwise.
 struct ServerCall {
     route: Arc<Route>,
     method: &'static str,
@@ -186,6 +172,8 @@ struct ServerCall {
     parent: Option<SpanContext>,
     active: Gauge,
     began: Began,
+    /// The status of the answer and how long its head took, once there is one.
+    head: Option<(u16, Duration)>,
     over: bool,
 }
 
@@ -230,29 +218,66 @@ impl ServerCall {
             parent,
             active,
             began,
+            head: None,
             over: false,
         }
     }
 
-    /// `rpc_status` is none where the answer was not in gRPC.
-    fn end(&mut self, http_status: u16, rpc_status: Option<&'static str>) {
+    fn ended(mut self, end: End) {
+        match (cut_off::why(), end) {
+            (Some(why), _) => self.break_off(why),
+            (None, End::Whole(rpc_status)) => {
+                let (status, took) = self.head.expect("an answer that ends has begun");
+                // The end of a gRPC call is part of it; how fast a client reads is not the server's.
+                let took = if self.rpc_method.is_some() {
+                    self.began.elapsed()
+                } else {
+                    took
+                };
+                self.end(status, rpc_status, "", took);
+            }
+            (None, End::Broken) => self.break_off(Broken::IO),
+            // As its drop says.
+            (None, End::Dropped) => (),
+        }
+    }
+
+    fn break_off(&mut self, why: Broken) {
+        let took = self.began.elapsed();
+        self.end(why.status, Some(why.rpc_status), why.error_type, took);
+    }
+
+    /// `rpc_status` is none where the answer was not in gRPC, `cut_off` empty where it came to its end.
+    fn end(
+        &mut self,
+        http_status: u16,
+        rpc_status: Option<&'static str>,
+        cut_off: &'static str,
+        took: Duration,
+    ) {
         self.over = true;
-        self.record(http_status, rpc_status);
+        self.record(http_status, rpc_status, cut_off, took);
         // Only now: whoever sees no request in flight must find all of them in the signals.
         self.active.dec();
     }
 
-    fn record(&mut self, http_status: u16, rpc_status: Option<&'static str>) {
-        let duration = self.began.elapsed();
+    fn record(
+        &mut self,
+        http_status: u16,
+        rpc_status: Option<&'static str>,
+        cut_off: &'static str,
+        duration: Duration,
+    ) {
         let end = self.began.at + duration;
         let (path, parent) = (self.path.take(), self.parent.take());
         let asked = self.asked(rpc_status);
+        let failed = asked.failed(http_status);
         let error_type = match asked {
-            Asked::Http { .. } => route::error_type(http_status),
-            Asked::Rpc { status, .. } if rpc::is_server_error(status) => status.to_owned(),
-            Asked::Rpc { .. } => String::new(),
+            Asked::Http { .. } => route::error_type(http_status, cut_off),
+            Asked::Rpc { status, .. } if failed && cut_off.is_empty() => status.to_owned(),
+            Asked::Rpc { .. } => cut_off.to_owned(),
         };
-        self.count(asked, http_status, &error_type, duration);
+        self.count(asked, http_status, cut_off, &error_type, duration);
         access::write(
             end,
             &self.context,
@@ -265,8 +290,7 @@ impl ServerCall {
         let (name, mut attributes) = describe(asked, http_status);
         attributes.push(KeyValue::new(attributes::URL_SCHEME, SCHEME));
         attributes.push(KeyValue::new(attributes::URL_PATH, path));
-        let failed = !error_type.is_empty();
-        if failed {
+        if !error_type.is_empty() {
             attributes.push(KeyValue::new(attributes::ERROR_TYPE, error_type));
         }
         attributes.push(spans::request_id(self.context.request_id()));
@@ -295,10 +319,20 @@ impl ServerCall {
         }
     }
 
-    fn count(&self, asked: Asked<'_>, http_status: u16, error_type: &str, duration: Duration) {
+    fn count(
+        &self,
+        asked: Asked<'_>,
+        http_status: u16,
+        cut_off: &'static str,
+        error_type: &str,
+        duration: Duration,
+    ) {
         let (seconds, span) = (duration.as_secs_f64(), &self.context.span);
         match asked {
-            Asked::Http { method, .. } => self.route.observe(method, http_status, seconds, span),
+            Asked::Http { method, .. } => {
+                let route = &self.route;
+                route.observe(method, http_status, cut_off, seconds, span);
+            }
             Asked::Rpc { method, status } => {
                 let labels = Labels([
                     (names::RPC_SYSTEM_NAME, rpc::SYSTEM.into()),
@@ -338,27 +372,15 @@ fn describe(asked: Asked<'_>, http_status: u16) -> (String, Vec<KeyValue>) {
     }
 }
 
-impl Ended for ServerCall {
-    fn ended(mut self, status: &'static str) {
-        self.end(200, Some(status));
-    }
-}
-
 impl Drop for ServerCall {
     fn drop(&mut self) {
         if self.over {
             return;
         }
-        if std::thread::panicking() {
-            self.end(500, Some("INTERNAL"));
-        } else {
-            self.end(CLIENT_CLOSED_REQUEST, Some(rpc::CANCELLED));
-        }
+        let panic = std::thread::panicking().then_some(Broken::PANIC);
+        self.break_off(panic.or_else(cut_off::why).unwrap_or(Broken::CANCELLED));
     }
 }
-
-/// What nginx calls a request whose client went away before the answer.
-const CLIENT_CLOSED_REQUEST: u16 = 499;
 
 pin_project_lite::pin_project! {
     struct Observed<F> {
@@ -379,13 +401,15 @@ impl<F: Future<Output = Result<Response, Infallible>>> Future for Observed<F> {
             .take()
             .expect("a future is not polled after its end");
         set_request_id(response.headers_mut(), call.context.request_id.clone());
-        if call.rpc_method.is_some() && rpc::is_grpc(response.headers()) {
-            let status = rpc::status(response.headers());
-            return Poll::Ready(Ok(
-                response.map(|it| Body::new(ObservedBody::watched(it, status, call)))
-            ));
+        let grpc = call.rpc_method.is_some() && rpc::is_grpc(response.headers());
+        let rpc_status = grpc.then(|| rpc::status(response.headers())).flatten();
+        call.head = Some((response.status().as_u16(), call.began.elapsed()));
+        if call.method == "HEAD" || response.body().is_end_stream() {
+            call.ended(End::Whole(rpc_status));
+            return Poll::Ready(Ok(response));
         }
-        call.end(response.status().as_u16(), None);
-        Poll::Ready(Ok(response))
+        Poll::Ready(Ok(
+            response.map(|body| Body::new(Answer::new(body, rpc_status, call)))
+        ))
     }
 }

@@ -100,21 +100,26 @@ impl Visit {
             .build();
         let sent = Instant::now();
         let mut answer = user.request(goose).await?;
+        // goose takes a head for an answer.
+        let mut told_success = false;
         let (status, outcome) = match answer.response {
             Ok(response) => {
                 let status = response.status();
-                let body = read(response).await;
-                let ok = if status.is_success() {
-                    body.and_then(|it| check(&it))
-                } else {
-                    Err(format!("status {}", status.as_u16()))
-                };
-                (Some(status.as_u16()), ok)
+                told_success = status.is_success();
+                match read(response).await {
+                    Ok(body) if told_success => (Some(status.as_u16()), check(&body)),
+                    Ok(_) => {
+                        let problem = format!("status {}", status.as_u16());
+                        (Some(status.as_u16()), Err(problem))
+                    }
+                    // What breaks off is no answer, whatever its head said.
+                    Err(problem) => (None, Err(problem)),
+                }
             }
             Err(error) => (None, Err(reason(&error).to_owned())),
         };
         let done = Instant::now();
-        if let (Some(200..=299), Err(problem)) = (status, &outcome) {
+        if let (true, Err(problem)) = (told_success, &outcome) {
             let told = user.set_failure(problem, &mut answer.request, None, None);
             // goose answers `RequestFailed` when it has done as asked.
             if let Err(error) = told

@@ -1,8 +1,9 @@
 //! What the command line and the environment decide.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 
 use axum::http::HeaderValue;
+use chassis::Share;
 use client::Address;
 
 /// The public gateway of the shop
@@ -48,6 +49,13 @@ pub struct Config {
     /// Burst of log-ins and registrations
     #[arg(long, env, default_value = "10", value_name = "COUNT")]
     pub login_burst: NonZeroU32,
+    /// Maximum number of connections from one address, or from one network /64 of IPv6; half of `--max-connections` unless said.
+    /// Nothing limits them behind `--trust-forwarded-for`, where all come from the proxy
+    #[arg(long, env, value_name = "COUNT")]
+    pub max_connections_per_peer: Option<NonZeroUsize>,
+    /// Maximum number of requests in flight on one HTTP/2 connection
+    #[arg(long, env, default_value = "100", value_name = "COUNT")]
+    pub max_streams_per_connection: NonZeroU32,
     /// Use the last address in `X-Forwarded-For` as the client's address: only behind a proxy that sets it
     #[arg(long, env)]
     pub trust_forwarded_for: bool,
@@ -59,9 +67,39 @@ pub struct Config {
     pub trust_deadline: bool,
 }
 
+impl Config {
+    /// What one stranger may have of the door.
+    pub(crate) fn share(&self) -> Share {
+        let half = self.chassis.max_connections / 2;
+        let connections = self
+            .max_connections_per_peer
+            .map_or(half, NonZeroUsize::get);
+        Share {
+            connections: if self.trust_forwarded_for {
+                usize::MAX
+            } else {
+                connections
+            },
+            streams: self.max_streams_per_connection.get(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
+    use clap::{CommandFactory as _, Parser as _};
+
+    #[test]
+    fn a_peer_has_half_of_the_connections_unless_said_and_a_trusted_proxy_all() {
+        let connections = |flags: &[&str]| {
+            let flags = [&["gateway", "--max-connections=50"], flags].concat();
+            super::Config::parse_from(flags).share().connections
+        };
+        assert_eq!(connections(&[]), 25);
+        assert_eq!(connections(&["--max-connections-per-peer=10"]), 10);
+        let proxy = ["--max-connections-per-peer=10", "--trust-forwarded-for"];
+        assert_eq!(connections(&proxy), usize::MAX);
+    }
 
     #[test]
     fn flags_are_consistent() {

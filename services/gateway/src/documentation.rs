@@ -3,7 +3,7 @@
 use api::ProductWithAvailability;
 use axum::{
     Router,
-    body::{Body, Bytes},
+    body::Bytes,
     http::{HeaderMap, HeaderName, HeaderValue, Method, header, uri::PathAndQuery},
     middleware,
     response::Response,
@@ -19,9 +19,6 @@ use crate::{
     routes,
     upstreams::Upstreams,
 };
-
-/// The longest document a service may have.
-const MAX_BYTES: usize = 1024 * 1024;
 
 /// The gateway's own part: what is composed here.
 #[derive(utoipa::OpenApi)]
@@ -82,9 +79,7 @@ async fn fetch(upstream: &Upstream) -> Result<OpenApi, Error> {
             Bytes::new(),
         )
         .await?;
-    let body = axum::body::to_bytes(Body::new(answer.into_body()), MAX_BYTES).await;
-    let body = body.map_err(|error| Error::Internal(error.into()))?;
-    serde_json::from_slice(&body).map_err(|error| Error::Internal(error.into()))
+    serde_json::from_slice(answer.body()).map_err(|error| Error::Internal(error.into()))
 }
 
 /// What a browser is told of the page: to load and to call nothing of others, to show it in no frame (the second header is for

@@ -14,7 +14,7 @@ mod routes;
 mod upstreams;
 
 use axum::extract::FromRef;
-use chassis::Host;
+use chassis::{Host, Share};
 use identity::Verifier;
 use telemetry::Caller;
 use tower_http::cors::CorsLayer;
@@ -36,6 +36,8 @@ pub struct State {
     caller: Caller,
     #[from_ref(skip)]
     trust_deadline: bool,
+    #[from_ref(skip)]
+    share: Share,
 }
 
 impl State {
@@ -56,6 +58,7 @@ impl State {
                 Caller::Untrusted
             },
             trust_deadline: config.trust_deadline,
+            share: config.share(),
         };
         state.verifier.watch(host);
         Ok(state)

@@ -2,7 +2,7 @@
 
 use std::{
     hash::{BuildHasher as _, Hash, RandomState},
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, SocketAddr},
     num::NonZeroU32,
     sync::{Arc, Weak},
     time::Duration,
@@ -16,16 +16,13 @@ use axum::{
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
-use chassis::Error;
+use chassis::{Error, counted_as};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock as _};
 
 use crate::Config;
 
 /// Buckets that are full again are forgotten this often, so that the table is bounded by the clients of a minute.
 const FORGET_EVERY: Duration = Duration::from_mins(1);
-/// The first 96 bits of an address of IPv4 behind a translator: `64:ff9b::/96` (RFC 6052).
-const TRANSLATED: u128 = 0x0064_ff9b << 64;
-
 /// Whose requests are counted together.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Client {
@@ -91,13 +88,13 @@ impl Limiter {
     /// Where the client is, as far as it is counted: the peer, or what a trusted proxy says of it.
     pub(crate) fn address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         if !self.trust_forwarded_for {
-            return counted(peer);
+            return counted_as(peer);
         }
         // The proxy appends the address it saw; whatever stands before it came from the client.
         let lines = headers.get_all("x-forwarded-for").iter().rev();
         let mut hops = lines.flat_map(|it| it.as_bytes().rsplit(|it| *it == b','));
         let last = hops.find(|it| !it.trim_ascii().is_empty());
-        counted(last.and_then(forwarded).unwrap_or(peer))
+        counted_as(last.and_then(forwarded).unwrap_or(peer))
     }
 }
 
@@ -107,19 +104,6 @@ fn forwarded(hop: &[u8]) -> Option<IpAddr> {
     let bare = hop.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
     let address = bare.unwrap_or(hop).parse().ok();
     address.or_else(|| Some(hop.parse::<SocketAddr>().ok()?.ip()))
-}
-
-/// What an address counts as. Whoever has one of IPv6 has the 64 bits behind its network too (RFC 6177), and IPv4 has two ways
-/// to be written, and a third behind a translator.
-fn counted(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) if address.to_bits() >> 32 == TRANSLATED => {
-            let [.., a, b, c, d] = address.octets();
-            Ipv4Addr::new(a, b, c, d).into()
-        }
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
-        IpAddr::V4(address) => address.into(),
-    }
 }
 
 fn buckets<K>(rate: NonZeroU32, burst: NonZeroU32) -> Arc<DefaultKeyedRateLimiter<K>>

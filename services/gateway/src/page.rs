@@ -5,16 +5,13 @@ use api::{
     inventory::{GetAvailabilityRequest, inventory_client::InventoryClient},
 };
 use axum::{
-    body::{Body, Bytes},
+    body::Bytes,
     http::{HeaderMap, Method, StatusCode},
 };
 use chassis::Error;
 use client::Upstream;
 
 use crate::upstreams::Upstreams;
-
-/// The longest answer of the catalogue; a product is far below.
-const MAX_PRODUCT_BYTES: usize = 256 * 1024;
 
 /// Asks both at once. Without the catalogue there is no page; without the inventory it says `unknown`.
 pub(crate) async fn compose(
@@ -47,13 +44,9 @@ async fn product(catalog: &Upstream, id: &ProductId) -> Result<Product, Error> {
         .await?;
     let status = answer.status();
     match status {
-        StatusCode::OK => {
-            let body = axum::body::to_bytes(Body::new(answer.into_body()), MAX_PRODUCT_BYTES).await;
-            let body = body.map_err(|_| Error::Unavailable("catalog"))?;
-            serde_json::from_slice(&body).map_err(|error| {
-                Error::Internal(anyhow::Error::new(error).context("parse the response of catalog"))
-            })
-        }
+        StatusCode::OK => serde_json::from_slice(answer.body()).map_err(|error| {
+            Error::Internal(anyhow::Error::new(error).context("parse the response of catalog"))
+        }),
         StatusCode::NOT_FOUND => Err(Error::NotFound("product")),
         StatusCode::GATEWAY_TIMEOUT => Err(Error::Timeout),
         StatusCode::SERVICE_UNAVAILABLE => Err(Error::Unavailable("catalog")),

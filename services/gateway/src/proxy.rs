@@ -89,7 +89,9 @@ const RESPONSE_HEADERS: [HeaderName; 7] = [
 /// Names an order, so that sending it twice places it once.
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// Passes a request on and streams the answer back. It is never sent twice: only its sender knows whether that is harmless.
+/// Passes a request on, and the answer back when it has come whole: so a client that does not read holds nothing of the service
+/// behind, and a service that stops in the middle becomes an error that the client can read. It is never sent twice: only its
+/// sender knows whether that is harmless.
 pub(crate) async fn forward(
     upstream: &Upstream,
     template: &'static str,
@@ -103,7 +105,7 @@ pub(crate) async fn forward(
         .send(parts.method, template, path, headers, body)
         .await?;
     let (parts, body) = answer.into_parts();
-    let mut response = Response::new(Body::new(body));
+    let mut response = Response::new(Body::from(body));
     *response.status_mut() = parts.status;
     *response.headers_mut() = keep(&parts.headers, &RESPONSE_HEADERS);
     Ok(response)

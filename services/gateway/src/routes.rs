@@ -39,7 +39,9 @@ pub fn app(state: crate::State) -> App {
         .merge(passages(&state))
         .merge(documentation::page())
         .layer(middleware::from_fn_with_state(state.clone(), auth::admit));
-    let app = App::with_cors(routes, state.cors).called_by(state.caller);
+    let app = App::with_cors(routes, state.cors)
+        .called_by(state.caller)
+        .shared(state.share);
     if state.trust_deadline {
         app
     } else {

@@ -11,7 +11,6 @@ use axum::http::{HeaderMap, Method, uri::PathAndQuery};
 use bytes::Bytes;
 use chassis::{Error, Host};
 use client::{Address, Upstream};
-use http_body_util::{BodyExt as _, Limited};
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge},
@@ -27,8 +26,6 @@ use crate::{Store, engine::sqlite::Sqlite};
 
 /// The most the catalogue gives at once.
 const PAGE: u32 = 100;
-/// The most bytes of a page: a product has 4,000 characters of description and some hundred others.
-const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
 /// The longest one page may take, unless the address says otherwise.
 const PAGE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often a page is asked for before the rebuild fails, ...
@@ -256,11 +253,7 @@ impl Rebuilder {
                 "catalogue responded with {status}"
             )));
         }
-        let body = Limited::new(response.into_body(), MAX_PAGE_BYTES)
-            .collect()
-            .await;
-        let body = body.map_err(|_| Error::Unavailable("catalog"))?.to_bytes();
-        let page = serde_json::from_slice(&body).context("parse a page of the catalogue");
+        let page = serde_json::from_slice(response.body()).context("parse a page of the catalogue");
         Ok(page?)
     }
 }

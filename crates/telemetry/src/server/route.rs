@@ -10,12 +10,12 @@ use crate::{
     names, rpc,
 };
 
-/// Why a request with this status failed: nothing, unless the server failed.
-pub(super) fn error_type(status: u16) -> String {
-    if status >= 500 {
+/// Why a request with this status failed: what cut its answer off, the status if the server failed, else nothing.
+pub(super) fn error_type(status: u16, cut_off: &str) -> String {
+    if cut_off.is_empty() && status >= 500 {
         status.to_string()
     } else {
-        String::new()
+        cut_off.to_owned()
     }
 }
 
@@ -26,11 +26,11 @@ pub(super) struct Route {
     pub(super) template: String,
     /// If it is that of a gRPC service, what that has.
     methods: Vec<&'static str>,
-    /// The handful of histograms of this route, found by comparing two numbers instead of hashing five texts.
-    latencies: RwLock<Vec<(&'static str, u16, Latency)>>,
+    /// The handful of histograms of this route, found by comparing a few words instead of hashing five texts.
+    latencies: RwLock<Vec<(&'static str, u16, &'static str, Latency)>>,
 }
 
-static HTTP_DURATION: LazyLock<Latencies<5>> = LazyLock::new(|| {
+pub(super) static HTTP_DURATION: LazyLock<Latencies<5>> = LazyLock::new(|| {
     let help = "Duration of HTTP requests, from the request headers to the response headers";
     latencies(names::HTTP_SERVER_REQUEST_DURATION, help)
 });
@@ -61,6 +61,7 @@ impl Route {
         &self,
         method: &'static str,
         status: u16,
+        cut_off: &'static str,
         seconds: f64,
         span: &SpanContext,
     ) {
@@ -68,7 +69,9 @@ impl Route {
             .latencies
             .read()
             .unwrap_or_else(PoisonError::into_inner);
-        let hit = known.iter().find(|it| it.1 == status && it.0 == method);
+        let hit = known
+            .iter()
+            .find(|it| it.1 == status && it.0 == method && it.2 == cut_off);
         if let Some((.., latency)) = hit {
             latency.observe(seconds, span);
             return;
@@ -79,13 +82,13 @@ impl Route {
             (names::URL_SCHEME, SCHEME.into()),
             (names::HTTP_ROUTE, self.template.clone().into()),
             (names::HTTP_RESPONSE_STATUS_CODE, status.to_string().into()),
-            (names::ERROR_TYPE, error_type(status).into()),
+            (names::ERROR_TYPE, error_type(status, cut_off).into()),
         ]));
         latency.observe(seconds, span);
         let mut known = self
             .latencies
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        known.push((method, status, latency));
+        known.push((method, status, cut_off, latency));
     }
 }

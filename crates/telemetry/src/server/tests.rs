@@ -1,11 +1,15 @@
 //! Which requests are calls, what names them, and which traces are kept.
 
-use axum::routing::post;
+use axum::{
+    body::HttpBody,
+    routing::{get, post},
+};
 use http::header::CONTENT_TYPE;
-use opentelemetry::trace::{SpanId, TraceFlags, TraceState};
+use opentelemetry::trace::{SpanId, TraceFlags, TraceId, TraceState};
 use tower::ServiceExt as _;
 
 use super::*;
+use crate::{CutOff, sampler::Sampler};
 
 const METHODS: [&str; 3] = ["test.Broken/Call", "test.Absent/Other", "test.Html/Other"];
 const GRPC: (&str, &str) = ("content-type", "application/grpc");
@@ -80,6 +84,77 @@ async fn only_the_route_of_a_grpc_service_makes_a_call_and_no_content_type_alone
         assert_eq!(body, is, "{path} {kind}");
     }
     assert!(!counted("docs/made-up", "UNKNOWN"));
+}
+
+/// Whether a request at `route` was recorded so.
+fn recorded(route: &str, status: u16, error_type: &'static str) -> bool {
+    let labels = Labels([
+        (names::HTTP_REQUEST_METHOD, "GET".into()),
+        (names::HTTP_ROUTE, route.to_owned().into()),
+        (names::HTTP_RESPONSE_STATUS_CODE, status.to_string().into()),
+        (names::ERROR_TYPE, error_type.into()),
+    ]);
+    route::HTTP_DURATION.get(&labels).is_some()
+}
+
+/// A body that gives one part, and then fails.
+struct Half(bool);
+
+impl HttpBody for Half {
+    type Data = axum::body::Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Self::Data>, Self::Error>>> {
+        let frame = if std::mem::replace(&mut self.0, true) {
+            Err(std::io::ErrorKind::ConnectionReset.into())
+        } else {
+            Ok(http_body::Frame::data("half".into()))
+        };
+        Poll::Ready(Some(frame))
+    }
+}
+
+#[tokio::test]
+async fn a_request_is_over_when_its_answer_is_and_recorded_as_that_ended() {
+    let answer = async |route: &'static str| {
+        let app = Router::new()
+            .route("/broken", get(async || Body::new(Half(false))))
+            .route("/empty", get(async || ()))
+            .route("/read", get(async || "whole"))
+            .route("/left", get(async || "whole"))
+            .route("/unread", get(async || "whole"))
+            .route("/unsent", get(async || "whole"));
+        let request = Request::get(route).body(Body::empty()).unwrap();
+        let answer = observe(app, Caller::Trusted).oneshot(request).await;
+        answer.unwrap().into_body()
+    };
+    let read = async |body: Body| axum::body::to_bytes(body, 8).await;
+
+    let body = answer("/read").await;
+    assert!(!recorded("/read", 200, ""), "it has only begun");
+    assert_eq!(read(body).await.unwrap(), "whole");
+    assert!(recorded("/read", 200, ""));
+
+    drop(answer("/left").await);
+    assert!(recorded("/left", 499, "cancelled"));
+    crate::cut_off(answer("/unread").await, CutOff::Stalled);
+    assert!(recorded("/unread", 499, "stalled"));
+
+    let mut body = answer("/unsent").await;
+    let all = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
+    assert!(all.unwrap().is_ok() && body.is_end_stream());
+    crate::cut_off(body, CutOff::Stalled);
+    assert!(recorded("/unsent", 499, "stalled") && !recorded("/unsent", 200, ""));
+
+    assert!(read(answer("/broken").await).await.is_err());
+    assert!(recorded("/broken", 500, "io") && !recorded("/broken", 200, ""));
+    let empty = answer("/empty").await;
+    assert!(recorded("/empty", 200, ""), "nothing is left to send");
+    drop(empty);
+    assert!(!recorded("/empty", 499, "cancelled"));
 }
 
 #[test]

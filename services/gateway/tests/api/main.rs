@@ -7,9 +7,10 @@ mod passages;
 
 use std::{fs, net::SocketAddr, time::Duration};
 
-use axum::Router;
+use axum::{Router, body::Body};
 use chassis::{Host, Limits, public};
 use clap::Parser as _;
+use futures_util::{StreamExt as _, stream};
 use gateway::{Config, State};
 use identity::SigningKey;
 use reqwest::{Client, Method, RequestBuilder, Response, header};
@@ -82,6 +83,12 @@ async fn real_users(data: &TempDir) -> String {
     let app = public(users::app(state.expect("what it needs")), limits());
     // However busy the machine is, its keys are waited for.
     format!("http://{}?timeout=10s", listen(app).await)
+}
+
+/// A body that gives a part, and then nothing more for ever.
+fn half() -> Body {
+    let part = stream::once(async { Ok::<_, std::convert::Infallible>("{") });
+    Body::from_stream(part.chain(stream::pending()))
 }
 
 /// Publishes a key that nobody has.

@@ -59,6 +59,18 @@ async fn an_inventory_that_hangs_costs_its_timeout_and_no_more() {
 }
 
 #[tokio::test]
+async fn an_inventory_that_stops_in_the_middle_costs_its_timeout_too() {
+    let data = directory();
+    let catalog = real_catalog(&data, &nobodys_key().await).await;
+    let stalls = async || ([(header::CONTENT_TYPE, "application/grpc")], half());
+    let stalls = listen(Router::new().fallback(stalls)).await;
+    let inventory = format!("http://{stalls}?timeout=50ms");
+    let shop = Shop::before(&catalog, &inventory, &[]).await;
+    let page = json_of(shop.get("/products/p-000001").await, 200).await;
+    assert_eq!(page["availability"], "unknown");
+}
+
+#[tokio::test]
 async fn the_merged_description_and_its_page_need_nothing_from_elsewhere() {
     let data = directory();
     let (catalog, inventory) = (

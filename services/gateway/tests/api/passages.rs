@@ -146,3 +146,16 @@ async fn an_order_is_sent_once_whatever_becomes_of_it() {
     json_of(shop.post("/orders", &json!({})).await, 503).await;
     assert_eq!(taken.load(Ordering::SeqCst), 1);
 }
+
+#[tokio::test]
+async fn a_service_that_stops_in_the_middle_of_its_answer_is_late() {
+    let stalls = async || ([(header::CONTENT_LENGTH, "100")], half());
+    let stalls = listen(Router::new().fallback(stalls)).await;
+    let slow = format!("http://{stalls}?timeout=100ms");
+    let search = format!("--search-addr={slow}");
+    let shop = Shop::before(&slow, NOWHERE, &[&search]).await;
+    for path in ["/search?q=lamp", "/products", "/products/p-000001"] {
+        let problem = json_of(shop.get(path).await, 504).await;
+        assert_eq!(problem["title"], "Gateway Timeout", "{path}");
+    }
+}
