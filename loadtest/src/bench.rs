@@ -17,13 +17,12 @@ use anyhow::Context as _;
 use api::{CardNumber, GOOD_CARD, NewItem, NewOrder, product_id};
 use reqwest::{RequestBuilder, StatusCode};
 use tokio::{task::JoinSet, time::Instant};
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     accounts,
     args::{BenchArgs, RunsDir},
     deployment::{Backends, Deployment, Options},
-    interrupted::Interrupted,
+    interrupted::{Interrupt, Interrupted},
     progress::Progress,
     run_dir::RunDir,
     statistics::to_f64,
@@ -116,7 +115,7 @@ impl Shop {
         dir: &Path,
         backends: Backends,
         cached: bool,
-        stop: &CancellationToken,
+        stop: &Interrupt,
     ) -> anyhow::Result<Self> {
         // The gateway would otherwise be what is measured.
         let mut environment = vec![("RATE_LIMIT", "1000000"), ("RATE_BURST", "1000000")];
@@ -200,11 +199,7 @@ struct Row {
 }
 
 /// Measures and prints the table.
-pub(crate) async fn bench(
-    args: &BenchArgs,
-    runs: &RunsDir,
-    stop: CancellationToken,
-) -> anyhow::Result<()> {
+pub(crate) async fn bench(args: &BenchArgs, runs: &RunsDir, stop: Interrupt) -> anyhow::Result<()> {
     let run_dir = RunDir::create(&runs.path, "bench")?;
     let comparison = Comparison {
         args,
@@ -219,7 +214,7 @@ pub(crate) async fn bench(
 struct Comparison<'a> {
     args: &'a BenchArgs,
     progress: Progress,
-    stop: CancellationToken,
+    stop: Interrupt,
 }
 
 impl Comparison<'_> {

@@ -8,12 +8,11 @@ use std::{
 };
 
 use clap::{Parser, Subcommand, error::ErrorKind};
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     args::{BenchArgs, RunArgs, RunsDir, UpArgs},
     bench, engine, experiments,
-    interrupted::Interrupted,
+    interrupted::{Interrupt, Interrupted},
     personas, report, run, up,
 };
 
@@ -127,7 +126,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(USAGE));
         }
         Some(Command::Bench(args)) => {
-            bench::bench(&args, &cli.runs, stop_on_signals()?).await?;
+            bench::bench(&args, &cli.runs, Interrupt::on_signals()?).await?;
             return Ok(ExitCode::SUCCESS);
         }
         Some(Command::Report { open }) => {
@@ -135,7 +134,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
         Some(Command::Up(args)) => {
-            up::up(&args, &cli.runs, stop_on_signals()?).await?;
+            up::up(&args, &cli.runs, Interrupt::on_signals()?).await?;
             return Ok(ExitCode::SUCCESS);
         }
         Some(Command::Run { experiments, run }) => (experiments, run),
@@ -148,11 +147,13 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(USAGE));
         }
     };
-    let outcome = run::run(&chosen, &args, &cli.runs, stop_on_signals()?).await?;
+    let outcome = run::run(&chosen, &args, &cli.runs, Interrupt::on_signals()?).await?;
     Ok(ExitCode::from(outcome.exit_code()))
 }
 
 async fn service(name: &str, flags: Vec<OsString>) -> anyhow::Result<ExitCode> {
+    // Tools that list processes would show the name of the file it was started from, which is `exe`.
+    let _ = std::fs::write("/proc/self/comm", name);
     let arguments = std::iter::once(OsString::from(name)).chain(flags);
     match name {
         "catalog" => catalog::run(catalog::Config::parse_from(arguments)).await?,
@@ -165,23 +166,6 @@ async fn service(name: &str, flags: Vec<OsString>) -> anyhow::Result<ExitCode> {
         _ => anyhow::bail!("unknown service {name}"),
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// A token that the first SIGINT or SIGTERM cancels.
-fn stop_on_signals() -> anyhow::Result<CancellationToken> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let stop = CancellationToken::new();
-    let cancelled = stop.clone();
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = interrupt.recv() => (),
-            _ = terminate.recv() => (),
-        }
-        cancelled.cancel();
-    });
-    Ok(stop)
 }
 
 /// Says what went wrong and what can be done about it.

@@ -29,10 +29,16 @@ use rustix::process::{Pid, Signal, kill_process};
 pub use service::{SERVICES, Service};
 use shared::Shared;
 pub use shared::{Incident, Options};
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{http, interrupted::Interrupted};
+use crate::{
+    http,
+    interrupted::{Interrupt, Interrupted},
+};
+
+/// A server that has not deleted the data of a run by then is not waited for.
+const CLEAR_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A running shop. Dropping it closes every replica's socket; [`Deployment::stop`] waits for them as well.
 pub struct Deployment {
@@ -50,7 +56,7 @@ impl Deployment {
     pub(crate) async fn start(
         dir: &Path,
         options: Options,
-        interrupt: &CancellationToken,
+        interrupt: &Interrupt,
     ) -> anyhow::Result<Self> {
         make(dir).with_context(|| format!("make {}", dir.display()))?;
         check_port(options.gateway_port)?;
@@ -63,6 +69,7 @@ impl Deployment {
                 dir: dir.to_owned(),
                 http,
                 servers,
+                interrupt: interrupt.clone(),
                 state: Mutex::default(),
             }),
             keepers: TaskTracker::new(),
@@ -186,12 +193,16 @@ impl Deployment {
         &self.shared.http
     }
 
-    /// Drains every replica and returns when the last has ended.
+    /// Drains every replica, or kills them when it is asked to stop at once, and returns when the last has ended and nothing of
+    /// it is left on the servers.
     pub async fn stop(self) {
         self.stop.cancel();
         self.keepers.close();
         self.keepers.wait().await;
-        if let Err(error) = self.shared.servers.clear().await {
+        let cleared = timeout(CLEAR_TIMEOUT, self.shared.servers.clear()).await;
+        let cleared = cleared
+            .unwrap_or_else(|_| Err(anyhow::anyhow!("no response within {CLEAR_TIMEOUT:?}")));
+        if let Err(error) = cleared {
             (self.shared.options.tell)(&format!(
                 "data of this run not deleted from the servers: {error:#}"
             ));

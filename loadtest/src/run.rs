@@ -5,11 +5,10 @@ use std::{
     time::Instant,
 };
 
-use tokio_util::sync::CancellationToken;
-
 use crate::{
     args::{RunArgs, RunsDir},
     experiment::Experiment,
+    interrupted::Interrupt,
     lab::{self, Conditions},
     progress::Progress,
     report::{
@@ -29,7 +28,7 @@ pub(crate) async fn run(
     experiments: &[Experiment],
     args: &RunArgs,
     runs: &RunsDir,
-    stop: CancellationToken,
+    stop: Interrupt,
 ) -> anyhow::Result<Outcome> {
     let what: Vec<_> = experiments.iter().map(|it| it.name).collect();
     let run_dir = RunDir::create(&runs.path, &what.join("-"))?;

@@ -5,21 +5,18 @@ use std::{
     time::Instant,
 };
 
-use tokio_util::sync::CancellationToken;
+use anyhow::Context as _;
 
 use crate::{
     accounts,
     args::{RunsDir, UpArgs},
     deployment::{Deployment, Options},
+    interrupted::Interrupt,
     run_dir::RunDir,
 };
 
 /// Starts the shop, says where everything is, and stops it when told to.
-pub(crate) async fn up(
-    args: &UpArgs,
-    runs: &RunsDir,
-    stop: CancellationToken,
-) -> anyhow::Result<()> {
+pub(crate) async fn up(args: &UpArgs, runs: &RunsDir, stop: Interrupt) -> anyhow::Result<()> {
     let run_dir = RunDir::create(&runs.path, "up")?;
     let began = Instant::now();
     let options = Options {
@@ -38,10 +35,16 @@ pub(crate) async fn up(
     let gateway = format!("http://{}", deployment.gateway()?);
     let tokens = Tokens::of(&deployment, &gateway, &run_dir).await;
     let (deployment, tokens) = deployment.or_stop(tokens).await?;
-    introduce(&mut io::stdout().lock(), &deployment, &run_dir, ready)?;
-    invite(&mut io::stdout().lock(), &gateway, &tokens)?;
+    let told = introduce(&mut io::stdout().lock(), &deployment, &run_dir, ready)
+        .and_then(|()| Ok(invite(&mut io::stdout().lock(), &gateway, &tokens)?))
+        .context("write to standard output");
+    let (deployment, ()) = deployment.or_stop(told).await?;
     stop.cancelled().await;
-    writeln!(io::stderr(), "stopping")?;
+    // The terminal that this is for may be gone.
+    let _ = writeln!(
+        io::stderr(),
+        "stopping; Ctrl-C again kills what does not end"
+    );
     deployment.stop().await;
     Ok(())
 }

@@ -196,8 +196,7 @@ fn export_everything_to(command: &mut Command, receiver: std::net::SocketAddr, i
         .env(
             "OTEL_RESOURCE_ATTRIBUTES",
             format!("service.instance.id={instance}"),
-        )
-        .env("NO_PROXY", "127.0.0.1");
+        );
 }
 
 async fn probe(shared: &Shared, announcement: &Announcement) {
@@ -220,16 +219,17 @@ async fn drain(shared: &Shared, process: Process, replica: &Replica) {
         mut child, socket, ..
     } = process;
     drop(socket);
-    if timeout(STOP_TIMEOUT, child.wait()).await.is_err() {
-        let Replica {
-            service, number, ..
-        } = replica;
-        shared.report(format!(
-            "{service}-{number} did not drain within {STOP_TIMEOUT:?} and was killed"
-        ));
-        if let Err(error) = child.kill().await {
-            shared.report(format!("kill {service}-{number}: {error}"));
-        }
+    let why = tokio::select! {
+        _ = child.wait() => return,
+        () = shared.interrupt.at_once() => "was killed before it had drained".to_owned(),
+        () = sleep(STOP_TIMEOUT) => format!("did not drain within {STOP_TIMEOUT:?} and was killed"),
+    };
+    let Replica {
+        service, number, ..
+    } = replica;
+    shared.report(format!("{service}-{number} {why}"));
+    if let Err(error) = child.kill().await {
+        shared.report(format!("kill {service}-{number}: {error}"));
     }
 }
 

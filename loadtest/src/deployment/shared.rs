@@ -16,6 +16,7 @@ use super::{
     servers::Servers,
     service::Service,
 };
+use crate::interrupted::Interrupt;
 
 /// How a deployment is started.
 pub struct Options {
@@ -48,6 +49,8 @@ pub(super) struct Shared {
     pub(super) dir: PathBuf,
     pub(super) http: reqwest::Client,
     pub(super) servers: Servers,
+    /// Asked for from outside.
+    pub(super) interrupt: Interrupt,
     pub(super) state: Mutex<State>,
 }
 

@@ -8,14 +8,13 @@ use std::{
 
 use anyhow::Context as _;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio_util::sync::CancellationToken;
 
 use super::{
     attempt::{Attempt, Counts, Event},
     plan::Plan,
 };
 use crate::{
-    interrupted::Interrupted,
+    interrupted::{Interrupt, Interrupted},
     process::{Process, ending},
 };
 
@@ -33,7 +32,7 @@ pub(crate) struct Load {
 /// [`Interrupted`], or a machine that cannot start the process or keep its files.
 pub(crate) async fn run(
     plan: &Plan,
-    stop: &CancellationToken,
+    stop: &Interrupt,
     mut follow: impl FnMut(&Event),
 ) -> anyhow::Result<Load> {
     std::fs::create_dir_all(&plan.output)

@@ -1,8 +1,6 @@
 //! What an experiment is carried out under.
 
-use tokio_util::sync::CancellationToken;
-
-use crate::{args::RunArgs, progress::Progress, run_dir::RunDir};
+use crate::{args::RunArgs, interrupted::Interrupt, progress::Progress, run_dir::RunDir};
 
 /// All that is needed to carry experiments out.
 #[derive(Clone, Copy)]
@@ -11,5 +9,5 @@ pub(crate) struct Conditions<'a> {
     pub(crate) args: &'a RunArgs,
     pub(crate) seed: u64,
     pub(crate) progress: &'a Progress,
-    pub(crate) stop: &'a CancellationToken,
+    pub(crate) stop: &'a Interrupt,
 }

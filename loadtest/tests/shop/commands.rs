@@ -78,7 +78,7 @@ fn a_service_that_does_not_start_is_told_with_its_last_words() {
     let scratch = Scratch::new();
     let output = scratch
         .loadtest(&["up", "--port", "0"])
-        .env("CACHE_TTL", "floppy")
+        .env("RUST_LOG", "shop=floppy")
         .output()
         .expect("run loadtest");
     let text = String::from_utf8_lossy(&output.stderr);

@@ -32,7 +32,12 @@ impl Scratch {
 
     /// The binary, told to keep its runs here.
     fn loadtest(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_loadtest"));
+        self.command(Path::new(env!("CARGO_BIN_EXE_loadtest")), arguments)
+    }
+
+    /// A program that is the binary, or becomes it, told the same.
+    fn command(&self, program: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command
             .args(arguments)
             .env("LOADTEST_RUNS", self.runs())
@@ -49,12 +54,14 @@ impl Scratch {
 
     /// The same in another environment.
     fn up_with(&self, environment: &[(&str, &str)]) -> Up<'_> {
-        let child = self
-            .loadtest(&["up", "--port", "0"])
-            .envs(environment.iter().copied())
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("start loadtest");
+        let mut command = self.loadtest(&["up", "--port", "0"]);
+        self.up_by(command.envs(environment.iter().copied()))
+    }
+
+    /// The same by a command of its own.
+    fn up_by(&self, command: &mut Command) -> Up<'_> {
+        let command = command.stdout(Stdio::null());
+        let child = command.spawn().expect("start loadtest");
         let up = Up {
             scratch: self,
             child,
@@ -113,6 +120,34 @@ impl Up<'_> {
     /// The processes of its services.
     fn services(&self) -> Vec<u32> {
         children(self.child.id())
+    }
+
+    /// The process of the only replica of a service.
+    fn process(&self, service: &str) -> u32 {
+        let runs = |it: &u32| {
+            let command = std::fs::read_to_string(format!("/proc/{it}/cmdline"));
+            command.is_ok_and(|it| it.contains(&format!("\0{service}\0")))
+        };
+        self.services().into_iter().find(runs).expect("it runs")
+    }
+
+    /// Kills a service, and returns when another of it is found.
+    fn is_replaced(&self, service: &str) {
+        let before = self.target(service).expect("it is found");
+        send(self.process(service), rustix::process::Signal::KILL);
+        eventually("another one is found", || {
+            self.target(service).is_some_and(|it| it != before)
+        });
+    }
+
+    /// Whether each service has said in its log that it stopped, which it does not when it is killed.
+    #[track_caller]
+    fn has_drained(&self) {
+        for service in SERVICES {
+            let log = self.run_dir().join(format!("logs/{service}-1.1.log"));
+            let log = std::fs::read_to_string(log).expect("its log");
+            assert!(log.contains("\"message\":\"stopped\""), "{service}: {log}");
+        }
     }
 
     fn signal(&self, signal: rustix::process::Signal) {
