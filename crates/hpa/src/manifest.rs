@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 
 use crate::{
     behavior::Behavior,
@@ -108,6 +108,13 @@ impl Spec {
         self.behavior = self.behavior.as_ref().map(Behavior::with_defaults);
         self
     }
+}
+
+/// For lists and maps: `null` is an empty one, as to an API server, which writes it for a status without metrics.
+pub(crate) fn or_empty<'de, T: Default + Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 /// Reads YAML into the given type; what is unknown is refused with the path of its field.

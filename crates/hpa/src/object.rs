@@ -5,7 +5,10 @@
 
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 
-use crate::{behavior::Behavior, labels::LabelSelector, quantity::Quantity, status::Status};
+use crate::{
+    behavior::Behavior, labels::LabelSelector, manifest::or_empty, quantity::Quantity,
+    status::Status,
+};
 
 /// What the object is, what it scales, and by what.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -92,7 +95,11 @@ pub struct Spec {
     /// Never more.
     pub max_replicas: i32,
     /// By what: the metric that asks for most decides. Without any, CPU at 80 % of what the pods request.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "or_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub metrics: Vec<MetricSpec>,
     /// How fast, in each direction.
     #[serde(default, skip_serializing_if = "Option::is_none")]

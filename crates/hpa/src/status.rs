@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     instant,
+    manifest::or_empty,
     object::{MetricIdentifier, ObjectReference},
     quantity::Quantity,
 };
@@ -25,10 +26,10 @@ pub struct Status {
     /// How many it should have.
     pub desired_replicas: i32,
     /// What was measured, in the order of the metrics of the specification. A metric that could not be read has an empty entry.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "or_empty", skip_serializing_if = "Vec::is_empty")]
     pub current_metrics: Vec<MetricStatus>,
     /// Whether it can scale, does scale, and is limited.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "or_empty", skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
 }
 
@@ -53,6 +54,9 @@ pub struct Condition {
     /// Why, in a sentence.
     #[serde(default)]
     pub message: String,
+    /// The generation of the specification that it is about, where somebody has said so; the controller does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
 }
 
 /// What a condition is about.
@@ -229,6 +233,7 @@ impl Status {
                 last_transition_time: Some(now),
                 reason,
                 message,
+                observed_generation: None,
             }),
         }
     }

@@ -129,6 +129,7 @@ fn a_condition_keeps_its_time_while_its_status_holds() {
         last_transition_time: Some(ago(60)),
         reason: "ReadyForNewScale".to_owned(),
         message: String::new(),
+        observed_generation: None,
     }];
     let time = |outcome: &Outcome, r#type| {
         outcome

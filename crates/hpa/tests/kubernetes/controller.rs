@@ -204,6 +204,7 @@ fn autoscaler(case: &Case) -> HorizontalPodAutoscaler {
             last_transition_time: None,
             reason: reason.clone(),
             message: String::new(),
+            observed_generation: None,
         };
     status.conditions = case.conditions.iter().map(condition).collect();
     autoscaler

@@ -265,6 +265,18 @@ fn a_value_that_an_api_server_refuses_is_refused_in_its_words() {
 }
 
 #[test]
+fn null_is_as_good_as_nothing() {
+    let object = "{apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, metadata: {name: a, creationTimestamp: null}, spec: {
+        scaleTargetRef: {kind: Deployment, name: a}, minReplicas: null, maxReplicas: 3, metrics: null, behavior: null},
+        status: {currentMetrics: null, conditions: null, desiredReplicas: 0, lastScaleTime: null}}";
+    let autoscaler = HorizontalPodAutoscaler::from_yaml(object).unwrap();
+    assert_eq!(
+        (autoscaler.spec.min_replicas, autoscaler.spec.metrics.len()),
+        (Some(1), 1)
+    );
+}
+
+#[test]
 fn zero_replicas_need_a_metric_that_has_a_value_without_pods() {
     assert!(changed("minReplicas: 2", "minReplicas: 0").is_ok());
     let only_cpu =
