@@ -34,7 +34,7 @@ where
     F: Future<Output = anyhow::Result<A>>,
     A: Into<App>,
 {
-    let telemetry = telemetry::init(name)?;
+    let telemetry = telemetry::init(name, config.log_dir.as_deref())?;
     let outcome = run_observed(config, &telemetry, build).await;
     if let Err(error) = &outcome {
         tracing::error!(error = format!("{error:#}"), "service failed");

@@ -1,6 +1,9 @@
 //! Process-wide setup and shutdown.
 
-use std::time::{Duration, Instant};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use axum::Router;
@@ -13,18 +16,20 @@ use crate::{
     attributes, exposition,
     logs::{self, EcsLayer},
     sampler,
+    segments::Segments,
     settings::{Protocol, Settings},
     spans, writer,
 };
 
-/// Starts logs, metrics and traces of the service called `service`. Must be called inside a Tokio runtime.
+/// Starts logs, metrics and traces of the service called `service`. Must be called inside a Tokio runtime. Lines go to standard
+/// output, and to files in `log_dir` as well.
 ///
 /// Reads `RUST_LOG` and the standard `OTEL_*` variables and nothing else. Spans are exported over OTLP when
 /// `OTEL_EXPORTER_OTLP_ENDPOINT` is set; without it, traces are still continued and handed on.
 ///
 /// # Errors
-/// A variable with a value that makes no sense, or a second call in the same process.
-pub fn init(service: &'static str) -> anyhow::Result<Telemetry> {
+/// A variable with a value that makes no sense, a directory that cannot be written to, or a second call in the same process.
+pub fn init(service: &'static str, log_dir: Option<&Path>) -> anyhow::Result<Telemetry> {
     let settings = Settings::from_env(service)?;
     let subscriber =
         tracing_subscriber::registry().with(EcsLayer.with_filter(settings.filter.clone()));
@@ -32,7 +37,11 @@ pub fn init(service: &'static str) -> anyhow::Result<Telemetry> {
         .try_init()
         .context("telemetry is already initialized")?;
     logs::set_origin(&settings.service, &settings.instance);
-    writer::start().context("start the log writer")?;
+    let segments = log_dir.map(|it| {
+        Segments::open(it, &settings.service)
+            .with_context(|| format!("begin a log file in {}", it.display()))
+    });
+    writer::start(segments.transpose()?).context("start the log writer")?;
     sampler::install(settings.sampler);
     if let Some(protocol) = settings.traces {
         spans::start(exporter(protocol, &settings)?, settings.batching);
