@@ -2,8 +2,8 @@
 # One binary, so one build: which of them a container is, its command says.
 ARG RUST=1.95-bookworm
 
-# On a machine that has built already, `additional_contexts: {build: DIR}` takes the place of this stage; DIR has out/windtunnel and
-# out/probe, built where glibc is not newer than Debian 12's.
+# On a machine that has built already, `additional_contexts: {build: DIR}` takes the place of this stage; DIR/out has windtunnel,
+# probe and etc/ssl/certs/ca-certificates.crt; glibc was not newer than Debian 12's.
 FROM rust:${RUST} AS build
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
@@ -17,9 +17,10 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
  && cargo build --locked --profile image -p loadtest --features kafka,elasticsearch \
  && RUSTFLAGS="$RUSTFLAGS -C target-feature=+crt-static" cargo build --locked --profile image -p probe \
       --target-dir target/static --target "$(rustc -vV | sed -n 's/^host: //p')" \
- && mkdir -p /out && cp target/image/loadtest /out/windtunnel && cp target/static/*/image/probe /out/probe
+ && mkdir -p /out && cp target/image/loadtest /out/windtunnel && cp target/static/*/image/probe /out/probe \
+ && cp --parents /etc/ssl/certs/ca-certificates.crt /out
 
-# What the image consists of. Nothing in it speaks TLS to the outside, so there are no CA certificates.
+# What the image consists of: the binaries, the libraries of the one that is not static, certificates, configuration.
 FROM debian:bookworm-slim AS root
 COPY --from=build /out/ /root/image/
 COPY observability /root/image/etc/windtunnel/config
@@ -27,7 +28,7 @@ COPY env/rabbitmq /root/image/etc/windtunnel/rabbitmq
 WORKDIR /root/image
 # The umask of whoever made the clone must not keep a container's user from reading.
 RUN set -eu; \
-    chmod 755 windtunnel probe; cp probe etc/windtunnel/config/probe; \
+    chmod 755 windtunnel probe; ln probe etc/windtunnel/config/probe; \
     ldd windtunnel | sed -nE 's/.*(=>)?[[:space:]](\/[^ ]+) \(0x.*/\2/p' | sort -u | xargs -I{} cp -L --parents {} .; \
     echo 'windtunnel:x:10001:10001::/:' >etc/passwd; echo 'windtunnel:x:10001:' >etc/group; echo 'hosts: files dns' >etc/nsswitch.conf; \
     chmod -R u=rwX,go=rX .; \
