@@ -28,6 +28,7 @@ COPY env/rabbitmq /root/image/etc/windtunnel/rabbitmq
 WORKDIR /root/image
 # The umask of whoever made the clone must not keep a container's user from reading.
 RUN set -eu; \
+    cat etc/windtunnel/config/prometheus/containers.yml >>etc/windtunnel/config/prometheus/prometheus.yml; \
     chmod 755 windtunnel probe; ln probe etc/windtunnel/config/probe; \
     ldd windtunnel | sed -nE 's/.*(=>)?[[:space:]](\/[^ ]+) \(0x.*/\2/p' | sort -u | xargs -I{} cp -L --parents {} .; \
     echo 'windtunnel:x:10001:10001::/:' >etc/passwd; echo 'windtunnel:x:10001:' >etc/group; echo 'hosts: files dns' >etc/nsswitch.conf; \
