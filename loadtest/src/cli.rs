@@ -13,7 +13,7 @@ use crate::{
     args::{BenchArgs, RunArgs, RunsDir, UpArgs},
     bench, engine, experiments,
     interrupted::{Interrupt, Interrupted},
-    personas, report, run, up,
+    personas, prepare, report, run, trickle, up,
 };
 
 /// The command line was wrong (`EX_USAGE` of sysexits.h).
@@ -66,6 +66,11 @@ enum Command {
         #[arg(long)]
         open: bool,
     },
+    /// Send a few requests a second until stopped, observed as a service is
+    Trickle(trickle::TrickleArgs),
+    /// Fill the volumes of a deployment in containers: configuration, and secrets made once
+    #[command(hide = true)]
+    Prepare(prepare::PrepareArgs),
     /// One service of the shop: how the deployment starts its processes
     #[command(hide = true, disable_help_flag = true)]
     Service {
@@ -112,6 +117,14 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Service { name, flags }) => return service(&name, flags).await,
         Some(Command::Engine) => {
             engine::child::run(personas::scenario).await?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Some(Command::Trickle(args)) => {
+            trickle::trickle(args).await?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Some(Command::Prepare(args)) => {
+            prepare::prepare(&args)?;
             return Ok(ExitCode::SUCCESS);
         }
         Some(Command::List) => {

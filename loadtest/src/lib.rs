@@ -16,6 +16,7 @@
 //! - [`experiment`], [`experiments`]: what an experiment is, and a file for each
 //! - `report`: the verdict for people and programs
 //! - `progress`, `lab`: where an experiment is carried out
+//! - `prepare`, `trickle`: what a deployment in containers begins with, and what keeps it from being idle
 //! - `bench`, `up`, `run`, [`cli`]: the commands
 
 mod accounts;
@@ -33,6 +34,7 @@ pub mod judge;
 mod lab;
 mod measurement;
 mod personas;
+mod prepare;
 mod process;
 mod processors;
 mod progress;
@@ -43,6 +45,7 @@ pub mod run_dir;
 pub mod statistics;
 pub mod table;
 pub mod timeline;
+mod trickle;
 mod up;
 pub mod verdict;
 

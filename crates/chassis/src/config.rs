@@ -1,6 +1,6 @@
 //! What every service can be told.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
 
@@ -28,6 +28,9 @@ pub struct Config {
     /// Drain timeout: how long requests in flight may continue after SIGTERM before they are cancelled
     #[arg(long, env, default_value = "10s", value_parser = humantime::parse_duration, value_name = "DURATION")]
     pub drain_timeout: Duration,
+    /// Directory that log lines are also written to, in files of 16 MiB, of which a replica keeps eight
+    #[arg(long, env, value_name = "DIRECTORY")]
+    pub log_dir: Option<PathBuf>,
     /// Whether the admin port accepts faults (latency, errors, hangs, CPU load); never enable it in production
     #[arg(long, env, value_enum, default_value_t = Switch::Off)]
     pub faults: Switch,

@@ -35,7 +35,8 @@ where
     A: Into<App>,
 {
     // Every crate of the workspace has one version.
-    let telemetry = telemetry::init(name, env!("CARGO_PKG_VERSION"))?;
+    let version = env!("CARGO_PKG_VERSION");
+    let telemetry = telemetry::init(name, version, config.log_dir.as_deref())?;
     let outcome = run_observed(config, &telemetry, build).await;
     if let Err(error) = &outcome {
         tracing::error!(error = format!("{error:#}"), "service failed");

@@ -1,6 +1,9 @@
 //! Process-wide setup and shutdown.
 
-use std::time::{Duration, Instant};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use axum::Router;
@@ -13,19 +16,25 @@ use crate::{
     attributes, conventions, exposition,
     logs::{self, EcsLayer},
     sampler,
+    segments::Segments,
     settings::{Protocol, Settings},
     spans, writer,
 };
 
 /// Starts logs, metrics and traces of release `version` of the service called `service`. Must be called inside a Tokio runtime.
+/// Lines go to standard output, and to files in `log_dir` as well.
 ///
 /// Reads `RUST_LOG` and the standard `OTEL_*` variables and nothing else. Spans are exported over OTLP when
 /// `OTEL_EXPORTER_OTLP_ENDPOINT` is set; without it, traces are still continued and handed on.
 ///
 /// # Errors
-/// `RUST_LOG` that cannot be read, an endpoint that is no URL, or a second call in the same process. Other values that are not
-/// understood are warned of and taken for none.
-pub fn init(service: &'static str, version: &'static str) -> anyhow::Result<Telemetry> {
+/// `RUST_LOG` that cannot be read, an endpoint that is no URL, a directory that cannot be written to, or a second call in the
+/// same process. Other values that are not understood are warned of and taken for none.
+pub fn init(
+    service: &'static str,
+    version: &'static str,
+    log_dir: Option<&Path>,
+) -> anyhow::Result<Telemetry> {
     let settings = Settings::from_env(service, version)?;
     let subscriber =
         tracing_subscriber::registry().with(EcsLayer.with_filter(settings.filter.clone()));
@@ -33,7 +42,11 @@ pub fn init(service: &'static str, version: &'static str) -> anyhow::Result<Tele
         .try_init()
         .context("telemetry is already initialized")?;
     logs::set_origin(&settings.service, &settings.version, &settings.instance);
-    writer::start().context("start the log writer")?;
+    let segments = log_dir.map(|it| {
+        Segments::open(it, &settings.service)
+            .with_context(|| format!("begin a log file in {}", it.display()))
+    });
+    writer::start(segments.transpose()?).context("start the log writer")?;
     for warning in &settings.warnings {
         tracing::warn!(warning, "environment variable ignored");
     }

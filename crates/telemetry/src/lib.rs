@@ -28,6 +28,7 @@ mod metrics;
 mod process;
 mod rpc;
 mod sampler;
+mod segments;
 mod server;
 mod settings;
 mod spans;

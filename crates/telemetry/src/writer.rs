@@ -1,4 +1,5 @@
-//! Lines to standard output without waiting for it: a bounded buffer, and a thread that empties it.
+//! Lines to standard output, and to files where they are wanted, without waiting for either: a bounded buffer, and a thread that
+//! empties it.
 
 use std::{
     fs::File,
@@ -9,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::metrics::QueueMetrics;
+use crate::{metrics::QueueMetrics, segments::Segments};
 
 /// What may wait to be written; about 10,000 lines.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
@@ -40,14 +41,14 @@ pub(crate) fn write(line: &[u8]) {
     }
 }
 
-/// Starts writing to standard output.
-pub(crate) fn start() -> io::Result<()> {
+/// Starts writing to standard output, and to `segments` as well.
+pub(crate) fn start(segments: Option<Segments>) -> io::Result<()> {
     // A file of our own: `Stdout` would buffer by lines and take a lock for each.
     let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     let writer = WRITER.get_or_init(Writer::new);
     thread::Builder::new()
         .name("log-writer".into())
-        .spawn(|| writer.run(output))
+        .spawn(|| writer.run(output, segments))
         .map(drop)
 }
 
@@ -87,7 +88,7 @@ impl Writer {
         }
     }
 
-    fn run(&self, mut output: File) {
+    fn run(&self, mut output: File, mut segments: Option<Segments>) {
         let mut batch = Vec::new();
         loop {
             let empty = |it: &mut Buffer| it.bytes.is_empty();
@@ -99,7 +100,9 @@ impl Writer {
             let lines = std::mem::take(&mut buffer.lines);
             buffer.writing = true;
             drop(buffer);
-            if output.write_all(&batch).is_err() {
+            let printed = output.write_all(&batch);
+            let kept = segments.as_mut().map_or(Ok(()), |it| it.write(&batch));
+            if printed.is_err() || kept.is_err() {
                 // Nothing can be logged now; the counter is where it shows.
                 self.metrics.dropped.inc_by(lines);
             }

@@ -3,6 +3,7 @@
 mod commands;
 mod deployment;
 mod engine;
+mod lines;
 mod order;
 mod secrets;
 mod verdicts;

@@ -135,7 +135,7 @@ async fn serve(variant: Variant) -> anyhow::Result<u64> {
     if variant.is_stock() {
         return serve_stock(variant, app).await;
     }
-    let telemetry = telemetry::init("bench", env!("CARGO_PKG_VERSION"))?;
+    let telemetry = telemetry::init("bench", env!("CARGO_PKG_VERSION"), None)?;
     if variant == Variant::Metrics {
         loss::one_in(Signal::Logs, 1);
     }

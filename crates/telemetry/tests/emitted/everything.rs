@@ -14,7 +14,7 @@ use tower::ServiceExt as _;
 
 /// Lines go to standard output, spans where the environment says, and the metrics to standard error in the end.
 pub(crate) async fn emit() {
-    let telemetry = telemetry::init("test", "1.2.3").expect("the first time");
+    let telemetry = telemetry::init("test", "1.2.3", None).expect("the first time");
     telemetry::serve_rpc(&["test.Things/Get", "test.Things/Break"]);
     tracing::info!(
         count = 7,

@@ -1,6 +1,6 @@
 //! Where `RabbitMQ` is, and under which names our things are there.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, fs, str::FromStr};
 
 use chassis::url::check_name;
 use lapin::uri::{AMQPScheme, AMQPUri};
@@ -10,7 +10,7 @@ const HEARTBEAT: u16 = 5;
 /// The names' first part, unless the URL has another.
 const PREFIX: &str = "windtunnel";
 
-/// `amqp://USER:PASSWORD@HOST:PORT/VHOST?exchange=NAME`. It is shown and written to logs without the password.
+/// `amqp://USER:PASSWORD@HOST:PORT/VHOST?exchange=NAME`, or `?password_file=PATH` for a password that is not in the URL. It is shown and written to logs without the password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AmqpUrl {
     pub(in crate::broker) uri: AMQPUri,
@@ -31,11 +31,19 @@ impl FromStr for AmqpUrl {
         }
         uri.query.heartbeat = uri.query.heartbeat.or(Some(HEARTBEAT));
         let query = text.split_once('?').map_or("", |it| it.1);
-        let mut pairs = query.split('&').filter_map(|it| it.split_once('='));
-        let prefix = pairs
-            .find(|it| it.0 == "exchange")
-            .map_or(PREFIX, |it| it.1);
+        let parameter = |name: &str| {
+            let mut pairs = query.split('&').filter_map(|it| it.split_once('='));
+            Some(pairs.find(|it| it.0 == name)?.1)
+        };
+        let prefix = parameter("exchange").unwrap_or(PREFIX);
         check_name("exchange", prefix)?;
+        if let Some(path) = parameter("password_file") {
+            let password = fs::read_to_string(path)
+                .map_err(|error| format!("read the broker's password from {path}: {error}"))?;
+            password
+                .trim()
+                .clone_into(&mut uri.authority.userinfo.password);
+        }
         Ok(Self {
             uri,
             prefix: prefix.to_owned(),
@@ -72,6 +80,19 @@ mod tests {
         assert_eq!(
             format!("{url} {url:?}"),
             "amqp://rabbit:5673 amqp://rabbit:5673"
+        );
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(&file, "s3cret\n").unwrap();
+        let url = format!("amqp://me@rabbit?password_file={}", file.path().display());
+        let url: AmqpUrl = url.parse().unwrap();
+        assert_eq!(url.uri.authority.userinfo.password, "s3cret");
+        assert!(!format!("{url} {url:?}").contains("s3cret"));
+        let missing = "amqp://me@rabbit?password_file=/nowhere/at/all";
+        assert!(
+            missing
+                .parse::<AmqpUrl>()
+                .unwrap_err()
+                .contains("/nowhere/at/all")
         );
         let url: AmqpUrl = "amqp://127.0.0.1".parse().unwrap();
         assert_eq!(url.prefix, PREFIX);

@@ -1,0 +1,250 @@
+//! `prepare`: what the containers of a deployment find in their volumes before they start: configuration, and secrets that are
+//! made once and for it alone.
+//!
+//! Configuration comes this way, and not by mounts of the working copy, because an image's user may not read what the clone's
+//! umask or `SELinux` label keeps from it. Every secret has one original, in a volume that nobody else mounts; what the servers
+//! and the services read is written from it again at each start.
+
+use std::{
+    fs::{self, Permissions},
+    io::{self, Write as _},
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+use clap::Args;
+
+use crate::deployment::{
+    Service,
+    secrets::{self, ADMIN_EMAIL},
+};
+
+/// What only this container mounts.
+const ORIGINALS: &str = "secrets";
+/// Readable by whoever mounts the volume: each image has a user of its own.
+const SHARED: u32 = 0o444;
+/// Readable by the shop's user, which is also whoever prepares.
+const OWN: u32 = 0o400;
+
+/// Where things come from and go to.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PrepareArgs {
+    /// Directory with one directory of configuration for each volume
+    #[arg(long, default_value = "/etc/windtunnel", value_name = "DIRECTORY")]
+    pub(crate) from: PathBuf,
+    /// Directory with the volumes
+    #[arg(long, default_value = "/volumes", value_name = "DIRECTORY")]
+    pub(crate) into: PathBuf,
+}
+
+/// Fills the volumes. Doing it again changes nothing that is right already.
+///
+/// # Errors
+/// A volume that is missing or cannot be written to.
+pub(crate) fn prepare(args: &PrepareArgs) -> anyhow::Result<()> {
+    for volume in entries(&args.from)? {
+        let name = volume.file_name().context("a volume without a name")?;
+        copy(&volume, &args.into.join(name))?;
+    }
+    let originals = args.into.join(ORIGINALS);
+    shop(&originals, &args.into.join("shop"))?;
+    postgres(&originals, &args.into.join("postgres"))?;
+    let password = original(&originals, "rabbitmq", secrets::password)?;
+    let user = format!("default_user = shop\ndefault_pass = {password}\n");
+    let file = args.into.join("rabbitmq/20-user.conf");
+    publish(&file, user.as_bytes(), SHARED)?;
+    let password = original(&originals, "grafana", secrets::password)?;
+    let file = args.into.join("grafana/admin-password");
+    publish(&file, password.as_bytes(), SHARED)
+}
+
+/// What the services read.
+fn shop(originals: &Path, volume: &Path) -> anyhow::Result<()> {
+    let own = |name: &str, text: &str| publish(&volume.join(name), text.as_bytes(), OWN);
+    let key = || Ok(users::generate_signing_key());
+    own("signing-key.pem", &original(originals, "signing-key", key)?)?;
+    let admin = original(originals, "admin", secrets::password)?;
+    own("admin-email", ADMIN_EMAIL)?;
+    own("admin-password", &admin)?;
+    let broker = original(originals, "rabbitmq", secrets::password)?;
+    own("broker-password", &broker)?;
+    let mut pgpass = String::new();
+    for service in Service::WITH_DATABASE {
+        let password = original(originals, &format!("postgres-{service}"), secrets::password)?;
+        pgpass.push_str(&format!("*:*:{service}:{service}:{password}\n"));
+    }
+    own("pgpass", &pgpass)
+}
+
+/// A role and a database for each service, which no other may connect to.
+fn postgres(originals: &Path, volume: &Path) -> anyhow::Result<()> {
+    let superuser = original(originals, "postgres", secrets::password)?;
+    publish(
+        &volume.join("superuser-password"),
+        superuser.as_bytes(),
+        SHARED,
+    )?;
+    let mut sql = String::new();
+    for service in Service::WITH_DATABASE {
+        let password = original(originals, &format!("postgres-{service}"), secrets::password)?;
+        sql.push_str(&format!(
+            "CREATE ROLE \"{service}\" LOGIN PASSWORD '{password}';\n\
+             CREATE DATABASE \"{service}\" OWNER \"{service}\";\n\
+             REVOKE ALL ON DATABASE \"{service}\" FROM PUBLIC;\n"
+        ));
+    }
+    publish(&volume.join("10-databases.sql"), sql.as_bytes(), SHARED)
+}
+
+/// The secret called `name`, made if there is none.
+fn original(
+    directory: &Path,
+    name: &str,
+    make: impl FnOnce() -> anyhow::Result<String>,
+) -> anyhow::Result<String> {
+    let path = directory.join(name);
+    match fs::read_to_string(&path) {
+        Ok(text) => Ok(text),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let text = make()?;
+            publish(&path, text.as_bytes(), OWN)?;
+            Ok(text)
+        }
+        Err(error) => Err(error).with_context(|| format!("read {}", path.display())),
+    }
+}
+
+/// Makes `to` the same as `from`, for everybody to read; programs stay programs.
+fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+    if !from.is_dir() {
+        let bytes = fs::read(from).with_context(|| format!("read {}", from.display()))?;
+        let program = fs::metadata(from)?.permissions().mode() & 0o100 != 0;
+        return publish(to, &bytes, if program { 0o555 } else { SHARED });
+    }
+    if !to.is_dir() {
+        fs::create_dir(to).with_context(|| format!("make {}", to.display()))?;
+        fs::set_permissions(to, Permissions::from_mode(0o755))?;
+    }
+    for entry in entries(from)? {
+        let name = entry.file_name().context("a file without a name")?;
+        copy(&entry, &to.join(name))?;
+    }
+    Ok(())
+}
+
+fn entries(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(directory).and_then(|it| {
+        it.map(|it| it.map(|it| it.path()))
+            .collect::<Result<Vec<_>, _>>()
+    });
+    entries.with_context(|| format!("read {}", directory.display()))
+}
+
+/// Writes a file whole or not at all. One that is right stays as it is, so that nobody is told of a change.
+fn publish(path: &Path, bytes: &[u8], mode: u32) -> anyhow::Result<()> {
+    if fs::read(path).is_ok_and(|it| it == bytes) {
+        return Ok(());
+    }
+    let part = path.with_extension("part");
+    let write = || -> io::Result<()> {
+        // What a start that was cut short has left.
+        match fs::remove_file(&part) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => (),
+        }
+        let mut file = fs::File::options()
+            .write(true)
+            .create_new(true)
+            .mode(mode)
+            .open(&part)?;
+        file.write_all(bytes)?;
+        // Whatever the umask took away.
+        file.set_permissions(Permissions::from_mode(mode))?;
+        fs::rename(&part, path)
+    };
+    write().with_context(|| format!("write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Volumes, and configuration as a clone with umask 077 has it.
+    fn deployment() -> (tempfile::TempDir, PrepareArgs) {
+        let root = tempfile::tempdir().unwrap();
+        let (from, into) = (root.path().join("from"), root.path().join("into"));
+        for volume in [
+            "secrets", "shop", "postgres", "rabbitmq", "grafana", "config",
+        ] {
+            fs::create_dir_all(into.join(volume)).unwrap();
+        }
+        for (name, mode) in [("prometheus/prometheus.yml", 0o600), ("probe", 0o700)] {
+            let path = from.join("config").join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, name).unwrap();
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        }
+        (root, PrepareArgs { from, into })
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn configuration_can_be_read_by_everybody() {
+        let (_root, args) = deployment();
+        prepare(&args).unwrap();
+        let config = args.into.join("config");
+        assert_eq!(mode(&config.join("prometheus")), 0o755);
+        assert_eq!(mode(&config.join("prometheus/prometheus.yml")), 0o444);
+        assert_eq!(mode(&config.join("probe")), 0o555);
+    }
+
+    #[test]
+    fn secrets_are_made_once_and_agree() {
+        let (_root, args) = deployment();
+        prepare(&args).unwrap();
+        let read = |name: &str| fs::read_to_string(args.into.join(name)).unwrap();
+        let names = [
+            "shop/pgpass",
+            "shop/signing-key.pem",
+            "postgres/10-databases.sql",
+        ];
+        let first: Vec<_> = names.map(read).into();
+        // A volume of a server that was lost alone is filled again.
+        fs::remove_file(args.into.join("postgres/10-databases.sql")).unwrap();
+        prepare(&args).unwrap();
+        assert_eq!(first, names.map(read));
+        for line in first[0].lines() {
+            let password = line.rsplit(':').next().unwrap();
+            assert_eq!(password.len(), 32);
+            assert!(
+                first[2].contains(&format!("PASSWORD '{password}'")),
+                "{line}"
+            );
+        }
+        let broker = read("shop/broker-password");
+        assert!(read("rabbitmq/20-user.conf").contains(&format!("default_pass = {broker}\n")));
+    }
+
+    #[test]
+    fn only_the_shop_reads_what_is_the_shops() {
+        let (_root, args) = deployment();
+        prepare(&args).unwrap();
+        for volume in ["shop", "secrets"] {
+            for path in entries(&args.into.join(volume)).unwrap() {
+                assert_eq!(mode(&path), 0o400, "{}", path.display());
+            }
+        }
+    }
+
+    #[test]
+    fn a_volume_that_is_missing_is_named() {
+        let (_root, args) = deployment();
+        fs::remove_dir(args.into.join("rabbitmq")).unwrap();
+        let error = format!("{:#}", prepare(&args).unwrap_err());
+        assert!(error.contains("rabbitmq/20-user.conf"), "{error}");
+    }
+}
