@@ -27,7 +27,10 @@ pub struct Config {
     /// Drain timeout: how long requests in flight may continue after SIGTERM before they are cancelled
     #[arg(long, env, default_value = "10s", value_parser = humantime::parse_duration, value_name = "DURATION")]
     pub drain_timeout: Duration,
-    /// Whether the admin port accepts faults (latency, errors, hangs, CPU load); never enable it in production
+    /// Memory that the process may use, told to Prometheus; default: what its control group allows
+    #[arg(long, env, value_name = "BYTES")]
+    pub memory_limit: Option<u64>,
+    /// Whether the admin port accepts faults (latency, errors, hangs, CPU load, memory); never enable it in production
     #[arg(long, env, value_enum, default_value_t = Switch::Off)]
     pub faults: Switch,
     /// Standard input is a Unix socket of the supervisor: announce the addresses on it, and stop when it closes

@@ -50,10 +50,10 @@ mod serve;
 mod supervisor;
 pub mod url;
 
-pub use clock::{new_id, now_ms, rfc3339};
+pub use clock::{from_rfc3339, new_id, now_ms, rfc3339};
 pub use config::{Config, Switch};
 pub use error::{Error, Problem};
-pub use faults::{Fault, Faults, TelemetryLoss};
+pub use faults::{DATABASE, Fault, Faults, TelemetryLoss};
 pub use host::Host;
 pub use layers::{App, Limits, public};
 pub use ndjson::ndjson;

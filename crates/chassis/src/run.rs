@@ -35,6 +35,9 @@ where
     A: Into<App>,
 {
     let telemetry = telemetry::init(name)?;
+    if let Some(bytes) = config.memory_limit {
+        telemetry::limit_memory(bytes);
+    }
     let outcome = run_observed(config, &telemetry, build).await;
     if let Err(error) = &outcome {
         tracing::error!(error = format!("{error:#}"), "service failed");

@@ -18,7 +18,7 @@ use sqlx::{
     sqlite::{SqliteArguments, SqliteRow},
 };
 
-use super::{Database, SqliteDatabase, SqliteTransaction, Transaction, failed};
+use super::{Database, SqliteDatabase, SqliteTransaction, Transaction, failed, faults};
 
 /// What can be read from a row of every kind of database: tuples, and whatever derives [`FromRow`].
 pub trait Record:
@@ -333,7 +333,13 @@ async fn observe<T>(
     run: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, Error> {
     let result = match observed {
-        Some((operation, table)) => telemetry::db(system, operation, table, run).await,
+        Some((operation, table)) => {
+            let run = async {
+                faults::strike().await?;
+                run.await
+            };
+            telemetry::db(system, operation, table, run).await
+        }
         None => run.await,
     };
     result.map_err(failed)

@@ -28,6 +28,7 @@ use tokio::task::futures::TaskLocalFuture;
 use tower::{Layer, Service};
 
 use self::route::Route;
+pub use self::route::promise;
 use crate::{
     access::{self, Asked},
     attributes,
