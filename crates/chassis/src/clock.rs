@@ -23,6 +23,12 @@ pub fn rfc3339(ms: i64) -> String {
         .unwrap_or_default()
 }
 
+/// Milliseconds since 1970, if `text` is a point in time as RFC 3339 writes it.
+pub fn from_rfc3339(text: &str) -> Option<i64> {
+    let at = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+    i64::try_from(at.unix_timestamp_nanos() / 1_000_000).ok()
+}
+
 fn since_epoch() -> Duration {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -39,5 +45,10 @@ mod tests {
         assert!(first[..18] <= second[..18] && first != second);
         assert_eq!((first.len(), &first[..2]), (26, "o-"));
         assert_eq!(rfc3339(1_795_464_719_250), "2026-11-23T20:11:59.25Z");
+        assert_eq!(
+            from_rfc3339("2026-11-23T20:11:59.25Z"),
+            Some(1_795_464_719_250)
+        );
+        assert_eq!(from_rfc3339("yesterday"), None);
     }
 }

@@ -31,7 +31,10 @@ pub struct Config {
     /// Directory that log lines are also written to, in files of 16 MiB, of which a replica keeps eight
     #[arg(long, env, value_name = "DIRECTORY")]
     pub log_dir: Option<PathBuf>,
-    /// Whether the admin port accepts faults (latency, errors, hangs, CPU load); never enable it in production
+    /// Memory that the process may use, told to Prometheus; default: what its control group allows
+    #[arg(long, env, value_name = "BYTES")]
+    pub memory_limit: Option<u64>,
+    /// Whether the admin port accepts faults (latency, errors, hangs, CPU load, memory); never enable it in production
     #[arg(long, env, value_enum, default_value_t = Switch::Off)]
     pub faults: Switch,
     /// Standard input is a Unix socket of the supervisor: announce the addresses on it, and stop when it closes

@@ -3,7 +3,7 @@
 //! Experiments and runbooks use them; they exist only when the service was started with `FAULTS=on`.
 
 use std::{
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
     time::{Duration, Instant},
 };
 
@@ -19,6 +19,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Problem};
 
+/// The route that stands for the service's database.
+pub const DATABASE: &str = "database";
+/// The most memory that is held, in mebibytes.
+const MAX_MEMORY_MB: usize = 4096;
 /// How many faults can stand at once.
 const MAX_FAULTS: usize = 64;
 /// The longest latency and CPU burn, so that a typing error does not outlive the day.
@@ -30,7 +34,7 @@ const MAX_MILLIS: u64 = 60_000;
 #[serde(deny_unknown_fields, default)]
 pub struct Fault {
     /// Route template such as `/products/{id}`, for gRPC `/package.Service/Method`, for events their type such as
-    /// `order.placed`; empty for every route.
+    /// `order.placed`; empty for every route; [`DATABASE`] for every operation on the service's database.
     pub route: String,
     /// Milliseconds of busy work before the handler runs.
     pub cpu_ms: u64,
@@ -38,6 +42,8 @@ pub struct Fault {
     pub latency_ms: u64,
     /// Never answer.
     pub hang: bool,
+    /// Mebibytes held until the fault is cleared. Applies to the whole process.
+    pub memory_mb: usize,
     /// The share of requests, 0 to 1, answered with an error instead of by the handler.
     pub error_ratio: f64,
     /// Silent loss of telemetry, to prove that reconciliation notices. Applies to the whole process.
@@ -66,8 +72,13 @@ impl Fault {
             let text = format!("cpu_ms and latency_ms must be at most {MAX_MILLIS}");
             return Err(Error::Unprocessable(text));
         }
-        if self.telemetry_loss.is_some() && !self.route.is_empty() {
-            let text = "telemetry_loss applies to the whole process: omit the route";
+        if self.memory_mb > MAX_MEMORY_MB {
+            let text = format!("memory_mb must be at most {MAX_MEMORY_MB}");
+            return Err(Error::Unprocessable(text));
+        }
+        let whole = self.telemetry_loss.is_some() || self.memory_mb > 0;
+        if whole && !self.route.is_empty() {
+            let text = "telemetry_loss and memory_mb apply to the whole process: omit the route";
             return Err(Error::Unprocessable(text.into()));
         }
         Ok(())
@@ -102,11 +113,15 @@ impl Faults {
             return Err(Error::Unprocessable(text));
         }
         let replaced = replaced.map(|it| faults.remove(it));
+        let held = replaced.as_ref().is_some_and(|it| it.memory_mb > 0);
         if let Some(loss) = replaced.and_then(|it| it.telemetry_loss) {
             telemetry::loss::one_in(loss.signal, 0);
         }
         if let Some(loss) = fault.telemetry_loss {
             telemetry::loss::one_in(loss.signal, loss.one_in);
+        }
+        if held || fault.memory_mb > 0 {
+            hold(fault.memory_mb);
         }
         tracing::warn!(fault = format!("{fault:?}"), "fault set");
         faults.push(fault);
@@ -122,6 +137,9 @@ impl Faults {
         *faults = kept;
         for loss in gone.iter().filter_map(|it| it.telemetry_loss) {
             telemetry::loss::one_in(loss.signal, 0);
+        }
+        if gone.iter().any(|it| it.memory_mb > 0) {
+            hold(0);
         }
         tracing::warn!(cleared = gone.len(), "faults cleared");
     }
@@ -198,6 +216,29 @@ impl Faults {
     }
 }
 
+impl Faults {
+    /// Lets the fault of `place`, such as [`DATABASE`], happen; one of every route is none of its own.
+    pub async fn strike_at(&self, place: &str) -> Result<(), Error> {
+        let own = |it: &Fault| it.route == place;
+        match self.list().into_iter().find(own) {
+            Some(fault) if fault.happens().await => {
+                Err(Error::Internal(anyhow::anyhow!("injected fault")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What is held on purpose.
+static HELD: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+/// Holds so much memory, every page of it touched, and gives back what was held before.
+fn hold(mebibytes: usize) {
+    let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+    *held = Vec::new();
+    *held = vec![1; mebibytes * 1024 * 1024];
+}
+
 /// Keeps one core busy.
 async fn burn(millis: u64) {
     if millis == 0 {
@@ -250,9 +291,42 @@ mod tests {
             latency_ms: MAX_MILLIS + 1,
             ..Fault::default()
         };
-        for fault in [ratio, late] {
+        let memory_of_a_route = Fault {
+            memory_mb: 1,
+            ..on("/products")
+        };
+        let everything = Fault {
+            memory_mb: MAX_MEMORY_MB + 1,
+            ..Fault::default()
+        };
+        for fault in [ratio, late, memory_of_a_route, everything] {
             assert!(faults.set(fault).is_err());
         }
         assert_eq!(faults.list(), []);
+    }
+
+    #[test]
+    fn memory_is_held_until_the_fault_is_cleared() {
+        let faults = Faults::default();
+        let held = || HELD.lock().unwrap().len();
+        let fault = Fault {
+            memory_mb: 2,
+            ..Fault::default()
+        };
+        faults.set(fault).unwrap();
+        assert_eq!(held(), 2 * 1024 * 1024);
+        faults.clear(Some("/products"));
+        assert_eq!(held(), 2 * 1024 * 1024);
+        faults.clear(None);
+        assert_eq!(held(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_fault_of_every_route_is_none_of_the_database() {
+        let faults = Faults::default();
+        faults.set(on("")).unwrap();
+        assert!(faults.strike_at(DATABASE).await.is_ok());
+        faults.set(on(DATABASE)).unwrap();
+        assert!(faults.strike_at(DATABASE).await.is_err());
     }
 }

@@ -53,10 +53,10 @@ mod supervisor;
 pub mod url;
 
 pub use app::{App, Share};
-pub use clock::{new_id, now_ms, rfc3339};
+pub use clock::{from_rfc3339, new_id, now_ms, rfc3339};
 pub use config::{Config, Switch};
 pub use error::{Error, Problem};
-pub use faults::{Fault, Faults, TelemetryLoss};
+pub use faults::{DATABASE, Fault, Faults, TelemetryLoss};
 pub use host::Host;
 pub use layers::{Limits, public};
 pub use ndjson::ndjson;

@@ -37,6 +37,9 @@ where
     // Every crate of the workspace has one version.
     let version = env!("CARGO_PKG_VERSION");
     let telemetry = telemetry::init(name, version, config.log_dir.as_deref())?;
+    if let Some(bytes) = config.memory_limit {
+        telemetry::limit_memory(bytes);
+    }
     let outcome = run_observed(config, &telemetry, build).await;
     if let Err(error) = &outcome {
         tracing::error!(error = format!("{error:#}"), "service failed");

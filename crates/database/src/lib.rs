@@ -32,6 +32,7 @@
 //! **It costs** sqlx with both drivers, SQLite built from C, and the crates `chassis` (errors, readiness) and `telemetry`.
 
 mod failure;
+mod faults;
 mod pools;
 mod postgres;
 mod query;
@@ -205,7 +206,9 @@ impl Database {
     }
 
     /// Has `/readyz` ask whether the database answers, and `/metrics` how busy its connections are.
+    /// Faults of the host's database then happen to its operations.
     pub fn watch(&self, host: &Host) {
+        faults::follow(host);
         let (asked, counted) = (self.clone(), self.clone());
         host.check("database", move || asked.clone().ping());
         host.gauge(move || {

@@ -21,7 +21,7 @@ use sqlx::{
 use super::{
     Database, SqliteDatabase, SqliteTransaction, Transaction, failed,
     failure::{failed_in, reason},
-    pools,
+    faults, pools,
 };
 
 /// What can be read from a row of every kind of database: tuples, and whatever derives [`FromRow`].
@@ -337,7 +337,13 @@ async fn observe<T>(
     run: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, Error> {
     let result = match observed {
-        Some((operation, table)) => telemetry::db(system, operation, table, reason, run).await,
+        Some((operation, table)) => {
+            let run = async {
+                faults::strike().await?;
+                run.await
+            };
+            telemetry::db(system, operation, table, reason, run).await
+        }
         None => run.await,
     };
     // A transaction has its connection already.

@@ -86,7 +86,10 @@ where
         let settlement = match serde_json::from_str::<Event>(&delivery.body) {
             // Whoever tried it before did not live to tell.
             _ if delivery.attempt > MAX_ATTEMPTS => Settlement::Dead("crash"),
-            Ok(event) => self.handle(event, delivery.attempt).await,
+            Ok(event) => {
+                self.subscription.under_way.begin(&event);
+                self.handle(event, delivery.attempt).await
+            }
             Err(error) => {
                 tracing::error!(event_id = delivery.event_id, %error, "event malformed");
                 failed(delivery.attempt, "unreadable")
@@ -99,6 +102,8 @@ where
                 "event moved to the dead letters"
             );
         }
+        let under_way = &self.subscription.under_way;
+        under_way.end(&delivery.event_id, settlement);
         // Unsettled, it comes again when its lease has run out, and the inbox knows it.
         if let Err(error) = self.subscription.broker.settle(&delivery, settlement).await {
             tracing::warn!(event_id = delivery.event_id, %error, "delivery not acknowledged; it will be delivered again");

@@ -68,11 +68,15 @@ mod overhear;
 mod relay;
 mod subscription;
 mod topology;
+mod under_way;
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    sync::{Arc, LazyLock, atomic::AtomicU64},
+    time::Duration,
+};
 
 pub use broker::{AmqpUrl, Broker, BrokerUrl, DeadLetter, Depth, KafkaUrl, Overheard};
-use chassis::{Error, Host, now_ms};
+use chassis::{Error, Host, from_rfc3339, now_ms};
 use database::{Database, Executor, Migrations, Transaction, query, unobserved};
 pub use event::Event;
 
@@ -99,6 +103,11 @@ static MIGRATIONS: LazyLock<Migrations> = LazyLock::new(|| {
 static OUTBOX: LazyLock<Gauge> = LazyLock::new(|| {
     let help = "Committed events that are not yet published to the broker";
     telemetry::register(names::MESSAGING_OUTBOX_MESSAGES, help, Gauge::default())
+});
+
+static OUTBOX_OLDEST: LazyLock<Gauge<f64, AtomicU64>> = LazyLock::new(|| {
+    let help = "Time since the oldest event that is not yet published to the broker happened";
+    telemetry::register(names::MESSAGING_OUTBOX_OLDEST_AGE, help, Gauge::default())
 });
 
 /// The broker that carries a service's events; flatten it into the service's `Config`.
@@ -231,12 +240,35 @@ impl Messaging {
         Ok(inserted == 1)
     }
 
+    /// How many events that this process has begun and not done happened longer ago than `limit`, see [`Subscription::overdue`].
+    pub fn overdue(&self, limit: Duration) -> usize {
+        self.subscription.overdue(limit)
+    }
+
     async fn refresh_outbox(self) {
-        let count = unobserved("SELECT count(*) FROM outbox").fetch_value(self.database.readers());
-        match count.await {
-            Ok(count) => _ = OUTBOX.set(count),
+        let outbox = async {
+            let count = unobserved("SELECT count(*) FROM outbox");
+            let count: i64 = count.fetch_value(self.database.readers()).await?;
+            Ok::<_, Error>((count, self.oldest_in_outbox().await?))
+        };
+        match outbox.await {
+            Ok((count, age)) => {
+                OUTBOX.set(count);
+                OUTBOX_OLDEST.set(age.as_secs_f64());
+            }
             Err(error) => tracing::warn!(%error, "outbox size unknown"),
         }
+    }
+
+    /// How long ago the oldest event in the outbox happened; no time if it is empty, or if that event cannot be read.
+    async fn oldest_in_outbox(&self) -> Result<Duration, Error> {
+        let oldest: Option<(String,)> = unobserved("SELECT body FROM outbox ORDER BY seq LIMIT 1")
+            .fetch_optional(self.database.readers())
+            .await?;
+        let event = oldest.and_then(|(body,)| serde_json::from_str::<Event>(&body).ok());
+        let happened = event.and_then(|it| from_rfc3339(&it.time));
+        let age = happened.map_or(0, |it| now_ms() - it);
+        Ok(Duration::from_millis(age.try_into().unwrap_or_default()))
     }
 }
 

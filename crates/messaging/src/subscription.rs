@@ -1,6 +1,9 @@
 //! A service's place at the broker: its queue, and what becomes of what is in it.
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    sync::{Arc, LazyLock, atomic::AtomicU64},
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use axum::{
@@ -16,7 +19,7 @@ use prometheus_client::{
 use telemetry::{Delivered, Origin, names};
 
 use super::consumer::Consumer;
-use crate::{Broker, Event, Options, Topology, broker::DeadLetter};
+use crate::{Broker, Event, Options, Topology, broker::DeadLetter, under_way::UnderWay};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct QueueLabel {
@@ -26,6 +29,11 @@ struct QueueLabel {
 static QUEUED: LazyLock<Family<QueueLabel, Gauge>> = LazyLock::new(|| {
     let help = "Events waiting in a queue or being processed";
     telemetry::register(names::MESSAGING_QUEUE_MESSAGES, help, Family::default())
+});
+
+static OLDEST: LazyLock<Family<QueueLabel, Gauge<f64, AtomicU64>>> = LazyLock::new(|| {
+    let help = "Time since the oldest event in a queue happened, as far as this process can tell";
+    telemetry::register(names::MESSAGING_QUEUE_OLDEST_AGE, help, Family::default())
 });
 
 static DEAD: LazyLock<Family<QueueLabel, Gauge>> = LazyLock::new(|| {
@@ -40,6 +48,7 @@ pub struct Subscription {
     pub(super) service: &'static str,
     pub(super) broker: Broker,
     pub(super) topology: Topology,
+    pub(super) under_way: UnderWay,
 }
 
 impl Subscription {
@@ -63,6 +72,7 @@ impl Subscription {
             service,
             broker,
             topology: topology.clone(),
+            under_way: UnderWay::default(),
         })
     }
 
@@ -86,10 +96,17 @@ impl Subscription {
         host.spawn("event consumer", move |stop| Arc::new(consumer).run(stop));
     }
 
+    /// How many events that this process has begun and not done happened longer ago than `limit`. There may be more in the queue.
+    pub fn overdue(&self, limit: Duration) -> usize {
+        self.under_way.older_than(limit)
+    }
+
     async fn refresh_queue(self) {
         let label = QueueLabel {
             messaging_consumer_group_name: self.service,
         };
+        let oldest = self.under_way.oldest().as_secs_f64();
+        OLDEST.get_or_create(&label).set(oldest);
         match self.broker.depth(self.service).await {
             Ok(depth) => {
                 QUEUED.get_or_create(&label).set(depth.messages);

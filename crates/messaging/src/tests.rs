@@ -18,6 +18,7 @@ use crate::broker::{Settlement, place::*};
 on_every_broker! {
     what_is_rolled_back_is_never_told_and_what_is_committed_always
     what_cannot_be_read_stays_in_the_outbox_and_holds_nothing_up
+    the_oldest_event_in_the_outbox_is_as_old_as_it_says
     a_poison_event_is_given_up_and_blocks_nobody
     an_event_waits_for_what_is_away_however_long_that_takes
     who_ends_leaves_nothing_behind_and_nothing_tried
@@ -80,6 +81,24 @@ async fn what_is_rolled_back_is_never_told_and_what_is_committed_always(place: &
         left == 0
     })
     .await;
+}
+
+async fn the_oldest_event_in_the_outbox_is_as_old_as_it_says(place: &Place) {
+    let (_orders, orders) = open(place, "orders").await;
+    assert_eq!(orders.oldest_in_outbox().await.unwrap(), Duration::ZERO);
+    let mut event = Event::new("orders", "o-1", Origin::default(), off()).unwrap();
+    event.time = chassis::rfc3339(now_ms() - 60_000);
+    // Another replica has claimed it, and will never hand it over.
+    let mut transaction = orders.database.write().await.unwrap();
+    query("INSERT INTO outbox (body, claimed_until) VALUES ($1, $2)")
+        .bind(serde_json::to_string(&event).unwrap())
+        .bind(i64::MAX)
+        .execute(&mut transaction)
+        .await
+        .unwrap();
+    transaction.commit().await.unwrap();
+    let age = orders.oldest_in_outbox().await.unwrap().as_secs();
+    assert!((60..90).contains(&age), "{age}");
 }
 
 async fn what_cannot_be_read_stays_in_the_outbox_and_holds_nothing_up(place: &Place) {
@@ -166,8 +185,18 @@ async fn an_event_waits_for_what_is_away_however_long_that_takes(place: &Place) 
         })
     });
     tell(&orders, "o-1").await;
+    eventually("it is tried", async || *tries.lock().unwrap() > 0).await;
+    let waits = payments.overdue(Duration::ZERO) == 1;
+    assert!(
+        waits || *tries.lock().unwrap() == 7,
+        "it waits between tries"
+    );
     eventually("it is done in the end", async || {
         *tries.lock().unwrap() == 7
+    })
+    .await;
+    eventually("it waits no more", async || {
+        payments.overdue(Duration::ZERO) == 0
     })
     .await;
     eventually("nothing is left of it", async || {

@@ -42,5 +42,6 @@ pub use db::{DbFailure, db};
 pub use init::{Telemetry, init};
 pub use messaging::{Delivered, Origin, Sending, process};
 pub use metrics::register;
+pub use process::limit_memory;
 pub use rpc::{is_grpc, serve_rpc};
-pub use server::{Caller, is_rpc, observe};
+pub use server::{Caller, is_rpc, observe, promise};

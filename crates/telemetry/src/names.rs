@@ -45,10 +45,20 @@ pub const MESSAGING_CLIENT_OPERATION_DURATION: &str = "messaging_client_operatio
 pub const MESSAGING_PROCESS_DURATION: &str = "messaging_process_duration_seconds";
 /// Gauge: events that wait in a queue or are being processed. Label [`MESSAGING_CONSUMER_GROUP_NAME`].
 pub const MESSAGING_QUEUE_MESSAGES: &str = "messaging_queue_messages";
+/// Gauge: seconds since the oldest event that is in a queue, as far as this process can tell, happened. Label
+/// [`MESSAGING_CONSUMER_GROUP_NAME`].
+pub const MESSAGING_QUEUE_OLDEST_AGE: &str = "messaging_queue_oldest_age_seconds";
 /// Gauge: events that were given up after the last try. Label [`MESSAGING_CONSUMER_GROUP_NAME`].
 pub const MESSAGING_DEAD_LETTERS: &str = "messaging_dead_letters";
 /// Gauge: events that are committed and not yet handed to the broker.
 pub const MESSAGING_OUTBOX_MESSAGES: &str = "messaging_outbox_messages";
+/// Gauge: seconds since the oldest event in the outbox happened.
+pub const MESSAGING_OUTBOX_OLDEST_AGE: &str = "messaging_outbox_oldest_age_seconds";
+/// Histogram: seconds from the placing of an order to its final state. Label `outcome` (`confirmed`, `out_of_stock`,
+/// `payment_declined`, `timed_out`).
+pub const ORDERS_COMPLETION: &str = "orders_completion_seconds";
+/// Gauge: orders that are not final after the 10 s within which they should be.
+pub const ORDERS_OVERDUE: &str = "orders_overdue";
 /// Gauge: orders that are not final.
 pub const ORDERS_PENDING: &str = "orders_pending";
 /// Histogram: seconds of one lookup of a name. Labels [`DNS_QUESTION_NAME`], [`ERROR_TYPE`] (`timeout`, `host_not_found`,
@@ -58,6 +68,8 @@ pub const DNS_LOOKUP_DURATION: &str = "dns_lookup_duration_seconds";
 pub const DISCOVERY_REPLICAS: &str = "discovery_replicas";
 /// Gauge: 1 while the service takes requests and has all it needs, as `/readyz` says.
 pub const SERVICE_READY: &str = "service_ready";
+/// Gauge: replicas that whoever scales a service has told it to have. Label `service`. The scaler records it, not the service.
+pub const SERVICE_REPLICAS_TOLD: &str = "service_replicas_told";
 /// Counter: telemetry given up because a bounded queue was full or an export failed. Label [`SIGNAL`].
 pub const TELEMETRY_DROPPED: &str = "telemetry_dropped_total";
 /// Counter: batches of spans the collector did not take.
@@ -79,6 +91,8 @@ pub const PASSWORD_HASHES_PENDING: &str = "password_hashes_pending";
 
 /// Histogram: seconds from the change of a product to the moment it can be searched, for changes that were not overtaken.
 pub const SEARCH_FRESHNESS: &str = "search_freshness_seconds";
+/// Gauge: changes of products that wait to be indexed for longer than the 5 s within which they should be.
+pub const SEARCH_CHANGES_OVERDUE: &str = "search_changes_overdue";
 /// Gauge: products that the rebuild of the index under way has written; 0 while none is.
 pub const SEARCH_REBUILD_PRODUCTS: &str = "search_rebuild_products";
 /// Counter: rebuilds of the index that have ended. Label `outcome` (`done`, `failed`).
@@ -88,6 +102,8 @@ pub const SEARCH_REBUILDS: &str = "search_rebuilds_total";
 pub const PROCESS_CPU_SECONDS: &str = "process_cpu_seconds_total";
 /// Resident memory of the process.
 pub const PROCESS_RESIDENT_MEMORY_BYTES: &str = "process_resident_memory_bytes";
+/// Memory that the process may use; absent where there is no limit.
+pub const PROCESS_MEMORY_LIMIT_BYTES: &str = "process_memory_limit_bytes";
 /// When the process started, in seconds since 1970.
 pub const PROCESS_START_TIME_SECONDS: &str = "process_start_time_seconds";
 /// File descriptors that the process has open, ...

@@ -1,11 +1,21 @@
 //! What every Prometheus client library tells of its process. Linux only: elsewhere these metrics are absent.
 
+use std::sync::OnceLock;
+
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric as _},
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
     registry::Unit,
 };
+
+/// What whoever started the process has said that it may use.
+static MEMORY_LIMIT: OnceLock<u64> = OnceLock::new();
+
+/// Has `/metrics` say that the process may use so many bytes of memory, whatever its control group allows. The first call counts.
+pub fn limit_memory(bytes: u64) {
+    MEMORY_LIMIT.get_or_init(|| bytes);
+}
 
 /// Reads `/proc/self` at every scrape.
 #[derive(Debug)]
@@ -14,6 +24,7 @@ pub(crate) struct Process;
 struct Usage {
     cpu_seconds: f64,
     resident_bytes: u64,
+    memory_limit: Option<u64>,
     started: f64,
     open_files: u64,
     max_files: u64,
@@ -38,6 +49,15 @@ impl Collector for Process {
             MetricType::Gauge,
         )?;
         ConstGauge::new(usage.resident_bytes).encode(memory)?;
+        if let Some(limit) = usage.memory_limit {
+            let memory = encoder.encode_descriptor(
+                "process_memory_limit",
+                "Memory that the process may use",
+                bytes,
+                MetricType::Gauge,
+            )?;
+            ConstGauge::new(limit).encode(memory)?;
+        }
         let start = encoder.encode_descriptor(
             "process_start_time",
             "Start of the process, since 1970",
@@ -74,6 +94,7 @@ fn usage() -> Option<Usage> {
     Some(Usage {
         cpu_seconds: (field(&own, 14)? + field(&own, 15)?) as f64 / tick,
         resident_bytes: resident_pages * rustix::param::page_size() as u64,
+        memory_limit: MEMORY_LIMIT.get().copied().or_else(memory_limit),
         started: boot_time(&system)? as f64 + field(&own, 22)? as f64 / tick,
         open_files: fs::read_dir("/proc/self/fd").ok()?.count() as u64,
         // None is no limit.
@@ -88,6 +109,27 @@ fn field(stat: &str, number: usize) -> Option<u64> {
     let from_third = stat.rsplit_once(')')?.1;
     let text = from_third.split_whitespace().nth(number.checked_sub(3)?)?;
     text.parse().ok()
+}
+
+/// The smallest limit of the control groups (version 2) that the process is in, in bytes. It is the group that is killed when it is full;
+/// here a service has one of its own.
+#[cfg(target_os = "linux")]
+fn memory_limit() -> Option<u64> {
+    use std::{fs, path::Path};
+    let own = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let group = own.lines().find_map(|it| it.strip_prefix("0::/"))?;
+    // In a container its own group is the root, which may have a limit there.
+    let limit = |group: &Path| {
+        let file = Path::new("/sys/fs/cgroup").join(group).join("memory.max");
+        limit_in(&fs::read_to_string(file).ok()?)
+    };
+    Path::new(group).ancestors().filter_map(limit).min()
+}
+
+/// What `memory.max` says; `max` is no limit.
+#[cfg(target_os = "linux")]
+fn limit_in(text: &str) -> Option<u64> {
+    text.trim().parse().ok()
 }
 
 /// When the machine was started, in seconds since 1970: `btime` of `/proc/stat`. The start of a process is counted from there,
@@ -124,6 +166,12 @@ mod tests {
         let stat = "cpu  1 2 3 4\nintr 5\nctxt 6\nbtime 1795464719\nprocesses 7\n";
         assert_eq!(boot_time(stat), Some(1_795_464_719));
         assert_eq!(boot_time("cpu 1\n"), None);
+    }
+
+    #[test]
+    fn a_group_has_a_limit_or_none() {
+        assert_eq!(limit_in("268435456\n"), Some(268_435_456));
+        assert_eq!(limit_in("max\n"), None);
     }
 
     #[test]

@@ -30,7 +30,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio::task::futures::TaskLocalFuture;
 use tower::{Layer, Service};
 
-pub use self::caller::Caller;
+pub use self::{caller::Caller, route::promise};
 use self::{
     answer::{Answer, End},
     route::Route,

@@ -110,6 +110,8 @@ pub(crate) fn start(exporter: SpanExporter, batching: Batching) {
         full_batch: Notify::new(),
         metrics: QueueMetrics::of("traces"),
     });
+    // There from the start, at zero.
+    LazyLock::force(&EXPORT_FAILURES);
     tokio::spawn(queue.run(exporter));
 }
 

@@ -6,11 +6,13 @@ use std::{
 };
 
 /// What a path begins with that is given from the root of the repository.
-const FOLDERS: [&str; 7] = [
+const FOLDERS: [&str; 9] = [
     ".ci/",
     "crates/",
     "docs/",
     "loadtest/",
+    "observability/",
+    "runbooks/",
     "sabotage/",
     "scripts/",
     "services/",
@@ -90,10 +92,12 @@ fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("read {}: {error}", path.display()))
 }
 
-/// The Markdown files of the root, of `docs` and `sabotage`, and of each crate.
+/// The Markdown files of the root, of the folders of documents, and of each crate.
 fn documents() -> Vec<PathBuf> {
     let root = root();
-    let mut folders = vec![root.clone(), root.join("docs"), root.join("sabotage")];
+    let named = ["docs", "observability", "runbooks", "sabotage"];
+    let mut folders = vec![root.clone()];
+    folders.extend(named.map(|it| root.join(it)));
     folders.extend(entries(&root.join("crates")));
     let files = folders.iter().flat_map(|it| entries(it));
     files

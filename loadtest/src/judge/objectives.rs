@@ -1,13 +1,17 @@
 //! What the shop promises: service level objectives, each a share of requests that may be bad.
 //!
-//! They are judged on the measured phase alone, and by what the clients saw alone: after each look (see [`super::looks`]).
+//! They follow from `observability/slo.yaml` ([`slo::shop`]), and are judged on the measured phase alone, and by what the clients saw
+//! alone: after each look (see [`super::looks`]). Where time counts this is stricter than the alerts, to which a request that failed is
+//! not late: here it is. What no client sees, such as the freshness of the index, is left to the alerts.
 
 use std::{
     collections::{BTreeMap, HashMap},
+    sync::LazyLock,
     time::Duration,
 };
 
 use api::OrderStatus;
+use slo::Slo;
 
 use super::validity;
 use crate::{
@@ -17,9 +21,6 @@ use crate::{
     statistics::{Confidence, share},
     verdict::{Check, Group, Outcome, at_most},
 };
-
-/// The longest that an order may take.
-const COMPLETION: Duration = Duration::from_secs(10);
 
 /// What makes a request bad.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,22 +41,26 @@ pub(crate) struct Objective {
     target: f64,
 }
 
-/// What shoppers are promised. Latencies are bucket bounds of the services' histograms, so that an alert can ask for the same.
-const OBJECTIVES: [Objective; 7] = [
-    Objective::available("browsing is available", &BROWSING, 0.999),
-    Objective::fast("lists are fast", &["GET /products"], 100),
-    Objective::fast("product pages are fast", &["GET /products/{id}"], 100),
-    Objective::available("search is available", &["GET /search"], 0.995),
-    Objective::fast("search is fast", &["GET /search"], 250),
-    Objective::available("checkout is available", &["POST /orders"], 0.999),
-    Objective::fast("checkout is fast", &["POST /orders"], 250),
-];
+/// What shoppers are promised of requests.
+static OBJECTIVES: LazyLock<Vec<Objective>> =
+    LazyLock::new(|| slo::shop().iter().filter_map(Objective::of).collect());
+
+/// What they are promised of orders.
+const COMPLETION: &str = "order-completion";
 
 /// Every objective of the shop.
 pub(crate) fn all(it: &ClientView) -> Vec<Check> {
     let mut checks = these(&OBJECTIVES, it);
-    let completion = |phase| completion(&it.load.attempts, phase, it.confidence);
-    checks.extend(it.measured.map(completion));
+    let promised = slo::shop().iter().find(|it| it.name == COMPLETION);
+    let completion = |phase| {
+        Some(completion(
+            promised?,
+            &it.load.attempts,
+            phase,
+            it.confidence,
+        ))
+    };
+    checks.extend(it.measured.and_then(completion));
     checks
 }
 
@@ -67,8 +72,6 @@ pub(crate) fn these(objectives: &[Objective], it: &ClientView) -> Vec<Check> {
     };
     objectives.iter().filter_map(judge).collect()
 }
-
-const BROWSING: [&str; 2] = ["GET /products", "GET /products/{id}"];
 
 impl Objective {
     /// So large a share of requests to `routes` succeeds.
@@ -85,13 +88,21 @@ impl Objective {
         }
     }
 
-    const fn fast(name: &'static str, routes: &'static [&'static str], limit_ms: u64) -> Self {
-        Self {
-            name,
+    /// What clients see of a promise; none if it is not about requests.
+    fn of(slo: &'static Slo) -> Option<Self> {
+        // They are promised once, and for as long as the process lives.
+        let routes = slo.indicator.routes().into_iter().map(|it| &*it.leak());
+        let routes: &'static [&'static str] = routes.collect::<Vec<_>>().leak();
+        let bad = match slo.indicator.limit() {
+            None => Bad::Failed,
+            Some(limit) => Bad::SlowerThan(limit),
+        };
+        (!routes.is_empty()).then(|| Self {
+            name: &slo.title,
             routes,
-            bad: Bad::SlowerThan(Duration::from_millis(limit_ms)),
-            target: 0.99,
-        }
+            bad,
+            target: slo.target(),
+        })
     }
 
     /// Judges one phase of a recording, during which others took a share of the processor time, if that is known.
@@ -141,9 +152,10 @@ impl Objective {
     }
 }
 
-/// Orders are final, for the eyes of their buyers, within ten seconds.
-fn completion(attempts: &[Attempt], phase: u16, confidence: Confidence) -> Check {
-    let micros = i64::try_from(COMPLETION.as_micros()).unwrap_or(i64::MAX);
+/// Orders are final, for the eyes of their buyers, in time.
+fn completion(slo: &Slo, attempts: &[Attempt], phase: u16, confidence: Confidence) -> Check {
+    let limit = slo.indicator.limit().unwrap_or(Duration::MAX);
+    let micros = i64::try_from(limit.as_micros()).unwrap_or(i64::MAX);
     let mut ends: HashMap<&str, i64> = HashMap::new();
     for attempt in attempts {
         if let Some(order) = attempt.order.as_ref()
@@ -167,8 +179,8 @@ fn completion(attempts: &[Attempt], phase: u16, confidence: Confidence) -> Check
         second.1 += 1;
     }
     let seconds: Vec<_> = seconds.into_values().collect();
-    let promise = format!("99 % final within {} s", COMPLETION.as_secs());
-    judge("orders are completed", promise, 0.99, &seconds, confidence)
+    let promise = format!("{} final within {} s", slo.percent(), limit.as_secs());
+    judge(&slo.title, promise, slo.target(), &seconds, confidence)
 }
 
 /// The share of good requests against `target`; `seconds` are pairs of bad and all.
@@ -226,9 +238,41 @@ mod tests {
         Recording::of(&attempts)
     }
 
+    /// What was promised before it was data, and is not loosened unseen.
+    #[test]
+    fn shoppers_are_promised_what_they_were_promised() {
+        let failed = |name, routes, target| Objective::available(name, routes, target);
+        let fast = |name, routes, limit| Objective {
+            bad: Bad::SlowerThan(Duration::from_millis(limit)),
+            ..Objective::available(name, routes, 0.99)
+        };
+        assert_eq!(
+            *OBJECTIVES,
+            [
+                failed(
+                    "browsing is available",
+                    &["GET /products", "GET /products/{id}"],
+                    0.999
+                ),
+                fast("lists are fast", &["GET /products"], 100),
+                fast("product pages are fast", &["GET /products/{id}"], 100),
+                failed("search is available", &["GET /search"], 0.995),
+                fast("search is fast", &["GET /search"], 250),
+                failed("checkout is available", &["POST /orders"], 0.999),
+                fast("checkout is fast", &["POST /orders"], 250),
+            ]
+        );
+        let completion = slo::shop().iter().find(|it| it.name == COMPLETION).unwrap();
+        assert_eq!(completion.title, "orders are completed");
+        assert_eq!(completion.indicator.limit(), Some(Duration::from_secs(10)));
+        assert_eq!(completion.percent(), "99 %");
+    }
+
     #[test]
     fn a_machine_that_was_late_makes_a_missed_latency_invalid_and_an_error_stays_an_error() {
-        let [available, fast, ..] = OBJECTIVES;
+        let [available, fast, ..] = OBJECTIVES[..] else {
+            panic!("expected objectives of browsing first")
+        };
         let slow_shop = recording(1_000, 150_000, 10);
         for (stolen, outcome) in [
             (None, Outcome::Fail),

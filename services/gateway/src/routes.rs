@@ -26,11 +26,23 @@ use crate::{
 
 /// The version of the product on a page, so that its reader can tell how old it is.
 const PRODUCT_VERSION: HeaderName = HeaderName::from_static("x-product-version");
+/// The routes that shoppers are promised something of (observability/slo.yaml).
+const PROMISED: [(&str, &str); 4] = [
+    ("GET", "/products"),
+    ("GET", "/products/{id}"),
+    ("GET", "/search"),
+    ("POST", "/orders"),
+];
+/// What counts against a promise.
+const BROKEN: [u16; 3] = [500, 503, 504];
 /// How long a browser may remember the answer to a preflight.
 const PREFLIGHT_AGE: Duration = Duration::from_mins(10);
 
 /// The whole service, ready to serve or to test.
 pub fn app(state: crate::State) -> App {
+    for (method, route) in PROMISED {
+        telemetry::promise(method, route, &BROKEN);
+    }
     let routes = Router::new()
         .route("/", get(links))
         .route("/products/{id}", get(product))
@@ -128,4 +140,23 @@ pub(crate) async fn product(
 
 async fn openapi(State(upstreams): State<Upstreams>) -> Json<OpenApi> {
     Json(documentation::merged(&upstreams).await)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_of_an_objective_is_promised() {
+        let mut found: Vec<_> = PROMISED
+            .iter()
+            .map(|(method, route)| format!("{method} {route}"))
+            .collect();
+        let of_objectives = slo::shop().iter().flat_map(|it| it.indicator.routes());
+        let mut expected: Vec<_> = of_objectives.collect();
+        found.sort();
+        expected.sort();
+        expected.dedup();
+        assert_eq!(found, expected);
+    }
 }

@@ -1,8 +1,9 @@
 //! Orders: placed at once, then confirmed or cancelled by a saga that runs over events.
 //!
 //! [`order`] has the rules, [`store`] what is read, [`saga`] what changes orders; [`placing`] is the way of an order into the
-//! shop, and [`prices`] what the catalogue is asked on it.
+//! shop, [`prices`] what the catalogue is asked on it, and [`completion`] tells how long orders take.
 
+mod completion;
 mod config;
 mod events;
 mod order;

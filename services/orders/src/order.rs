@@ -1,12 +1,18 @@
 //! The rules of orders. No I/O here.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use api::{
     CancelReason, Cents, Fact, MAX_ORDER_ITEMS, MAX_QUANTITY, NewOrder, OrderItem, OrderStatus,
     ProductId,
 };
 use sha2::{Digest as _, Sha256};
+
+/// The time within which an order should be final, which is what shoppers are promised.
+pub(crate) const COMPLETED_WITHIN: Duration = Duration::from_secs(10);
 
 /// An order that the shop does not take.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -120,6 +126,11 @@ impl Verdict {
         }
     }
 
+    /// What metrics call it.
+    pub(crate) fn outcome(self) -> &'static str {
+        self.reason().map_or("confirmed", CancelReason::as_str)
+    }
+
     /// What is told of it.
     pub(crate) fn fact(self) -> Fact {
         match self {
@@ -164,6 +175,13 @@ mod tests {
             order.card_number = CardNumber(card.to_owned());
             assert_eq!(check(&order), Err(BadOrder::Card));
         }
+    }
+
+    #[test]
+    fn orders_should_be_final_when_shoppers_are_promised_they_are() {
+        let promised = slo::shop().iter().find(|it| it.name == "order-completion");
+        let limit = promised.and_then(|it| it.indicator.limit());
+        assert_eq!(limit, Some(COMPLETED_WITHIN));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Store,
+    Store, completion,
     order::{self, Verdict},
     placing::Placement,
 };
@@ -119,7 +119,8 @@ impl Store {
         if !self.messaging.is_new(&mut transaction, event).await? {
             return Ok(());
         }
-        if set_final(&mut transaction, &event.subject, verdict).await? {
+        let placed = set_final(&mut transaction, &event.subject, verdict).await?;
+        if placed.is_some() {
             let fact = verdict.fact();
             self.messaging
                 .tell(&mut transaction, &event.subject, fact)
@@ -131,7 +132,11 @@ impl Store {
                 "event ignored: order is already final or unknown"
             );
         }
-        transaction.commit().await
+        transaction.commit().await?;
+        if let Some(placed) = placed {
+            completion::observe(verdict, placed);
+        }
+        Ok(())
     }
 
     /// Cancels orders that are not final in time and forgets old answers, until `stop`. Replicas may all do it: each order is
@@ -173,10 +178,12 @@ impl Store {
         }
         let verdict = Verdict::Cancelled(CancelReason::TimedOut);
         let mut transaction = self.database.write().await?;
+        let mut ended = Vec::new();
         for it in overdue {
-            if !set_final(&mut transaction, &it.id, verdict).await? {
+            let Some(placed) = set_final(&mut transaction, &it.id, verdict).await? else {
                 continue;
-            }
+            };
+            ended.push(placed);
             tracing::warn!(order_id = it.id, "order timed out and was cancelled");
             let origin = Origin {
                 traceparent: it.traceparent,
@@ -187,7 +194,11 @@ impl Store {
                 .tell_from(origin, &mut transaction, &it.id, verdict.fact())
                 .await?;
         }
-        transaction.commit().await
+        transaction.commit().await?;
+        for placed in ended {
+            completion::observe(verdict, placed);
+        }
+        Ok(())
     }
 
     /// Forgets some of the answers that are older than a day.
@@ -213,20 +224,21 @@ impl Store {
     }
 }
 
-/// Makes a pending order final and says whether it was pending.
+/// Makes a pending order final, and says when it was placed, in milliseconds since 1970; nothing, if it was not pending.
 async fn set_final(
     transaction: &mut Transaction,
     id: &str,
     verdict: Verdict,
-) -> Result<bool, Error> {
-    let updated =
-        query("UPDATE orders SET status = $2, reason = $3 WHERE id = $1 AND status = 'pending'")
-            .bind(id)
-            .bind(verdict.status().as_str())
-            .bind(verdict.reason().map(CancelReason::as_str))
-            .execute(transaction)
-            .await?;
-    Ok(updated == 1)
+) -> Result<Option<i64>, Error> {
+    let placed: Option<(i64,)> = query(
+        "UPDATE orders SET status = $2, reason = $3 WHERE id = $1 AND status = 'pending' RETURNING created_at",
+    )
+    .bind(id)
+    .bind(verdict.status().as_str())
+    .bind(verdict.reason().map(CancelReason::as_str))
+    .fetch_optional(transaction)
+    .await?;
+    Ok(placed.map(|it| it.0))
 }
 
 #[cfg(test)]
@@ -269,9 +281,16 @@ mod tests {
         let age = query("UPDATE idempotency SET created_at = $1 WHERE key = 'old'");
         let age = age.bind(now_ms() - REMEMBERED_MS - 1);
         assert_eq!(age.execute(&mut transaction).await.unwrap(), 1);
+        let placed = query("UPDATE orders SET created_at = $1 WHERE idempotency_key = 'old'");
+        let limit = i64::try_from(order::COMPLETED_WITHIN.as_millis()).unwrap();
+        let placed = placed.bind(now_ms() - limit - 1);
+        assert_eq!(placed.execute(&mut transaction).await.unwrap(), 1);
         transaction.commit().await.unwrap();
+        assert_eq!(store.overdue().await.unwrap(), 1, "of two that are pending");
 
         store.sweep_once().await;
+
+        assert_eq!(store.overdue().await.unwrap(), 0);
 
         assert_eq!(store.pending().await.unwrap(), 0, "both were overdue");
         assert!(store.answered(under("old")).await.unwrap().is_none());

@@ -1,29 +1,23 @@
 //! Where orders are kept, and what is read of them.
 
-use std::{sync::LazyLock, time::Duration};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use api::{
     AuditRow, BROADCAST, CancelReason, Cents, Fact, Order, OrderId, OrderItem, OrderPage,
     OrderStatus, ProductId, QUEUES, UserId,
 };
-use chassis::{Error, Host, rfc3339};
+use chassis::{Error, Host, now_ms, rfc3339};
 use database::{Database, Migrations, query, unobserved};
 use messaging::{Messaging, Topology};
-use prometheus_client::metrics::gauge::Gauge;
 use sqlx::FromRow;
 
-use crate::{Config, order, placing::Placement};
+use crate::{Config, completion, order, placing::Placement};
 
 static MIGRATIONS: Migrations = Migrations {
     sqlite: sqlx::migrate!("migrations/sqlite"),
     postgres: sqlx::migrate!("migrations/postgres"),
 };
-
-static PENDING: LazyLock<Gauge> = LazyLock::new(|| {
-    let help = "Orders that are not final";
-    telemetry::register(telemetry::names::ORDERS_PENDING, help, Gauge::default())
-});
 
 /// A handle to the orders; cloning shares it.
 #[derive(Debug, Clone)]
@@ -97,6 +91,7 @@ impl Store {
             messaging,
             order_timeout: config.order_timeout,
         };
+        completion::begin();
         let counted = store.clone();
         host.gauge(move || counted.clone().count_pending());
         Ok(store)
@@ -158,10 +153,21 @@ impl Store {
     }
 
     async fn count_pending(self) {
-        match self.pending().await {
-            Ok(count) => _ = PENDING.set(count),
+        let counts = async { Ok::<_, Error>((self.pending().await?, self.overdue().await?)) };
+        match counts.await {
+            Ok((pending, overdue)) => completion::count(pending, overdue),
             Err(error) => tracing::warn!(%error, "number of pending orders unknown"),
         }
+    }
+
+    /// How many orders are not final and should be.
+    pub(crate) async fn overdue(&self) -> Result<i64, Error> {
+        let limit = order::COMPLETED_WITHIN.as_millis();
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        unobserved("SELECT count(*) FROM orders WHERE status = 'pending' AND created_at < $1")
+            .bind(now_ms() - limit)
+            .fetch_value(self.database.readers())
+            .await
     }
 
     /// How many orders are not final.

@@ -1,6 +1,6 @@
 //! What is heard from the catalogue.
 
-use std::sync::LazyLock;
+use std::{sync::LazyLock, time::Duration};
 
 use api::{BROADCAST, Fact, QUEUES};
 use chassis::{Error, Host};
@@ -8,7 +8,7 @@ use database::Database;
 #[cfg(feature = "elasticsearch")]
 use messaging::Subscription;
 use messaging::{Event, Messaging, Topology};
-use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::{gauge::Gauge, histogram::Histogram};
 use telemetry::names;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -21,6 +21,14 @@ static FRESHNESS: LazyLock<Histogram> = LazyLock::new(|| {
     let histogram = Histogram::new(names::LATENCY_BUCKETS);
     telemetry::register(names::SEARCH_FRESHNESS, help, histogram)
 });
+
+static OVERDUE: LazyLock<Gauge> = LazyLock::new(|| {
+    let help = "Changes of products that have waited to be indexed for more than 5 s, as far as this process can tell";
+    telemetry::register(names::SEARCH_CHANGES_OVERDUE, help, Gauge::default())
+});
+
+/// The time within which a change should be searchable, which is what shoppers are promised.
+const SEARCHABLE_WITHIN: Duration = Duration::from_secs(5);
 
 /// The index that follows the catalogue, and how it tells an event that it has heard before.
 #[derive(Clone)]
@@ -40,17 +48,32 @@ pub(crate) async fn follow(store: &Store, config: &Config, host: &Host) -> anyho
         Store::Sqlite(index) => {
             let database = Database::from(index.database().clone());
             let messaging = Messaging::open(host, "search", options, &topology, &database).await?;
+            let waiting = messaging.clone();
+            watch(host, move || waiting.overdue(SEARCHABLE_WITHIN));
             let follower = Follower::Sqlite(index.clone(), messaging.clone());
             messaging.consume(host, move |event| handle(follower.clone(), event));
         }
         #[cfg(feature = "elasticsearch")]
         Store::Elasticsearch(index) => {
             let subscription = Subscription::open(host, "search", options, &topology).await?;
+            let waiting = subscription.clone();
+            watch(host, move || waiting.overdue(SEARCHABLE_WITHIN));
             let follower = Follower::Elasticsearch(index.clone());
             subscription.consume(host, move |event| handle(follower.clone(), event));
         }
     }
     Ok(())
+}
+
+/// Has `/metrics` say how many changes wait for too long. Freshness is recorded when a change can be searched, and is blind to one that
+/// never can.
+fn watch(host: &Host, overdue: impl Fn() -> usize + Send + Sync + 'static) {
+    // There from the start, at zero.
+    LazyLock::force(&FRESHNESS);
+    host.gauge(move || {
+        OVERDUE.set(overdue().try_into().unwrap_or(i64::MAX));
+        std::future::ready(())
+    });
 }
 
 /// Indexes a change, and returns when it can be searched; an event that is none of its business is let pass.
@@ -79,5 +102,17 @@ fn observe_freshness(event: &Event) {
         Err(error) => {
             tracing::warn!(%error, event_id = event.id, "event time malformed; freshness not recorded");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_should_be_searchable_when_shoppers_are_promised_they_are() {
+        let promised = slo::shop().iter().find(|it| it.name == "search-freshness");
+        let limit = promised.and_then(|it| it.indicator.limit());
+        assert_eq!(limit, Some(SEARCHABLE_WITHIN));
     }
 }

@@ -1,6 +1,9 @@
 //! What one route keeps between requests: its name, its histograms, and whether it is that of a gRPC service.
 
-use std::sync::{LazyLock, PoisonError, RwLock};
+use std::{
+    borrow::Cow,
+    sync::{LazyLock, PoisonError, RwLock},
+};
 
 use axum::extract::Request;
 use opentelemetry::trace::SpanContext;
@@ -34,6 +37,29 @@ pub(super) static HTTP_DURATION: LazyLock<Latencies<5>> = LazyLock::new(|| {
     let help = "Duration of HTTP requests, from the request headers to the response headers";
     latencies(names::HTTP_SERVER_REQUEST_DURATION, help)
 });
+
+/// Has `/metrics` show a route that is promised to answer with these statuses too, at zero: a rate misses the first sample of a series that
+/// was not there before.
+pub fn promise(method: &'static str, route: &'static str, statuses: &[u16]) {
+    for status in statuses {
+        drop(histogram(method, route.into(), *status, ""));
+    }
+}
+
+fn histogram(
+    method: &'static str,
+    route: Cow<'static, str>,
+    status: u16,
+    cut_off: &str,
+) -> Latency {
+    HTTP_DURATION.get_or_create_owned(&Labels([
+        (names::HTTP_REQUEST_METHOD, method.into()),
+        (names::URL_SCHEME, SCHEME.into()),
+        (names::HTTP_ROUTE, route),
+        (names::HTTP_RESPONSE_STATUS_CODE, status.to_string().into()),
+        (names::ERROR_TYPE, error_type(status, cut_off).into()),
+    ]))
+}
 
 impl Route {
     pub(super) fn new(template: &str) -> Self {
@@ -77,18 +103,33 @@ impl Route {
             return;
         }
         drop(known);
-        let latency = HTTP_DURATION.get_or_create_owned(&Labels([
-            (names::HTTP_REQUEST_METHOD, method.into()),
-            (names::URL_SCHEME, SCHEME.into()),
-            (names::HTTP_ROUTE, self.template.clone().into()),
-            (names::HTTP_RESPONSE_STATUS_CODE, status.to_string().into()),
-            (names::ERROR_TYPE, error_type(status, cut_off).into()),
-        ]));
+        let latency = histogram(method, self.template.clone().into(), status, cut_off);
         latency.observe(seconds, span);
         let mut known = self
             .latencies
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         known.push((method, status, cut_off, latency));
+    }
+}
+
+#[test]
+fn a_promised_route_has_its_series_before_the_first_request() {
+    let labels = |status: &'static str| {
+        Labels([
+            (names::HTTP_REQUEST_METHOD, "GET".into()),
+            (names::URL_SCHEME, SCHEME.into()),
+            (names::HTTP_ROUTE, "/promised".into()),
+            (names::HTTP_RESPONSE_STATUS_CODE, status.into()),
+            (names::ERROR_TYPE, status.into()),
+        ])
+    };
+    promise("GET", "/promised", &[500, 503]);
+    for (status, there) in [("500", true), ("503", true), ("504", false)] {
+        assert_eq!(
+            HTTP_DURATION.get(&labels(status)).is_some(),
+            there,
+            "{status}"
+        );
     }
 }
