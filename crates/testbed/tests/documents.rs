@@ -6,11 +6,13 @@ use std::{
 };
 
 /// What a path begins with that is given from the root of the repository.
-const FOLDERS: [&str; 7] = [
+const FOLDERS: [&str; 9] = [
     ".ci/",
     "crates/",
+    "dashboards/",
     "docs/",
     "loadtest/",
+    "observability/",
     "sabotage/",
     "scripts/",
     "services/",
