@@ -98,17 +98,17 @@ pub const SEARCH_REBUILD_PRODUCTS: &str = "search_rebuild_products";
 /// Counter: rebuilds of the index that have ended. Label `outcome` (`done`, `failed`).
 pub const SEARCH_REBUILDS: &str = "search_rebuilds_total";
 
-/// CPU time of the process, user and system.
+/// Counter: seconds of CPU time of the process, user and system.
 pub const PROCESS_CPU_SECONDS: &str = "process_cpu_seconds_total";
-/// Resident memory of the process.
+/// Gauge: bytes of resident memory of the process.
 pub const PROCESS_RESIDENT_MEMORY_BYTES: &str = "process_resident_memory_bytes";
-/// Memory that the process may use; absent where there is no limit.
+/// Gauge: bytes of memory that the process may use; absent where there is no limit.
 pub const PROCESS_MEMORY_LIMIT_BYTES: &str = "process_memory_limit_bytes";
-/// When the process started, in seconds since 1970.
+/// Gauge: when the process started, in seconds since 1970.
 pub const PROCESS_START_TIME_SECONDS: &str = "process_start_time_seconds";
-/// File descriptors that the process has open, ...
+/// Gauge: file descriptors that the process has open, ...
 pub const PROCESS_OPEN_FDS: &str = "process_open_fds";
-/// ... and how many it may have.
+/// Gauge: ... and how many it may have.
 pub const PROCESS_MAX_FDS: &str = "process_max_fds";
 
 /// Known method, or `_OTHER`.

@@ -9,6 +9,7 @@ use std::{
 const FOLDERS: [&str; 9] = [
     ".ci/",
     "crates/",
+    "dashboards/",
     "docs/",
     "loadtest/",
     "observability/",

@@ -1,0 +1,65 @@
+//! What several dashboards show in the same way.
+
+use telemetry::names;
+
+use crate::{
+    model::{Annotation, Colour},
+    promql::{is, of, sum},
+};
+
+/// Limits that panels draw.
+pub(crate) struct Objectives {
+    /// The smallest share of failures that an objective allows.
+    pub(crate) strictest_errors: f64,
+    /// 99 % of product pages and lists are faster.
+    pub(crate) browse_seconds: f64,
+    /// 99 % of searches are faster.
+    pub(crate) search_seconds: f64,
+    /// 99 % of orders are accepted faster.
+    pub(crate) checkout_seconds: f64,
+    /// 99 % of changes can be searched sooner.
+    pub(crate) freshness_seconds: f64,
+}
+
+pub(crate) const OBJECTIVES: Objectives = Objectives {
+    strictest_errors: 0.001,
+    browse_seconds: 0.1,
+    search_seconds: 0.25,
+    checkout_seconds: 0.25,
+    freshness_seconds: 5.0,
+};
+
+/// Alerts that somebody is told of.
+pub(crate) const FIRING: &str = "ALERTS{alertstate=\"firing\"}";
+
+/// Alerts and restarts, on every time axis.
+pub(crate) fn annotations() -> Vec<Annotation> {
+    vec![
+        Annotation {
+            name: "Alerts",
+            expr: "ALERTS{alertstate=\"firing\",severity=~\"page|ticket\"}".to_owned(),
+            text: "{{alertname}} {{service}}{{slo}}",
+            colour: Colour::Bad,
+        },
+        Annotation {
+            name: "Restarts",
+            expr: format!(
+                "changes({}[$__rate_interval]) > 0",
+                names::PROCESS_START_TIME_SECONDS
+            ),
+            text: "{{service}} restarted",
+            colour: Colour::Note,
+        },
+    ]
+}
+
+/// Connections in use over those there may be.
+pub(crate) fn pool_use(by: &[&str], matchers: &[&str]) -> String {
+    let used = is(names::DB_CLIENT_CONNECTION_STATE, "used");
+    let used = of(
+        names::DB_CLIENT_CONNECTION_COUNT,
+        &[matchers, &[used.as_str()]].concat(),
+    );
+    let max = of(names::DB_CLIENT_CONNECTION_MAX, matchers);
+    format!("{} / {}", sum(by, &used), sum(by, &max))
+}
