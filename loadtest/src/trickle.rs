@@ -14,13 +14,13 @@ use std::{
 
 use axum::{
     Router,
-    http::{HeaderMap, Method, Response},
+    http::{HeaderMap, Method, StatusCode},
 };
 use clap::Args;
 use rand::Rng as _;
 use reqwest::Url;
 use serde::Serialize;
-use telemetry::ClientCall;
+use telemetry::{ClientCall, Server};
 use tokio::{
     sync::Mutex,
     task::JoinSet,
@@ -209,10 +209,14 @@ impl Shopper {
         if let Some(token) = token {
             request = request.bearer_auth(token);
         }
-        let call = ClientCall::http("gateway", &method, route);
-        let mut headers = HeaderMap::new();
-        call.inject(&mut headers);
-        let answer = match request.headers(headers).send().await {
+        let mut request = request.build().ok()?;
+        let server = Server {
+            name: "gateway",
+            port: request.url().port(),
+        };
+        let call = ClientCall::http(server, &method, route, request.url().path());
+        call.inject(request.headers_mut());
+        let (status, headers, body) = match self.whole(request).await {
             Ok(answer) => answer,
             Err(error) => {
                 call.fail(kind(&error));
@@ -220,15 +224,22 @@ impl Shopper {
                 return None;
             }
         };
-        let status = answer.status();
-        let mut head = Response::new(());
-        *head.status_mut() = status;
-        call.finish(head);
+        call.finish(status, &headers, None);
         if !status.is_success() {
             tracing::warn!(%method, route, status = status.as_u16(), "request failed");
             return None;
         }
-        answer.bytes().await.ok().map(|it| it.to_vec())
+        Some(body)
+    }
+
+    /// An answer with the whole of its body.
+    async fn whole(
+        &self,
+        request: reqwest::Request,
+    ) -> Result<(StatusCode, HeaderMap, Vec<u8>), reqwest::Error> {
+        let mut answer = self.http.execute(request).await?;
+        let headers = std::mem::take(answer.headers_mut());
+        Ok((answer.status(), headers, answer.bytes().await?.to_vec()))
     }
 }
 

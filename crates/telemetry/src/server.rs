@@ -30,11 +30,11 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio::task::futures::TaskLocalFuture;
 use tower::{Layer, Service};
 
-pub use self::{caller::Caller, route::promise};
 use self::{
     answer::{Answer, End},
     route::Route,
 };
+pub use self::{caller::Caller, route::promise};
 use crate::{
     access::{self, Asked},
     attributes,

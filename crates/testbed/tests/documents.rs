@@ -6,7 +6,7 @@ use std::{
 };
 
 /// What a path begins with that is given from the root of the repository.
-const FOLDERS: [&str; 9] = [
+const FOLDERS: [&str; 10] = [
     ".ci/",
     "crates/",
     "dashboards/",

@@ -90,6 +90,7 @@ async fn only_the_route_of_a_grpc_service_makes_a_call_and_no_content_type_alone
 fn recorded(route: &str, status: u16, error_type: &'static str) -> bool {
     let labels = Labels([
         (names::HTTP_REQUEST_METHOD, "GET".into()),
+        (names::URL_SCHEME, SCHEME.into()),
         (names::HTTP_ROUTE, route.to_owned().into()),
         (names::HTTP_RESPONSE_STATUS_CODE, status.to_string().into()),
         (names::ERROR_TYPE, error_type.into()),
