@@ -68,7 +68,7 @@ impl Names {
                 faults.push(format!("{name} is missing"));
             }
         }
-        for name in found.clone() {
+        for name in found {
             if !failed && self.failed.contains(&name) {
                 faults.push(format!("{name} is there, and nothing failed"));
             } else if !self.knows(name) {

@@ -58,13 +58,12 @@ pub(crate) fn request_id(id: &str) -> KeyValue {
 
 /// A span below `parent`, or one that begins a trace.
 pub(crate) fn below(parent: Option<&SpanContext>) -> SpanContext {
-    let (trace, flags, state) = match parent {
-        Some(it) => (it.trace_id(), it.trace_flags(), it.trace_state().clone()),
-        None => {
-            let trace = new_trace_id();
-            let sampled = sampler::sampler().keeps(trace, None);
-            (trace, flags(None, sampled), TraceState::default())
-        }
+    let (trace, flags, state) = if let Some(it) = parent {
+        (it.trace_id(), it.trace_flags(), it.trace_state().clone())
+    } else {
+        let trace = new_trace_id();
+        let sampled = sampler::sampler().keeps(trace, None);
+        (trace, flags(None, sampled), TraceState::default())
     };
     SpanContext::new(trace, new_span_id(), flags, false, state)
 }
