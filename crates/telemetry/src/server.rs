@@ -223,17 +223,14 @@ impl ServerCall {
         }
     }
 
-    fn ended(mut self, end: End) {
+    /// `took` is how long it took until that end was known.
+    fn ended(mut self, end: End, took: Option<Duration>) {
         match (cut_off::why(), end) {
             (Some(why), _) => self.break_off(why),
             (None, End::Whole(rpc_status)) => {
-                let (status, took) = self.head.expect("an answer that ends has begun");
+                let (status, head) = self.head.expect("an answer that ends has begun");
                 // The end of a gRPC call is part of it; how fast a client reads is not the server's.
-                let took = if self.rpc_method.is_some() {
-                    self.began.elapsed()
-                } else {
-                    took
-                };
+                let took = took.filter(|_| self.rpc_method.is_some()).unwrap_or(head);
                 self.end(status, rpc_status, "", took);
             }
             (None, End::Broken) => self.break_off(Broken::IO),
@@ -405,7 +402,7 @@ impl<F: Future<Output = Result<Response, Infallible>>> Future for Observed<F> {
         let rpc_status = grpc.then(|| rpc::status(response.headers())).flatten();
         call.head = Some((response.status().as_u16(), call.began.elapsed()));
         if call.method == "HEAD" || response.body().is_end_stream() {
-            call.ended(End::Whole(rpc_status));
+            call.ended(End::Whole(rpc_status), None);
             return Poll::Ready(Ok(response));
         }
         Poll::Ready(Ok(

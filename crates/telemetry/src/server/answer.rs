@@ -3,6 +3,7 @@
 use std::{
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use axum::body::{Body, Bytes, HttpBody};
@@ -28,6 +29,8 @@ pub(super) struct Answer {
     /// That in the headers: an answer in gRPC without a body has it there.
     rpc_status: Option<&'static str>,
     end: End,
+    /// When that was: whoever sends the body may drop it later than its client has all of it.
+    took: Option<Duration>,
     call: Option<ServerCall>,
 }
 
@@ -37,8 +40,14 @@ impl Answer {
             body,
             rpc_status,
             end: End::Dropped,
+            took: None,
             call: Some(call),
         }
+    }
+
+    fn ends(&mut self, end: End) {
+        self.end = end;
+        self.took = self.call.as_ref().map(|it| it.began.elapsed());
     }
 }
 
@@ -47,21 +56,22 @@ impl HttpBody for Answer {
     type Error = axum::Error;
 
     fn poll_frame(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        let this = self.get_mut();
+        let frame = ready!(Pin::new(&mut this.body).poll_frame(cx));
         match &frame {
             Some(Ok(frame)) => {
                 let trailers = frame.trailers_ref();
                 // Whoever knows the length does not ask for more.
-                if trailers.is_some() || self.body.is_end_stream() {
-                    let status = trailers.and_then(rpc::status).or(self.rpc_status);
-                    self.end = End::Whole(status);
+                if trailers.is_some() || this.body.is_end_stream() {
+                    let status = trailers.and_then(rpc::status).or(this.rpc_status);
+                    this.ends(End::Whole(status));
                 }
             }
-            Some(Err(_)) => self.end = End::Broken,
-            None if self.end == End::Dropped => self.end = End::Whole(self.rpc_status),
+            Some(Err(_)) => this.ends(End::Broken),
+            None if this.end == End::Dropped => this.ends(End::Whole(this.rpc_status)),
             None => (),
         }
         Poll::Ready(frame)
@@ -79,7 +89,7 @@ impl HttpBody for Answer {
 impl Drop for Answer {
     fn drop(&mut self) {
         if let Some(call) = self.call.take() {
-            call.ended(self.end);
+            call.ended(self.end, self.took);
         }
     }
 }

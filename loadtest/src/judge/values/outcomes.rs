@@ -34,29 +34,32 @@ pub(super) fn check(facts: &Facts<'_>) -> Check {
     )
 }
 
-/// What the status says of a span of this kind: whether it failed, and why where the status is the reason.
-fn expected(span: &Span) -> Option<(bool, &str)> {
-    let failure = |status, failed| Some((failed, if failed { status } else { "" }));
+/// What the status says of a span of this kind: whether it failed, and which reasons it may have.
+fn expected(span: &Span) -> Option<(bool, Vec<&str>)> {
+    let http = span.attribute(HTTP_RESPONSE_STATUS_CODE);
+    let rpc = span.attribute(RPC_RESPONSE_STATUS_CODE);
+    let served = |status, failed: bool, gave_up: bool| {
+        let reasons = match (failed, gave_up) {
+            (true, _) => [&[status], &BROKEN[..]].concat(),
+            (false, true) => GIVEN_UP.to_vec(),
+            (false, false) => vec![""],
+        };
+        Some((failed, reasons))
+    };
+    let called = |status, failed: bool| Some((failed, vec![if failed { status } else { "" }]));
     match kind(span) {
-        "HTTP server" => {
-            let status = span.attribute(HTTP_RESPONSE_STATUS_CODE);
-            failure(status, status.len() == 3 && status >= "500")
-        }
-        "HTTP client" => match span.attribute(HTTP_RESPONSE_STATUS_CODE) {
-            "" => None,
-            status => failure(status, status >= "400"),
-        },
-        "gRPC server" => {
-            let status = span.attribute(RPC_RESPONSE_STATUS_CODE);
-            failure(status, SERVER_ERRORS.contains(&status))
-        }
-        "gRPC client" => match span.attribute(RPC_RESPONSE_STATUS_CODE) {
-            "" => None,
-            status => failure(status, status != "OK"),
-        },
+        "HTTP server" => served(http, http.len() == 3 && http >= "500", http == "499"),
+        "gRPC server" => served(rpc, SERVER_ERRORS.contains(&rpc), rpc == "CANCELLED"),
+        "HTTP client" if !http.is_empty() => called(http, http >= "400"),
+        "gRPC client" if !rpc.is_empty() => called(rpc, rpc != "OK"),
         _ => None,
     }
 }
+
+/// Why an answer that had begun was not sent whole, where that is not its status.
+const BROKEN: [&str; 2] = ["io", "panic"];
+/// Why nobody waited for an answer. A handler may also say so itself, and then there is no other reason.
+const GIVEN_UP: [&str; 3] = ["", "cancelled", "stalled"];
 
 /// The statuses that are the server's fault.
 /// <https://opentelemetry.io/docs/specs/semconv/rpc/grpc/>
@@ -72,10 +75,10 @@ const SERVER_ERRORS: [&str; 6] = [
 fn wrong(span: &Span) -> Option<String> {
     let reason = span.attribute(ERROR_TYPE);
     let says = |failed| if failed { "an error" } else { "no error" };
-    if let Some((failed, why)) = expected(span) {
-        return ((failed, why) != (span.failed, reason)).then(|| {
+    if let Some((failed, reasons)) = expected(span) {
+        return (failed != span.failed || !reasons.contains(&reason)).then(|| {
             format!(
-                "{}: the status makes it {} ({why:?}), the span says {} ({reason:?})",
+                "{}: the status makes it {} ({reasons:?}), the span says {} ({reason:?})",
                 span.name,
                 says(failed),
                 says(span.failed)
