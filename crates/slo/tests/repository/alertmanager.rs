@@ -38,8 +38,8 @@ struct Webhook {
 }
 
 fn config() -> Config {
-    let text = files::read(&files::root().join(files::ALERTMANAGER)).unwrap();
-    yaml_serde::from_str(&text).unwrap()
+    let text = files::read(&files::root().join(files::ALERTMANAGER)).expect("it is there");
+    yaml_serde::from_str(&text).expect("it is a configuration of Alertmanager")
 }
 
 #[test]

@@ -25,7 +25,10 @@ const DASHBOARDS: [&str; 7] = [
 /// Every rule that alerts.
 pub(crate) fn alerts() -> Vec<Rule> {
     let root = files::root();
-    let read = |path| alert::rules(&files::read(&root.join(path)).unwrap()).unwrap();
+    let read = |path| {
+        let text = files::read(&root.join(path)).expect("rules are there");
+        alert::rules(&text).expect("rules are rules")
+    };
     let rules = [files::ALERTS, files::SLO_RULES].into_iter().flat_map(read);
     rules.filter(|it| it.alert.is_some()).collect()
 }
@@ -98,6 +101,7 @@ struct TestFile {
 #[derive(Deserialize)]
 struct Case {
     name: String,
+    #[serde(default)]
     alert_rule_test: Vec<Expected>,
 }
 
@@ -114,12 +118,13 @@ struct ExpectedAlert {
 
 fn cases() -> Vec<Case> {
     let folder = files::root().join("observability/prometheus/tests");
-    let paths = fs::read_dir(folder).unwrap();
-    let read =
-        |path: &Path| -> TestFile { yaml_serde::from_str(&files::read(path).unwrap()).unwrap() };
-    paths
-        .flat_map(|it| read(&it.unwrap().path()).tests)
-        .collect()
+    let paths = fs::read_dir(folder).expect("there are tests");
+    let read = |path: &Path| -> TestFile {
+        let text = files::read(path).expect("a test is there");
+        yaml_serde::from_str(&text).expect("a test is one of promtool's")
+    };
+    let paths = paths.map(|it| it.expect("the folder can be listed").path());
+    paths.flat_map(|it| read(&it).tests).collect()
 }
 
 #[test]

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use slo::{Indicator, alert, files};
+use slo::{
+    Indicator,
+    alert::{self, Rule},
+    files,
+};
 
 use crate::promql;
 
@@ -25,7 +29,7 @@ const OTHERS: [&str; 10] = [
 
 /// Names of metrics and labels that services record.
 pub(crate) fn names() -> BTreeSet<String> {
-    let text = files::read(&files::root().join(NAMES)).unwrap();
+    let text = files::read(&files::root().join(NAMES)).expect("it is there");
     let after = text.split(": &str = \"").skip(1);
     let names = after.filter_map(|it| it.split('"').next());
     let names: BTreeSet<_> = names.map(str::to_owned).collect();
@@ -52,23 +56,28 @@ pub(crate) fn unknown(query: &str, also: &BTreeSet<String>) -> Vec<String> {
 
 /// Names of all series that rules record.
 pub(crate) fn recorded_by_rules() -> BTreeSet<String> {
-    let root = files::root();
-    let read = |path| alert::rules(&files::read(&root.join(path)).unwrap()).unwrap();
-    let rules = [files::ALERTS, files::SLO_RULES, files::OWNER_RULES];
-    let rules = rules.into_iter().flat_map(read);
+    let rules = rules().into_iter();
     rules.filter_map(|it| it.record).collect()
+}
+
+/// Every rule of every file.
+fn rules() -> Vec<Rule> {
+    let root = files::root();
+    let read = |path| {
+        let text = files::read(&root.join(path)).expect("rules are there");
+        alert::rules(&text).expect("rules are rules")
+    };
+    let paths = [files::ALERTS, files::SLO_RULES, files::OWNER_RULES];
+    paths.into_iter().flat_map(read).collect()
 }
 
 #[test]
 fn every_metric_of_every_rule_is_recorded_by_somebody() {
-    let root = files::root();
     let recorded = recorded_by_rules();
     let mut missing = Vec::new();
-    for path in [files::ALERTS, files::SLO_RULES, files::OWNER_RULES] {
-        for rule in alert::rules(&files::read(&root.join(path)).unwrap()).unwrap() {
-            for metric in unknown(&rule.expr, &recorded) {
-                missing.push(format!("{metric} in {}", rule.expr));
-            }
+    for rule in rules() {
+        for metric in unknown(&rule.expr, &recorded) {
+            missing.push(format!("{metric} in {}", rule.expr));
         }
     }
     assert!(missing.is_empty(), "{}", missing.join("\n"));

@@ -39,19 +39,20 @@ fn names() -> BTreeSet<String> {
 
 /// The pages of alerts.
 fn pages() -> Vec<(String, String)> {
-    let mut pages = files::pages(&files::root()).unwrap();
+    let mut pages = files::pages(&files::root()).expect("there are pages");
     pages.retain(|it| it.0 != "README");
     assert!(!pages.is_empty());
     pages
 }
 
 fn fences(kind: &str) -> Vec<(String, Fence)> {
-    let all = files::pages(&files::root()).unwrap().into_iter();
+    let all = files::pages(&files::root()).expect("there are pages");
     let of = |(name, text): (String, String)| -> Vec<_> {
         let fences = runbook::fences(&text).into_iter();
         fences.map(|it| (name.clone(), it)).collect()
     };
-    all.flat_map(of).filter(|it| it.1.kind == kind).collect()
+    let fences = all.into_iter().flat_map(of);
+    fences.filter(|it| it.1.kind == kind).collect()
 }
 
 #[test]
@@ -173,12 +174,12 @@ fn quoted_log_messages_exist() {
 }
 
 fn read_sources(folder: &Path, into: &mut String) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in fs::read_dir(folder).expect("it is a folder") {
+        let path = entry.expect("it can be listed").path();
         if path.is_dir() {
             read_sources(&path, into);
         } else if path.extension().is_some_and(|it| it == "rs") {
-            into.push_str(&fs::read_to_string(path).unwrap());
+            into.push_str(&fs::read_to_string(path).expect("it can be read"));
         }
     }
 }
