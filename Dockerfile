@@ -54,6 +54,6 @@ COPY --from=root --chown=10001:10001 /root/owned/ /
 USER 10001:10001
 ENV LOADTEST_RUNS=/runs
 EXPOSE 8080 9000
-HEALTHCHECK --interval=5s --timeout=3s --retries=3 --start-period=60s CMD ["/probe", "http://127.0.0.1:9000/readyz"]
+HEALTHCHECK --interval=5s --timeout=5s --retries=5 --start-period=180s CMD ["/probe", "http://127.0.0.1:9000/readyz"]
 ENTRYPOINT ["/windtunnel"]
 CMD ["--help"]
