@@ -10,7 +10,7 @@ COPY Cargo.toml Cargo.lock ./
 COPY crates crates
 COPY services services
 COPY loadtest loadtest
-COPY dashboard[s] dashboards/
+COPY dashboards dashboards
 # What dependencies need and what they became outlives a changed line of ours. Paths of this stage stay out of the binary.
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/src/target,sharing=locked \
@@ -25,7 +25,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
 FROM debian:bookworm-slim AS root
 COPY --from=build /out/ /root/image/
 COPY observability /root/image/etc/windtunnel/config
-COPY dashboard[s]/grafan[a] /root/image/etc/windtunnel/config/grafana/dashboards/
+COPY dashboards/grafana /root/image/etc/windtunnel/config/grafana/dashboards/
 COPY env/rabbitmq /root/image/etc/windtunnel/rabbitmq
 WORKDIR /root/image
 # The umask of whoever made the clone must not keep a container's user from reading.
@@ -54,6 +54,6 @@ COPY --from=root --chown=10001:10001 /root/owned/ /
 USER 10001:10001
 ENV LOADTEST_RUNS=/runs
 EXPOSE 8080 9000
-HEALTHCHECK --interval=5s --timeout=3s --retries=3 --start-period=60s CMD ["/probe", "http://127.0.0.1:9000/readyz"]
+HEALTHCHECK --interval=5s --timeout=5s --retries=5 --start-period=180s CMD ["/probe", "http://127.0.0.1:9000/readyz"]
 ENTRYPOINT ["/windtunnel"]
 CMD ["--help"]
