@@ -13,7 +13,7 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge},
 };
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use resilience::Breaker;
+use resilience::{Breaker, BreakerSettings, Call, Opens, State};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use telemetry::{DbFailure, names};
 use tokio::time::Instant;
@@ -22,10 +22,14 @@ use crate::{Options, Url, memcached::Memcached};
 
 /// The longest value that is kept; larger ones are loaded each time.
 const MAX_BYTES: usize = 512 * 1024;
-/// Failures in a row after which the shared cache is left alone, ...
-const THRESHOLD: u32 = 5;
-/// ... and for how long, before one call may try again.
-const LEFT_ALONE: Duration = Duration::from_secs(1);
+/// After failures in a row the shared cache is left alone, before one call may try again: a replica that finds most values in its memory
+/// calls too seldom for a share of its calls to mean anything. What is slow has failed already, by its timeout.
+const BREAKER: BreakerSettings = BreakerSettings {
+    opens: Opens::InARow(5),
+    slow: Duration::MAX,
+    left_alone: Duration::from_secs(1),
+    probes: 1,
+};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct FailureLabels {
@@ -128,7 +132,7 @@ impl Remote {
             prefix: format!("{prefix}{separator}{name}:"),
             client,
             options: options.clone(),
-            breaker: Breaker::new(THRESHOLD, LEFT_ALONE),
+            breaker: Breaker::new(BREAKER),
         }))
     }
 
@@ -169,7 +173,7 @@ impl Remote {
 
     #[cfg(test)]
     pub(super) fn is_left_alone(&self) -> bool {
-        self.breaker.is_open()
+        self.breaker.state() != State::Closed
     }
 
     fn key(&self, key: &str) -> String {
@@ -182,10 +186,10 @@ impl Remote {
         operation: &'static str,
         call: impl Future<Output = Result<T, Failure>>,
     ) -> Option<T> {
-        if !self.breaker.admits(now()) {
+        let Some(permit) = self.breaker.admit(now()) else {
             self.note(Failure("breaker_open"));
             return None;
-        }
+        };
         let bounded = async {
             let ended = tokio::time::timeout(self.options.timeout, call).await;
             ended.unwrap_or(Err(Failure("timeout")))
@@ -193,13 +197,13 @@ impl Remote {
         let system = self.client.system();
         match telemetry::db(system, operation, self.name, Failure::reason, bounded).await {
             Ok(it) => {
-                self.breaker.succeeded();
+                permit.finish(Call::Succeeded, now());
                 self.show_breaker();
                 Some(it)
             }
             Err(failure) => {
-                self.breaker.failed(now());
-                if self.breaker.is_open() {
+                permit.finish(Call::Failed, now());
+                if self.breaker.state() != State::Closed {
                     self.client.look_again();
                 }
                 self.show_breaker();
@@ -218,7 +222,7 @@ impl Remote {
 
     fn show_breaker(&self) {
         let label = CacheLabel { cache: self.name };
-        let open = i64::from(self.breaker.is_open());
+        let open = i64::from(self.breaker.state() != State::Closed);
         BREAKER_OPEN.get_or_create(&label).set(open);
     }
 }

@@ -1,71 +1,286 @@
-//! A circuit breaker: who has failed several times in a row is left alone for a while (Nygard, "Release It!", 2007).
+//! A circuit breaker: who fails too often is left alone for a while (Nygard, "Release It!", 2007).
+//!
+//! Weighed: `failsafe` 1.3 (last release 2024; an exponential mean of successes or failures in a row, its own clock, one probe) and
+//! tower, which has none. Neither has a share of a minimum number of calls, nor slow calls, as Resilience4j has.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-#[derive(Debug, Default)]
-struct State {
-    failures: u32,
-    open_until: Option<Instant>,
+use crate::window::Window;
+
+/// When a breaker opens, and how it closes again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// What opens it.
+    pub opens: Opens,
+    /// A call that takes so long counts as failed even if it succeeds.
+    pub slow: Duration,
+    /// For how long nobody calls.
+    pub left_alone: Duration,
+    /// How many calls must then succeed, side by side, for it to close.
+    pub probes: u32,
 }
 
-/// Counts failures in a row.
+/// What opens a breaker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opens {
+    /// So many failures in a row: for callers that call too seldom for a share.
+    InARow(u32),
+    /// A share of the latest calls. With 50 % one bad replica of three does not open it: that one is ejected instead.
+    Share {
+        /// Percent of the calls that failed.
+        percent: u32,
+        /// Of fewer calls nothing is concluded.
+        of_at_least: u32,
+        /// How far back calls count.
+        within: Duration,
+    },
+}
+
+impl Default for Settings {
+    /// Half of at least twenty calls in ten seconds; calls of five seconds are slow; left alone for a second; three probes.
+    fn default() -> Self {
+        Self {
+            opens: Opens::Share {
+                percent: 50,
+                of_at_least: 20,
+                within: Duration::from_secs(10),
+            },
+            slow: Duration::from_secs(5),
+            left_alone: Duration::from_secs(1),
+            probes: 3,
+        }
+    }
+}
+
+/// Whether calls are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// They are.
+    Closed,
+    /// They are not.
+    Open,
+    /// A few are, to see how they fare.
+    HalfOpen,
+}
+
+/// How a call fared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// It succeeded; it was slow if it took too long.
+    Succeeded,
+    /// It failed.
+    Failed,
+    /// It says nothing about the other side's health: refused for its rate (429), shed, or given up by the caller.
+    Ignored,
+}
+
+#[derive(Debug)]
+struct Memory {
+    state: State,
+    /// Counts the changes of `state`: a call that began before the last one does not count.
+    era: u64,
+    /// The end of being left alone.
+    until: Option<Instant>,
+    in_a_row: u32,
+    /// Calls of which the share is taken.
+    calls: Window<Tally>,
+    /// Probes under way, each with the time until which it is waited for.
+    probing: Vec<Instant>,
+    probes_succeeded: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    all: u32,
+    failed: u32,
+}
+
+/// Decides whether a call is made.
 #[derive(Debug)]
 pub struct Breaker {
-    threshold: u32,
-    open: Duration,
-    state: Mutex<State>,
+    settings: Settings,
+    memory: Mutex<Memory>,
+}
+
+/// A call that was admitted. Dropped without a word, as when its caller goes away, it counts as [`Call::Ignored`].
+#[derive(Debug)]
+#[must_use = "how the call fared decides the state"]
+pub struct Permit<'a> {
+    breaker: &'a Breaker,
+    began: Instant,
+    era: u64,
+    /// Until when this probe is waited for, if it is one.
+    probe: Option<Instant>,
+    finished: bool,
 }
 
 impl Breaker {
-    /// Opens after `threshold` failures in a row, and stays `open` for so long before one call may try again.
-    pub const fn new(threshold: u32, open: Duration) -> Self {
+    /// A closed one.
+    pub fn new(settings: Settings) -> Self {
+        let within = match settings.opens {
+            Opens::InARow(_) => Duration::from_secs(1),
+            Opens::Share { within, .. } => within,
+        };
         Self {
-            threshold,
-            open,
-            state: Mutex::new(State {
-                failures: 0,
-                open_until: None,
+            settings,
+            memory: Mutex::new(Memory {
+                state: State::Closed,
+                era: 0,
+                until: None,
+                in_a_row: 0,
+                calls: Window::new(within),
+                probing: Vec::new(),
+                probes_succeeded: 0,
             }),
         }
     }
 
-    /// Whether a call may be made now. Once the time is over, one caller is let through, and the others wait for how it fares.
-    pub fn admits(&self, now: Instant) -> bool {
-        let mut state = self.lock();
-        match state.open_until {
-            None => true,
-            Some(until) if now < until => false,
-            Some(_) => {
-                state.open_until = Some(now + self.open);
-                true
+    /// Admits a call, or none while the other side is left alone. After that a few are admitted as probes. A probe of which nothing is
+    /// heard for as long as it is left alone is replaced, so that probing never ends.
+    pub fn admit(&self, now: Instant) -> Option<Permit<'_>> {
+        let mut memory = self.lock();
+        if memory.state == State::Open {
+            if memory.until.is_some_and(|until| now < until) {
+                return None;
+            }
+            memory.change(State::HalfOpen);
+        }
+        let mut probe = None;
+        if memory.state == State::HalfOpen {
+            memory.probing.retain(|until| now < *until);
+            let under_way = u32::try_from(memory.probing.len()).unwrap_or(u32::MAX);
+            if under_way + memory.probes_succeeded >= self.settings.probes.max(1) {
+                return None;
+            }
+            let until = now + self.settings.left_alone;
+            memory.probing.push(until);
+            probe = Some(until);
+        }
+        Some(Permit {
+            breaker: self,
+            began: now,
+            era: memory.era,
+            probe,
+            finished: false,
+        })
+    }
+
+    /// Whether calls are made. An open one stays so until a call asks after its time is over.
+    pub fn state(&self) -> State {
+        self.lock().state
+    }
+
+    /// How long the other side is still left alone: what a `Retry-After` may say.
+    pub fn left_alone_for(&self, now: Instant) -> Duration {
+        let memory = self.lock();
+        let until = memory.until.filter(|_| memory.state == State::Open);
+        until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
+    }
+
+    /// Takes in how a call fared; the new state, if it changed.
+    fn record(&self, permit: &Permit<'_>, call: Call, now: Instant) -> Option<State> {
+        let slow = now.saturating_duration_since(permit.began) >= self.settings.slow;
+        let failed = call == Call::Failed || (call == Call::Succeeded && slow);
+        let mut memory = self.lock();
+        if permit.era != memory.era {
+            return None;
+        }
+        if let Some(until) = permit.probe {
+            // One that was replaced meanwhile still counts.
+            if let Some(at) = memory.probing.iter().position(|it| *it == until) {
+                memory.probing.swap_remove(at);
+            }
+        }
+        let before = memory.state;
+        match (memory.state, call) {
+            (_, Call::Ignored) | (State::Open, _) => {}
+            (State::HalfOpen, _) if failed => memory.open(now + self.settings.left_alone),
+            (State::HalfOpen, _) => {
+                memory.probes_succeeded += 1;
+                if memory.probes_succeeded >= self.settings.probes.max(1) {
+                    memory.change(State::Closed);
+                }
+            }
+            (State::Closed, _) => {
+                if memory.count(self.settings.opens, failed, now) {
+                    memory.open(now + self.settings.left_alone);
+                }
+            }
+        }
+        (memory.state != before).then_some(memory.state)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Memory {
+    /// Counts a call; whether that was too much.
+    fn count(&mut self, opens: Opens, failed: bool, now: Instant) -> bool {
+        match opens {
+            Opens::InARow(most) => {
+                self.in_a_row = if failed { self.in_a_row + 1 } else { 0 };
+                self.in_a_row >= most
+            }
+            Opens::Share {
+                percent,
+                of_at_least,
+                ..
+            } => {
+                let tally = self.calls.at(now);
+                tally.all += 1;
+                tally.failed += u32::from(failed);
+                let (all, bad) = self
+                    .calls
+                    .slots(now)
+                    .fold((0_u64, 0_u64), |(all, bad), it| {
+                        (all + u64::from(it.all), bad + u64::from(it.failed))
+                    });
+                failed && all >= u64::from(of_at_least) && bad * 100 >= all * u64::from(percent)
             }
         }
     }
 
-    /// Whether calls are kept away.
-    pub fn is_open(&self) -> bool {
-        self.lock().open_until.is_some()
+    fn open(&mut self, until: Instant) {
+        self.change(State::Open);
+        self.until = Some(until);
     }
 
-    /// A call succeeded: the breaker closes.
-    pub fn succeeded(&self) {
-        *self.lock() = State::default();
+    /// Begins anew in another state.
+    fn change(&mut self, state: State) {
+        self.state = state;
+        self.era += 1;
+        self.until = None;
+        self.in_a_row = 0;
+        self.calls.clear();
+        self.probing.clear();
+        self.probes_succeeded = 0;
+    }
+}
+
+impl Permit<'_> {
+    /// Whether this call decides if the breaker closes again.
+    pub fn is_probe(&self) -> bool {
+        self.probe.is_some()
     }
 
-    /// A call failed; the last of several in a row opens the breaker.
-    pub fn failed(&self, now: Instant) {
-        let mut state = self.lock();
-        state.failures += 1;
-        if state.failures >= self.threshold {
-            state.open_until = Some(now + self.open);
+    /// Says how the call fared; the breaker's new state, if it changed.
+    pub fn finish(mut self, call: Call, now: Instant) -> Option<State> {
+        self.finished = true;
+        self.breaker.record(&self, call, now)
+    }
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        if !self.finished {
+            // Nothing is concluded from it, so it does not matter when it ended.
+            self.breaker.record(self, Call::Ignored, self.began);
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -73,24 +288,137 @@ impl Breaker {
 mod tests {
     use super::*;
 
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn finish(breaker: &Breaker, call: Call, now: Instant) -> Option<State> {
+        breaker.admit(now).expect("admitted").finish(call, now)
+    }
+
     #[test]
-    fn five_failures_in_a_row_open_it_and_one_success_closes_it() {
-        const OPEN: Duration = Duration::from_secs(1);
-        let breaker = Breaker::new(5, OPEN);
-        let now = Instant::now();
-        for _ in 0..4 {
-            breaker.failed(now);
+    fn half_of_twenty_calls_open_it_and_three_probes_close_it() {
+        let (breaker, now) = (Breaker::new(Settings::default()), Instant::now());
+        for _ in 0..10 {
+            assert_eq!(finish(&breaker, Call::Succeeded, now), None);
         }
-        breaker.succeeded();
-        for _ in 0..5 {
-            assert!(breaker.admits(now));
-            breaker.failed(now);
+        for _ in 0..9 {
+            assert_eq!(
+                finish(&breaker, Call::Failed, now),
+                None,
+                "of nineteen calls nothing is concluded"
+            );
         }
-        assert!(!breaker.admits(now) && breaker.is_open());
-        let later = now + OPEN;
-        assert!(breaker.admits(later), "one may try");
-        assert!(!breaker.admits(later), "the others wait");
-        breaker.succeeded();
-        assert!(breaker.admits(later) && !breaker.is_open());
+        assert_eq!(finish(&breaker, Call::Failed, now), Some(State::Open));
+        assert!(breaker.admit(now).is_none());
+        assert_eq!(breaker.left_alone_for(now), SECOND);
+
+        let later = now + SECOND;
+        let probes: Vec<_> = (0..3)
+            .map(|_| breaker.admit(later).expect("a probe"))
+            .collect();
+        assert!(probes.iter().all(Permit::is_probe));
+        assert!(
+            breaker.admit(later).is_none(),
+            "the others wait for how they fare"
+        );
+        let changes: Vec<_> = probes
+            .into_iter()
+            .map(|it| it.finish(Call::Succeeded, later))
+            .collect();
+        assert_eq!(changes, [None, None, Some(State::Closed)]);
+    }
+
+    #[test]
+    fn one_bad_replica_of_three_does_not_open_it() {
+        let (breaker, mut now) = (Breaker::new(Settings::default()), Instant::now());
+        for at in 0..3_000 {
+            now += Duration::from_millis(10);
+            let call = if at % 3 == 0 {
+                Call::Failed
+            } else {
+                Call::Succeeded
+            };
+            assert_eq!(finish(&breaker, call, now), None);
+        }
+    }
+
+    #[test]
+    fn a_failed_probe_opens_it_again() {
+        let (breaker, now) = (opened(), Instant::now() + SECOND);
+        let (first, second) = (
+            breaker.admit(now).expect("a probe"),
+            breaker.admit(now).expect("another"),
+        );
+        assert_eq!(first.finish(Call::Failed, now), Some(State::Open));
+        assert_eq!(
+            second.finish(Call::Succeeded, now),
+            None,
+            "it began before the breaker opened again"
+        );
+        assert!(breaker.admit(now).is_none());
+    }
+
+    #[test]
+    fn what_says_nothing_of_its_health_does_not_count() {
+        let (breaker, now) = (Breaker::new(Settings::default()), Instant::now());
+        for _ in 0..100 {
+            assert_eq!(finish(&breaker, Call::Ignored, now), None);
+        }
+        let breaker = opened();
+        let later = now + 2 * SECOND;
+        for _ in 0..10 {
+            drop(
+                breaker
+                    .admit(later)
+                    .expect("a probe that was given up makes room for another"),
+            );
+        }
+        assert_eq!(breaker.state(), State::HalfOpen);
+    }
+
+    #[test]
+    fn slow_calls_count_as_failed() {
+        let (breaker, now) = (Breaker::new(Settings::default()), Instant::now());
+        let slow = |_| {
+            breaker
+                .admit(now)
+                .expect("admitted")
+                .finish(Call::Succeeded, now + 5 * SECOND)
+        };
+        assert_eq!((0..20).filter_map(slow).collect::<Vec<_>>(), [State::Open]);
+    }
+
+    #[test]
+    fn failures_in_a_row_open_it_where_calls_are_few() {
+        let settings = Settings {
+            opens: Opens::InARow(5),
+            probes: 1,
+            ..Settings::default()
+        };
+        let (breaker, mut now) = (Breaker::new(settings), Instant::now());
+        for call in [
+            Call::Failed,
+            Call::Failed,
+            Call::Succeeded,
+            Call::Failed,
+            Call::Failed,
+            Call::Failed,
+            Call::Failed,
+        ] {
+            now += 60 * SECOND;
+            assert_eq!(finish(&breaker, call, now), None);
+        }
+        assert_eq!(finish(&breaker, Call::Failed, now), Some(State::Open));
+        now += SECOND;
+        assert_eq!(finish(&breaker, Call::Succeeded, now), Some(State::Closed));
+    }
+
+    /// One that has just been opened.
+    fn opened() -> Breaker {
+        let (breaker, now) = (Breaker::new(Settings::default()), Instant::now());
+        for _ in 0..20 {
+            finish(&breaker, Call::Failed, now);
+        }
+        assert_eq!(breaker.state(), State::Open);
+        breaker
     }
 }
