@@ -25,7 +25,7 @@ pub use product::{
 pub use search::{CategoryCount, Correction, Hit, SearchQuery, SearchResults};
 pub use seed::{CATEGORIES, product_id, seed};
 pub use user::{
-    Claims, Credentials, Registered, Role, Session, TOKEN_AUDIENCE, TOKEN_ISSUER, User,
+    Claims, Credentials, Registered, Role, Session, TOKEN_AUDIENCE, TOKEN_ISSUER, User, email_key,
 };
 
 /// gRPC of the catalogue.

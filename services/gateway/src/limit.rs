@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use api::{Credentials, UserId};
+use api::{Credentials, UserId, email_key};
 use axum::{
     body::Bytes,
     extract::{ConnectInfo, FromRequest as _, Request, State},
@@ -78,7 +78,7 @@ impl Limiter {
         match email {
             // Addresses that users takes for the same are the same here.
             Some(email) => {
-                let account = self.hasher.hash_one(email.to_lowercase());
+                let account = self.hasher.hash_one(email_key(email));
                 take(&self.attempts, &LogIns::For(account))
             }
             None => Ok(()),
