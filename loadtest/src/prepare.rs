@@ -64,6 +64,11 @@ fn shop(originals: &Path, volume: &Path) -> anyhow::Result<()> {
     let own = |name: &str, text: &str| publish(&volume.join(name), text.as_bytes(), OWN);
     let key = || Ok(users::generate_signing_key());
     own("signing-key.pem", &original(originals, "signing-key", key)?)?;
+    let card_key = original(originals, "card-key", || Ok(cards::generate()))?;
+    own("card-key.pem", &card_key)?;
+    own("card-key.pub.pem", &cards::public_of(&card_key)?)?;
+    let fingerprint_key = original(originals, "fingerprint-key", secrets::password)?;
+    own("fingerprint-key", &fingerprint_key)?;
     let admin = original(originals, "admin", secrets::password)?;
     own("admin-email", ADMIN_EMAIL)?;
     own("admin-password", &admin)?;
@@ -211,12 +216,16 @@ mod tests {
             "shop/pgpass",
             "shop/signing-key.pem",
             "postgres/10-databases.sql",
+            "shop/card-key.pem",
+            "shop/card-key.pub.pem",
+            "shop/fingerprint-key",
         ];
         let first: Vec<_> = names.map(read).into();
         // A volume of a server that was lost alone is filled again.
         fs::remove_file(args.into.join("postgres/10-databases.sql")).unwrap();
         prepare(&args).unwrap();
         assert_eq!(first, names.map(read));
+        assert_eq!(cards::public_of(&first[3]).unwrap(), first[4]);
         for line in first[0].lines() {
             let password = line.rsplit(':').next().unwrap();
             assert_eq!(password.len(), 32);

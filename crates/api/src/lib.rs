@@ -16,7 +16,7 @@ pub use event::{BROADCAST, Fact, PlacedOrder, QUEUES, Queue};
 pub use id::{IdError, OrderId, ProductId, UserId};
 pub use order::{
     BROKEN_CARD, CancelReason, CardNumber, DECLINED_CARD, GOOD_CARD, MAX_ORDER_ITEMS, MAX_QUANTITY,
-    NewItem, NewOrder, Order, OrderItem, OrderPage, OrderStatus,
+    NewItem, NewOrder, Order, OrderItem, OrderPage, OrderStatus, SealedCard,
 };
 pub use product::{
     Availability, Category, NewProduct, Product, ProductChange, ProductPage,
@@ -25,7 +25,7 @@ pub use product::{
 pub use search::{CategoryCount, Correction, Hit, SearchQuery, SearchResults};
 pub use seed::{CATEGORIES, product_id, seed};
 pub use user::{
-    Claims, Credentials, Registered, Role, Session, TOKEN_AUDIENCE, TOKEN_ISSUER, User,
+    Claims, Credentials, Registered, Role, Session, TOKEN_AUDIENCE, TOKEN_ISSUER, User, email_key,
 };
 
 /// gRPC of the catalogue.

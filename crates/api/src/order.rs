@@ -19,7 +19,7 @@ pub const BROKEN_CARD: &str = "4000000000000119";
 /// A card that pays.
 pub const GOOD_CARD: &str = "4242424242424242";
 
-/// A card number. It is shown nowhere: `Debug` leaves it out, and no ledger keeps it.
+/// A card number. It is shown nowhere: `Debug` leaves it out, and nothing that is written down has it but as a [`SealedCard`].
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 #[schema(value_type = String, example = "4242424242424242")]
@@ -29,6 +29,15 @@ impl fmt::Debug for CardNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("CardNumber(…)")
     }
+}
+
+/// A card number that payments alone can read; the crate `cards` seals and opens it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedCard {
+    /// Names the key that opens it.
+    pub key_id: String,
+    /// HPKE's encapsulated key and ciphertext (RFC 9180), one after the other in base64url (RFC 4648).
+    pub sealed: String,
 }
 
 /// What to buy and how to pay.

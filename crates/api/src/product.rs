@@ -43,10 +43,10 @@ pub struct ProductPage {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewProduct {
-    /// 1 to 200 characters.
+    /// 1 to 200 characters, not only spaces, and none of them a control character.
     #[schema(min_length = 1, max_length = 200)]
     pub name: String,
-    /// At most 4,000 characters.
+    /// At most 4,000 characters, none of them a control character but tabs and line breaks.
     #[schema(max_length = 4000)]
     pub description: String,
     /// 1 to 50 lower-case letters, digits or dashes.

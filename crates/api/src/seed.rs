@@ -1,5 +1,7 @@
 //! The products every fresh deployment starts with: the same for all, derived from their number alone.
 
+mod languages;
+
 use crate::{Cents, Product, ProductId};
 
 /// A category with its things and what is said of them.
@@ -313,7 +315,7 @@ pub fn stock(number: u32) -> i64 {
     }
 }
 
-/// The seeded product with this number, counted from 1.
+/// The seeded product with this number, counted from 1. A few of the first thousand are called something in other languages.
 pub fn product(number: u32) -> Product {
     let index = number as usize - 1;
     let shelf = &SHELVES[index % 10];
@@ -324,11 +326,21 @@ pub fn product(number: u32) -> Product {
     let colour = COLOURS[(index / 10_000 + scatter(index % 10_000 + 7)) % 10];
     let usage = shelf.uses[scatter(index + 3) % shelf.uses.len()];
     let euros = 2 + scatter(index) % 300;
+    let english = || {
+        (
+            format!("{quality} {material} {thing}, {colour}"),
+            format!("{praise} {about} A {thing} for {usage}."),
+        )
+    };
+    let wording = languages::WORDINGS.iter().find(|it| it.number == number);
+    let (name, description) = wording.map_or_else(english, |it| {
+        (it.name.to_owned(), it.description.to_owned())
+    });
     Product {
         id: product_id(number),
         version: 1,
-        name: format!("{quality} {material} {thing}, {colour}"),
-        description: format!("{praise} {about} A {thing} for {usage}."),
+        name,
+        description,
         category: shelf.category.to_owned(),
         price_cents: Cents(i64::try_from(euros * 100 + 99).expect("at most 30,199")),
     }
@@ -355,6 +367,15 @@ mod tests {
         let names: HashSet<_> = products.iter().map(|it| &it.name).collect();
         assert_eq!(names.len(), products.len());
         assert!(products.iter().is_sorted_by_key(|it| &it.id));
+    }
+
+    #[test]
+    fn every_wording_of_another_language_is_a_product_of_its_own() {
+        let numbers: HashSet<_> = languages::WORDINGS.iter().map(|it| it.number).collect();
+        assert_eq!(numbers.len(), languages::WORDINGS.len());
+        for wording in languages::WORDINGS {
+            assert_eq!(product(wording.number).name, wording.name);
+        }
     }
 
     #[test]

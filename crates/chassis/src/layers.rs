@@ -18,6 +18,7 @@ use crate::{
     body::Waiting,
     deadline,
     error::PROBLEM_JSON,
+    explanation::without_values,
     faults::{self, Faults},
     head,
 };
@@ -183,7 +184,10 @@ async fn explain(status: StatusCode, body: Body) -> String {
         .ok()
         .and_then(|it| String::from_utf8(it.into()).ok())
         .filter(|it| !it.is_empty());
-    text.unwrap_or_else(|| status.canonical_reason().unwrap_or("error").to_lowercase())
+    text.map_or_else(
+        || status.canonical_reason().unwrap_or("error").to_lowercase(),
+        |it| without_values(&it),
+    )
 }
 
 #[cfg(test)]

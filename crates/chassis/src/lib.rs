@@ -41,6 +41,7 @@ mod config;
 pub mod deadline;
 mod descriptors;
 mod error;
+mod explanation;
 mod faults;
 mod head;
 mod host;

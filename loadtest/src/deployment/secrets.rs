@@ -1,7 +1,7 @@
 //! The secrets of a deployment, made for it alone: files in its run directory that only their owner can read.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
@@ -23,10 +23,31 @@ pub(crate) fn admin_password(dir: &Path) -> PathBuf {
     dir.join("data/admin-password")
 }
 
-/// Makes both, unless an earlier start of the same deployment did.
+/// Where the key is that payments opens card numbers with, ...
+pub(super) fn card_key(dir: &Path) -> PathBuf {
+    dir.join("data/card-key.pem")
+}
+
+/// ... and its public half, which orders seals them for.
+pub(super) fn public_card_key(dir: &Path) -> PathBuf {
+    dir.join("data/card-key.pub.pem")
+}
+
+/// Where the secret is without which a fingerprint of a request tells nothing of it.
+pub(super) fn fingerprint_key(dir: &Path) -> PathBuf {
+    dir.join("data/fingerprint-key")
+}
+
+/// Makes all of them, but for what an earlier start of the same deployment made.
 pub(super) fn make(dir: &Path) -> anyhow::Result<()> {
     write(&signing_key(dir), &users::generate_signing_key())?;
-    write(&admin_password(dir), &password()?)
+    write(&admin_password(dir), &password()?)?;
+    write(&fingerprint_key(dir), &password()?)?;
+    let card_key = card_key(dir);
+    write(&card_key, &cards::generate())?;
+    let made = fs::read_to_string(&card_key);
+    let made = made.with_context(|| format!("read {}", card_key.display()))?;
+    write(&public_card_key(dir), &cards::public_of(&made)?)
 }
 
 /// A password that nobody guesses: 32 hexadecimal digits of the operating system's randomness.

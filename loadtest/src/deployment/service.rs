@@ -56,6 +56,7 @@ impl Service {
     /// The flags of one replica, beside those that all services get and what `Servers::environment` says.
     pub(super) fn flags(self, dir: &Path, discovery: &Path, gateway_port: u16) -> Vec<String> {
         let at = |service: Self| format!("--{service}-addr=file:{}", discovery.display());
+        let file = |what: &str, path: &Path| format!("--{what}-file={}", path.display());
         match self {
             Self::Catalog => vec![at(Self::Users)],
             Self::Gateway => {
@@ -66,16 +67,19 @@ impl Service {
                 flags.push("--trust-forwarded-for".into());
                 flags
             }
-            Self::Inventory | Self::Payments => Vec::new(),
+            Self::Inventory => Vec::new(),
+            Self::Payments => vec![file("card-key", &secrets::card_key(dir))],
             Self::Search => vec![at(Self::Catalog)],
-            Self::Orders => vec![at(Self::Users), at(Self::Catalog)],
+            Self::Orders => vec![
+                at(Self::Users),
+                at(Self::Catalog),
+                file("card-key", &secrets::public_card_key(dir)),
+                file("fingerprint-key", &secrets::fingerprint_key(dir)),
+            ],
             Self::Users => vec![
-                format!("--signing-key-file={}", secrets::signing_key(dir).display()),
+                file("signing-key", &secrets::signing_key(dir)),
                 format!("--admin-email={}", secrets::ADMIN_EMAIL),
-                format!(
-                    "--admin-password-file={}",
-                    secrets::admin_password(dir).display()
-                ),
+                file("admin-password", &secrets::admin_password(dir)),
             ],
         }
     }

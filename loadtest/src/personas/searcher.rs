@@ -63,15 +63,22 @@ async fn search(user: &mut GooseUser) -> TransactionResult {
 
 /// «Foldable oak bookshelf, black» is looked for as «oak bookshelf».
 fn words(name: &str) -> String {
-    let name = name.split(',').next().unwrap_or_default();
+    let name = name
+        .split([',', '、', '，', '،'])
+        .next()
+        .unwrap_or_default();
     name.split_once(' ').map_or(name, |it| it.1).to_owned()
 }
 
 /// A letter of the last word goes missing, unless no search engine could then tell which word it was.
 fn mistype(words: &mut String) {
     let last = words.rsplit(' ').next().unwrap_or_default();
-    if last.len() >= MISTYPED_FROM {
-        words.remove(words.len() - 2);
+    let penultimate = last.char_indices().nth_back(1);
+    if last.chars().count() >= MISTYPED_FROM
+        && let Some((position, _)) = penultimate
+    {
+        let start = words.len() - last.len();
+        words.remove(start + position);
     }
 }
 
@@ -84,6 +91,8 @@ mod tests {
         for (name, typed) in [
             ("Foldable oak bookshelf, black", "oak bookshef"),
             ("Compact bamboo train set, red", "bamboo train set"),
+            ("Κεραμική τσαγιέρα, λευκή", "τσαγιέα"),
+            ("ダブルテント、緑", "ダブルテト"),
         ] {
             let mut words = words(name);
             mistype(&mut words);

@@ -1,6 +1,7 @@
 //! What people entrust to the shop stays out of everything it writes down, but for its databases.
 
 use std::{
+    ffi::OsStr,
     fs,
     path::Path,
     sync::{Arc, Mutex},
@@ -14,7 +15,7 @@ use reqwest::{Client, Method, RequestBuilder, header};
 use serde_json::{Value, json};
 use tonic::{Request, Response, Status};
 
-use crate::{PATIENCE, Scratch, Up};
+use crate::{PATIENCE, Scratch, Up, send};
 
 const EMAIL: &str = "grace.hopper-7c1@shop.example";
 const PASSWORD: &str = "whisper-7c1-correct-horse";
@@ -41,11 +42,15 @@ impl TraceService for Spans {
 
 /// Every file below `dir` but databases and secrets, with its name.
 fn files(dir: &Path, found: &mut Vec<(String, String)>) {
+    files_but(dir, Some("data"), found);
+}
+
+fn files_but(dir: &Path, left_out: Option<&str>, found: &mut Vec<(String, String)>) {
     for entry in fs::read_dir(dir).expect("a directory") {
         let path = entry.expect("an entry").path();
         if path.is_dir() {
-            if path.file_name().is_none_or(|it| it != "data") {
-                files(&path, found);
+            if path.file_name().and_then(OsStr::to_str) != left_out {
+                files_but(&path, left_out, found);
             }
         } else {
             let bytes = fs::read(&path).expect("a file");
@@ -83,6 +88,13 @@ impl Shopper {
         answer.json().await.expect("JSON")
     }
 
+    fn order(&self, token: &str, card: &str, key: &str) -> RequestBuilder {
+        let items = json!([{ "product_id": "p-000001", "quantity": 1 }]);
+        let body = json!({ "items": items, "card_number": card });
+        let request = self.request(Method::POST, "/orders").json(&body);
+        request.bearer_auth(token).header("idempotency-key", key)
+    }
+
     /// Does what shoppers do, well and badly, and returns the tokens used.
     async fn visit(&self) -> [String; 2] {
         let post = |path: &str, body: Value| self.request(Method::POST, path).json(&body);
@@ -105,12 +117,7 @@ impl Shopper {
         let search = self.request(Method::GET, "/search");
         self.ask(search.query(&[("min_price", SEARCH)]), 400).await;
 
-        let order = |card: &str, key: &str| {
-            let items = json!([{ "product_id": "p-000001", "quantity": 1 }]);
-            let body = json!({ "items": items, "card_number": card });
-            let request = post("/orders", body).bearer_auth(&token);
-            request.header("idempotency-key", key)
-        };
+        let order = |card: &str, key: &str| self.order(&token, card, key);
         let placed = self.ask(order(CARD, KEY), 202).await;
         self.ask(order(api::DECLINED_CARD, KEY), 422).await;
         self.ask(order(&format!("{CARD} "), "other"), 422).await;
@@ -221,6 +228,46 @@ fn no_signal_tells_what_shoppers_entrust_to_the_shop() {
     ];
     secrets.extend(signatures.into_iter().flatten());
     tell_nothing(&sources, &secrets);
+    hold_no_card(&up.run_dir());
+}
+
+/// Checks every file of a shop whose bank broke down over an order, its databases and their logs too: orders are there, and no
+/// card.
+fn hold_no_card(dir: &Path) {
+    let mut files = Vec::new();
+    files_but(dir, None, &mut files);
+    for (database, known) in [("orders.db", KEY), ("broker.db", "\"key_id\"")] {
+        let there = |it: &(String, String)| it.0.contains(database) && it.1.contains(known);
+        assert!(files.iter().any(there), "{known} in {database}");
+    }
+    tell_nothing(&files, &[CARD, api::DECLINED_CARD, api::BROKEN_CARD]);
+}
+
+#[test]
+fn a_shop_that_is_killed_leaves_no_card_behind() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let scratch = Scratch::new();
+    let up = scratch.up();
+    let shopper = Shopper {
+        client: Client::builder().no_proxy().build().expect("a client"),
+        gateway: up.gateway(),
+    };
+    runtime.block_on(async {
+        let [token, _] = shopper.visit().await;
+        shopper.dead_letter(&up).await;
+        // What is on its way at that moment: the deaths come before the end of most of these.
+        for number in 0..50 {
+            let order = shopper.order(&token, CARD, &format!("last-{number}"));
+            shopper.ask(order, 202).await;
+        }
+    });
+    // Nobody starts them again, or tells them to stop.
+    up.signal(rustix::process::Signal::STOP);
+    for service in up.services() {
+        send(service, rustix::process::Signal::KILL);
+    }
+    up.signal(rustix::process::Signal::KILL);
+    hold_no_card(&up.run_dir());
 }
 
 #[test]

@@ -10,9 +10,11 @@ const MAX_PRICE: Cents = Cents(100_000_000);
 /// A product that the shop does not take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BadProduct {
-    #[error("name must have 1 to {MAX_NAME} characters")]
+    #[error("name must have 1 to {MAX_NAME} characters, and no control characters")]
     Name,
-    #[error("description must have at most {MAX_DESCRIPTION} characters")]
+    #[error(
+        "description must have at most {MAX_DESCRIPTION} characters, and no control characters but tabs and line breaks"
+    )]
     Description,
     #[error("category must be 1 to {MAX_CATEGORY} lower-case letters, digits or dashes")]
     Category,
@@ -47,12 +49,14 @@ pub(crate) fn check_category(category: &str) -> Result<(), BadProduct> {
 }
 
 fn check_name(name: &str) -> Result<(), BadProduct> {
-    let good = !name.trim().is_empty() && name.chars().count() <= MAX_NAME;
+    let shown = name.chars().all(|it| !it.is_control());
+    let good = shown && !name.trim().is_empty() && name.chars().count() <= MAX_NAME;
     good.then_some(()).ok_or(BadProduct::Name)
 }
 
 fn check_description(description: &str) -> Result<(), BadProduct> {
-    let good = description.chars().count() <= MAX_DESCRIPTION;
+    let shown = |it: char| !it.is_control() || ['\t', '\n', '\r'].contains(&it);
+    let good = description.chars().all(shown) && description.chars().count() <= MAX_DESCRIPTION;
     good.then_some(()).ok_or(BadProduct::Description)
 }
 
@@ -91,6 +95,22 @@ mod tests {
         assert_eq!(with(|it| it.price_cents = Cents(0)), Err(BadProduct::Price));
         let long = with(|it| it.description = "x".repeat(4_001));
         assert_eq!(long, Err(BadProduct::Description));
+        // PostgreSQL does not take the first of them at all.
+        for bad in ["Mug\0", "Mug\u{7f}", "Mug\u{85}", "M\nug"] {
+            let name = ProductChange {
+                name: Some(bad.into()),
+                ..ProductChange::default()
+            };
+            assert_eq!(check_change(&name), Err(BadProduct::Name), "{bad:?}");
+        }
+        let description = |it: &str| {
+            check_change(&ProductChange {
+                description: Some(it.into()),
+                ..ProductChange::default()
+            })
+        };
+        assert_eq!(description("One\r\n\ttwo"), Ok(()));
+        assert_eq!(description("One\0two"), Err(BadProduct::Description));
     }
 
     #[test]

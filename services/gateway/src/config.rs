@@ -43,10 +43,11 @@ pub struct Config {
     /// Burst of requests per client
     #[arg(long, env, default_value = "400", value_name = "COUNT")]
     pub rate_burst: NonZeroU32,
-    /// Sustained log-ins and registrations per second per address, and log-ins per second per account
+    /// Sustained log-ins and registrations per second per address; an account takes four times as many wrong log-ins, from all
+    /// addresses together
     #[arg(long, env, default_value = "5", value_name = "COUNT")]
     pub login_rate: NonZeroU32,
-    /// Burst of log-ins and registrations
+    /// Burst of log-ins and registrations per address; of wrong log-ins for an account, four times as many
     #[arg(long, env, default_value = "10", value_name = "COUNT")]
     pub login_burst: NonZeroU32,
     /// Maximum number of connections from one address, or from one network /64 of IPv6; half of `--max-connections` unless said.

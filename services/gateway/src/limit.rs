@@ -1,5 +1,7 @@
 //! How many requests one client may send, and how many log-ins may be tried: a token bucket each (GCRA, by governor).
 
+mod tries;
+
 use std::{
     hash::{BuildHasher as _, Hash, RandomState},
     net::{IpAddr, SocketAddr},
@@ -8,11 +10,11 @@ use std::{
     time::Duration,
 };
 
-use api::{Credentials, UserId};
+use api::{Credentials, UserId, email_key};
 use axum::{
     body::Bytes,
     extract::{ConnectInfo, FromRequest as _, Request, State},
-    http::HeaderMap,
+    http::{HeaderMap, StatusCode},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
@@ -20,6 +22,7 @@ use chassis::{Error, counted_as};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock as _};
 
 use crate::Config;
+use tries::Tries;
 
 /// Buckets that are full again are forgotten this often, so that the table is bounded by the clients of a minute.
 const FORGET_EVERY: Duration = Duration::from_mins(1);
@@ -32,21 +35,15 @@ pub(crate) enum Client {
     Address(IpAddr),
 }
 
-/// Whose log-ins are counted together.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum LogIns {
-    /// Those from one address, which may try many accounts, and registrations: each costs users the hash of a password.
-    From(IpAddr),
-    /// Those for one account: it may be tried from many addresses. A hash, so that the table names nobody.
-    For(u64),
-}
-
 /// The rates of all clients; cloning shares them.
 #[derive(Debug, Clone)]
 pub(crate) struct Limiter {
     clients: Arc<DefaultKeyedRateLimiter<Client>>,
-    attempts: Arc<DefaultKeyedRateLimiter<LogIns>>,
-    /// With a key of this process: nobody can choose an address whose hash is another's.
+    /// Log-ins from one address, which may try many accounts, and registrations: each costs users the hash of a password.
+    attempts: Arc<DefaultKeyedRateLimiter<IpAddr>>,
+    /// Wrong log-ins for one account, which may be tried from many addresses.
+    tries: Arc<Tries>,
+    /// Hashes accounts, so that the table names nobody, with a key of this process: nobody can choose one whose hash is another's.
     hasher: RandomState,
     trust_forwarded_for: bool,
 }
@@ -54,7 +51,10 @@ pub(crate) struct Limiter {
 impl Limiter {
     /// Must be called inside a Tokio runtime.
     pub(crate) fn new(config: &Config) -> Self {
+        let tries = Arc::new(Tries::new(config.login_rate, config.login_burst));
+        tokio::spawn(forget(Arc::downgrade(&tries), Tries::forget_full));
         Self {
+            tries,
             clients: buckets(config.rate_limit, config.rate_burst),
             attempts: buckets(config.login_rate, config.login_burst),
             hasher: RandomState::new(),
@@ -69,20 +69,20 @@ impl Limiter {
 
     /// Counts a registration.
     fn admit_registration(&self, from: IpAddr) -> Result<(), Error> {
-        take(&self.attempts, &LogIns::From(from))
+        take(&self.attempts, &from)
     }
 
-    /// Counts a log-in for the account of `email`; its rate is that of the address even where that is unknown.
-    fn admit_log_in(&self, from: IpAddr, email: Option<&str>) -> Result<(), Error> {
-        take(&self.attempts, &LogIns::From(from))?;
-        match email {
-            // Addresses that users takes for the same are the same here.
-            Some(email) => {
-                let account = self.hasher.hash_one(email.to_lowercase());
-                take(&self.attempts, &LogIns::For(account))
-            }
-            None => Ok(()),
-        }
+    /// Counts a log-in for the account of `email`, even where there is none: as wrong, until it turns out that it is not.
+    fn admit_log_in(&self, from: IpAddr, email: Option<&str>) -> Result<Option<Try>, Error> {
+        take(&self.attempts, &from)?;
+        let Some(email) = email else {
+            return Ok(None);
+        };
+        // Addresses that users takes for the same are the same here.
+        let account = self.hasher.hash_one(email_key(email));
+        self.tries.take(account).map_err(come_back)?;
+        let tries = Arc::clone(&self.tries);
+        Ok(Some(Try { tries, account }))
     }
 
     /// Where the client is, as far as it is counted: the peer, or what a trusted proxy says of it.
@@ -112,29 +112,47 @@ where
 {
     let quota = Quota::per_second(rate).allow_burst(burst);
     let buckets = Arc::new(RateLimiter::keyed(quota));
-    tokio::spawn(forget_idle(Arc::downgrade(&buckets)));
+    let forget_full = |it: &DefaultKeyedRateLimiter<K>| {
+        it.retain_recent();
+        it.shrink_to_fit();
+    };
+    tokio::spawn(forget(Arc::downgrade(&buckets), forget_full));
     buckets
 }
 
-async fn forget_idle<K: Hash + Eq + Clone>(buckets: Weak<DefaultKeyedRateLimiter<K>>) {
+async fn forget<B>(buckets: Weak<B>, forget_full: impl Fn(&B)) {
     loop {
         tokio::time::sleep(FORGET_EVERY).await;
         let Some(buckets) = buckets.upgrade() else {
             return;
         };
-        buckets.retain_recent();
-        buckets.shrink_to_fit();
+        forget_full(&buckets);
     }
 }
 
 fn take<K: Hash + Eq + Clone>(buckets: &DefaultKeyedRateLimiter<K>, key: &K) -> Result<(), Error> {
-    buckets.check_key(key).map_err(|over| {
-        let wait = over.wait_time_from(buckets.clock().now());
-        let retry_after_s = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-        Error::TooManyRequests {
-            retry_after_s: retry_after_s.max(1),
-        }
-    })
+    let now = || buckets.clock().now();
+    let admitted = buckets.check_key(key);
+    admitted.map_err(|over| come_back(over.wait_time_from(now())))
+}
+
+fn come_back(wait: Duration) -> Error {
+    let retry_after_s = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    Error::TooManyRequests {
+        retry_after_s: retry_after_s.max(1),
+    }
+}
+
+/// A log-in that counts as wrong unless it is taken back.
+struct Try {
+    tries: Arc<Tries>,
+    account: u64,
+}
+
+impl Try {
+    fn was_not_wrong(self) {
+        self.tries.give_back(self.account);
+    }
 }
 
 /// Lets a registration through, or answers 429: whoever could send as many as other requests would keep users hashing, and
@@ -163,10 +181,17 @@ pub(crate) async fn log_in(
     let body = body.map_err(axum::response::IntoResponse::into_response)?;
     // Read as users reads it, so that no way of writing it names an account there and none here.
     let account: Option<Credentials> = serde_json::from_slice(&body).ok();
-    limiter
+    let attempt = limiter
         .admit_log_in(from, account.as_ref().map(|it| it.email.as_str()))
         .map_err(Error::into_response)?;
-    Ok(next.run(Request::from_parts(parts, body.into())).await)
+    let response = next.run(Request::from_parts(parts, body.into())).await;
+    // Whoever does not wait for the answer has no right one.
+    if let Some(attempt) = attempt
+        && response.status() != StatusCode::UNAUTHORIZED
+    {
+        attempt.was_not_wrong();
+    }
+    Ok(response)
 }
 
 #[cfg(test)]
@@ -237,19 +262,27 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn log_ins_are_counted_by_address_and_by_account() {
+    async fn log_ins_are_counted_by_address_and_wrong_ones_by_account() {
         let limiter = limiter(&["--login-rate=1", "--login-burst=2"]);
-        let [here, there, elsewhere] = [1, 2, 3].map(|it| IpAddr::from([10, 0, 0, it]));
-        let tries = |from, email| limiter.admit_log_in(from, email).is_ok();
-        assert!(tries(here, Some("ada@b")) && tries(here, Some("bob@b")));
-        assert!(!tries(here, Some("eve@b")), "two from one address");
-        assert!(tries(there, Some("ADA@b")));
+        let from = |it| IpAddr::from([10, 0, 0, it]);
+        let tries = |it, email| limiter.admit_log_in(from(it), email).ok();
+        let wrong = |it, email| tries(it, Some(email)).is_some();
+        assert!(wrong(1, "jörg@b") && wrong(1, "bob@b"));
+        assert!(!wrong(1, "eve@b"), "two from one address");
+        let twins = ["JÖRG@b", "jörg@B", "jo\u{308}rg@b"];
+        for it in 2..9 {
+            assert!(wrong(it, twins[usize::from(it) % 3]), "{it}");
+        }
         assert!(
-            !tries(there, Some("ada@B")),
-            "two for one account, whatever its case"
+            !wrong(9, "jörg@b"),
+            "eight for one account, whatever its form"
         );
-        assert!(tries(elsewhere, None) && tries(elsewhere, None));
-        assert!(!tries(elsewhere, None), "what names nobody counts too");
+        assert!(tries(10, None).is_some() && tries(10, None).is_some());
+        assert!(tries(10, None).is_none(), "what names nobody counts too");
+        for it in 11..51 {
+            let right = tries(it, Some("ada@b")).flatten();
+            right.expect("a try").was_not_wrong();
+        }
     }
 
     #[tokio::test]

@@ -1,8 +1,11 @@
 //! The gRPC surface: availability by product id.
 
-use api::inventory::{
-    Availability, GetAvailabilityRequest, GetAvailabilityResponse,
-    inventory_server::{Inventory, InventoryServer},
+use api::{
+    ProductId,
+    inventory::{
+        Availability, GetAvailabilityRequest, GetAvailabilityResponse,
+        inventory_server::{Inventory, InventoryServer},
+    },
 };
 use chassis::Error;
 use tonic::{Request, Response, Status};
@@ -28,6 +31,8 @@ impl Inventory for Store {
             let text = format!("at most {} ids per call", api::MAX_IDS);
             return Err(Status::invalid_argument(text));
         }
+        let ids: Result<Vec<ProductId>, _> = ids.into_iter().map(ProductId::try_from).collect();
+        let ids = ids.map_err(|error| Status::invalid_argument(error.to_string()))?;
         let available = self.available(&ids).await.map_err(Error::into_grpc)?;
         let items = available.into_iter().map(|it| Availability {
             product_id: it.product_id,

@@ -52,7 +52,7 @@ struct Stock {
     responses((status = 200, body = Stock), (status = 404, body = Problem)))]
 async fn stock(State(store): State<Store>, Path(id): Path<String>) -> Result<Json<Stock>, Error> {
     let product_id: ProductId = id.try_into().map_err(|_| Error::NotFound("product"))?;
-    let available = store.available(&[product_id.to_string()]).await?;
+    let available = store.available(std::slice::from_ref(&product_id)).await?;
     let available = available
         .first()
         .ok_or(Error::NotFound("product"))?

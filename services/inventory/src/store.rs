@@ -1,7 +1,7 @@
 //! Where stock is kept, and what is read of it.
 
 use anyhow::Context as _;
-use api::{AuditRow, BROADCAST, Fact, QUEUES, StockEffect};
+use api::{AuditRow, BROADCAST, Fact, ProductId, QUEUES, StockEffect};
 use chassis::{Error, Host};
 use database::{Database, Migrations, query};
 use messaging::{Messaging, Topology};
@@ -46,12 +46,15 @@ impl Store {
     }
 
     /// What can be sold of each of these products; those never stocked are left out.
-    pub(crate) async fn available(&self, product_ids: &[String]) -> Result<Vec<Available>, Error> {
+    pub(crate) async fn available(
+        &self,
+        product_ids: &[ProductId],
+    ) -> Result<Vec<Available>, Error> {
         if product_ids.is_empty() {
             return Ok(Vec::new());
         }
         query("SELECT product_id, on_hand - reserved AS available FROM stock WHERE product_id IN ")
-            .push_list(product_ids)
+            .push_list(product_ids.iter().map(ProductId::as_str))
             .fetch_all(self.database.readers())
             .await
     }

@@ -1,6 +1,6 @@
 //! What the command line and the environment decide.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use client::Address;
 
@@ -17,6 +17,14 @@ pub struct Config {
     /// How stock and payments are heard of.
     #[command(flatten)]
     pub messaging: messaging::Options,
+    /// Payments' public key, which card numbers are sealed for before anything is stored: PEM, as made by
+    /// `openssl pkey -pubout` of payments' `--card-key-file`
+    #[arg(long, env, value_name = "PATH")]
+    pub card_key_file: PathBuf,
+    /// A secret of 32 characters or more, the same for all replicas: without it nobody can tell from the fingerprint of a
+    /// request, which is kept for a day, what was in it
+    #[arg(long, env, value_name = "PATH")]
+    pub fingerprint_key_file: PathBuf,
     /// Where the keys that verify tokens come from
     #[arg(long, env, default_value = client::DEFAULT_ADDRESS, value_name = "ADDRESS")]
     pub users_addr: Address,

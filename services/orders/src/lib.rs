@@ -1,11 +1,13 @@
 //! Orders: placed at once, then confirmed or cancelled by a saga that runs over events.
 //!
 //! [`order`] has the rules, [`store`] what is read, [`saga`] what changes orders; [`placing`] is the way of an order into the
-//! shop, [`prices`] what the catalogue is asked on it, and [`completion`] tells how long orders take.
+//! shop, [`prices`] what the catalogue is asked on it, [`fingerprint`] what a repeated request is known by, and [`completion`] tells
+//! how long orders take.
 
 mod completion;
 mod config;
 mod events;
+mod fingerprint;
 mod order;
 mod placing;
 mod prices;
@@ -14,10 +16,12 @@ mod saga;
 mod store;
 
 use axum::extract::FromRef;
+use cards::SealingKey;
 use chassis::Host;
 use identity::Verifier;
 
 pub use config::Config;
+use fingerprint::Fingerprints;
 use prices::Prices;
 pub use routes::app;
 pub use store::Store;
@@ -28,12 +32,17 @@ pub struct State {
     store: Store,
     prices: Prices,
     verifier: Verifier,
+    /// Payments', which card numbers are sealed for.
+    card_key: SealingKey,
+    fingerprints: Fingerprints,
 }
 
 impl State {
     /// Opens what `config` names, follows stock and payments from now on, and cancels what is not final in time.
     pub async fn open(config: &Config, host: &Host) -> anyhow::Result<Self> {
         let state = Self {
+            card_key: SealingKey::read(&config.card_key_file)?,
+            fingerprints: Fingerprints::read(&config.fingerprint_key_file)?,
             store: Store::open(config, host).await?,
             prices: Prices::new(&config.catalog_addr, host),
             verifier: Verifier::new(&config.users_addr),

@@ -9,7 +9,6 @@ use api::{
     CancelReason, Cents, Fact, MAX_ORDER_ITEMS, MAX_QUANTITY, NewOrder, OrderItem, OrderStatus,
     ProductId,
 };
-use sha2::{Digest as _, Sha256};
 
 /// The time within which an order should be final, which is what shoppers are promised.
 pub(crate) const COMPLETED_WITHIN: Duration = Duration::from_secs(10);
@@ -85,13 +84,6 @@ pub(crate) fn price(
     // At most 20 lines of 100 units at a million EUR each: far from what 64 bits hold.
     let total = items.iter().map(|it| it.price_cents * it.quantity).sum();
     Ok((items, total))
-}
-
-/// Names a body: two bodies with one fingerprint are the same order.
-pub(crate) fn fingerprint(order: &NewOrder) -> String {
-    let text = serde_json::to_vec(order).expect("an order is JSON");
-    let hexadecimal = |it: &u8| format!("{it:02x}");
-    Sha256::digest(text).iter().map(hexadecimal).collect()
 }
 
 /// What becomes of a pending order when `fact` is heard; nothing, if it is none of its business.
@@ -223,18 +215,5 @@ mod tests {
             price(&unknown, &prices),
             Err(BadOrder::Unknown(_))
         ));
-    }
-
-    #[test]
-    fn another_card_or_quantity_is_another_body() {
-        let one = order(vec![item("p-000001", 1)]);
-        let mut other = one.clone();
-        other.card_number = CardNumber("4000000000000002".into());
-        assert_eq!(fingerprint(&one), fingerprint(&one.clone()));
-        assert_ne!(fingerprint(&one), fingerprint(&other));
-        assert_ne!(
-            fingerprint(&one),
-            fingerprint(&order(vec![item("p-000001", 2)]))
-        );
     }
 }

@@ -1,7 +1,7 @@
 //! The way of an order into the shop: answered before, priced, placed, and told whoever asked at the same moment.
 
-use api::{NewOrder, Order, UserId};
-use chassis::Error;
+use api::{NewOrder, Order, PlacedOrder, UserId};
+use chassis::{Error, new_id};
 
 use crate::{State, order};
 
@@ -11,6 +11,8 @@ pub(crate) struct Placement<'a> {
     pub(crate) user_id: &'a UserId,
     pub(crate) key: &'a str,
     pub(crate) order: &'a NewOrder,
+    /// Of all that was sent.
+    pub(crate) fingerprint: &'a str,
 }
 
 impl State {
@@ -22,7 +24,17 @@ impl State {
         let prices = self.prices.of(placement.order).await?;
         let (items, total_cents) = order::price(placement.order, &prices)
             .map_err(|it| Error::Unprocessable(it.to_string()))?;
-        if let Some(order) = self.store.place(placement, items, total_cents).await? {
+        let id = new_id("o")
+            .try_into()
+            .expect("`o-` and 24 hexadecimal digits");
+        // From here on nobody but payments can read it.
+        let card = self.card_key.seal(&placement.order.card_number, &id);
+        let placed = PlacedOrder {
+            items,
+            total_cents,
+            card,
+        };
+        if let Some(order) = self.store.place(placement, id, placed).await? {
             tracing::info!(order_id = %order.id, total_cents = total_cents.0, "order placed");
             return Ok(order);
         }

@@ -104,6 +104,7 @@ async fn place(
         user_id: &identity.user_id,
         key,
         order: &new,
+        fingerprint: &state.fingerprints.of(&new),
     };
     let order = state.place(placement).await?;
     let location = [(header::LOCATION, format!("/orders/{}", order.id))];

@@ -4,19 +4,15 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use api::{CancelReason, Cents, Fact, Order, OrderItem, OrderStatus, PlacedOrder};
-use chassis::{Error, new_id, now_ms, rfc3339};
+use api::{CancelReason, Fact, Order, OrderId, OrderStatus, PlacedOrder};
+use chassis::{Error, now_ms, rfc3339};
 use database::{Transaction, query, round, unobserved};
 use messaging::Event;
 use telemetry::Origin;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    Store, completion,
-    order::{self, Verdict},
-    placing::Placement,
-};
+use crate::{Store, completion, order::Verdict, placing::Placement};
 
 /// How often it is looked for orders that are not final in time.
 const SWEEP: Duration = Duration::from_millis(500);
@@ -41,18 +37,16 @@ impl Store {
     pub(crate) async fn place(
         &self,
         placement: Placement<'_>,
-        items: Vec<OrderItem>,
-        total_cents: Cents,
+        id: OrderId,
+        placed: PlacedOrder,
     ) -> Result<Option<Order>, Error> {
         let now = now_ms();
         let order = Order {
-            id: new_id("o")
-                .try_into()
-                .expect("`o-` and 24 hexadecimal digits"),
+            id,
             status: OrderStatus::Pending,
             reason: None,
-            items,
-            total_cents,
+            items: placed.items.clone(),
+            total_cents: placed.total_cents,
             created_at: rfc3339(now),
         };
         let mut transaction = self.database.write().await?;
@@ -62,7 +56,7 @@ impl Store {
         )
         .bind(placement.user_id.as_str())
         .bind(placement.key)
-        .bind(order::fingerprint(placement.order))
+        .bind(placement.fingerprint)
         .bind(serde_json::to_string(&order).context("serialize the response")?)
         .bind(now)
         .execute(&mut transaction)
@@ -72,11 +66,7 @@ impl Store {
         }
         self.insert(&mut transaction, placement, &order, now)
             .await?;
-        let placed = Fact::OrderPlaced(PlacedOrder {
-            items: order.items.clone(),
-            total_cents,
-            card_number: placement.order.card_number.clone(),
-        });
+        let placed = Fact::OrderPlaced(placed);
         self.messaging
             .tell(&mut transaction, order.id.as_str(), placed)
             .await?;
@@ -243,13 +233,13 @@ async fn set_final(
 
 #[cfg(test)]
 mod tests {
-    use api::{CardNumber, GOOD_CARD, NewOrder};
-    use chassis::Host;
+    use api::{CardNumber, Cents, GOOD_CARD, NewOrder, SealedCard};
+    use chassis::{Host, new_id};
     use clap::Parser as _;
     use testbed::{Databases, on_every_database};
 
     use super::*;
-    use crate::Config;
+    use crate::{Config, order};
 
     on_every_database! {
         old_answers_are_forgotten_while_orders_are_overdue,
@@ -259,7 +249,9 @@ mod tests {
         let database = format!("--database-url={}", data.url("orders").await);
         let broker = format!("--broker-url={}", data.file("broker"));
         let at_once = "--order-timeout=0s";
-        let config = Config::parse_from(["orders", &database, &broker, at_once]);
+        let keys = ["--card-key-file=unused", "--fingerprint-key-file=unused"];
+        let own = ["orders", &database, &broker, at_once];
+        let config = Config::parse_from(own.into_iter().chain(keys));
         let store = Store::open(&config, &Host::default()).await.unwrap();
         let (user_id, order) = (
             &"u-1".parse().unwrap(),
@@ -272,9 +264,19 @@ mod tests {
             user_id,
             key,
             order,
+            fingerprint: "one",
         };
         for key in ["old", "new"] {
-            let placed = store.place(under(key), Vec::new(), Cents::ZERO).await;
+            let placed = PlacedOrder {
+                items: Vec::new(),
+                total_cents: Cents::ZERO,
+                card: SealedCard {
+                    key_id: String::new(),
+                    sealed: String::new(),
+                },
+            };
+            let id = new_id("o").try_into().unwrap();
+            let placed = store.place(under(key), id, placed).await;
             placed.unwrap().unwrap();
         }
         let mut transaction = store.database.write().await.unwrap();

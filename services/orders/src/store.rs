@@ -111,7 +111,7 @@ impl Store {
         let Some((body_hash, answer)) = found else {
             return Ok(None);
         };
-        if body_hash != order::fingerprint(placement.order) {
+        if body_hash != placement.fingerprint {
             let text = "Idempotency-Key already used for another order; use a new one";
             return Err(Error::Unprocessable(text.to_owned()));
         }

@@ -1,6 +1,6 @@
 //! What the command line and the environment decide.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use api::Cents;
 
@@ -14,6 +14,10 @@ pub struct Config {
     /// Where payments are kept.
     #[command(flatten)]
     pub database: database::Options,
+    /// The X25519 key that opens card numbers, the same for all replicas: PEM, as made by `openssl genpkey -algorithm x25519`.
+    /// While keys are changed, the new one and the old one after the other
+    #[arg(long, env, value_name = "PATH")]
+    pub card_key_file: PathBuf,
     /// How orders are heard of.
     #[command(flatten)]
     pub messaging: messaging::Options,

@@ -11,6 +11,7 @@ mod routes;
 mod store;
 
 use axum::extract::FromRef;
+use cards::OpeningKeys;
 use chassis::Host;
 
 pub use config::Config;
@@ -24,12 +25,14 @@ pub struct State {
     /// What was taken and given back.
     pub store: Store,
     provider: Provider,
+    card_keys: OpeningKeys,
 }
 
 impl State {
     /// Opens what `config` names, and follows orders from now on.
     pub async fn open(config: &Config, host: &Host) -> anyhow::Result<Self> {
         let state = Self {
+            card_keys: OpeningKeys::read(&config.card_key_file)?,
             store: Store::open(config, host).await?,
             provider: Provider::new(config),
         };

@@ -75,7 +75,11 @@ mod tests {
 
     #[test]
     fn test_cards_decide_and_so_does_the_amount() {
-        let config = Config::parse_from(["payments", "--decline-above=1000"]);
+        let config = Config::parse_from([
+            "payments",
+            "--card-key-file=key.pem",
+            "--decline-above=1000",
+        ]);
         let provider = Provider::new(&config);
         let charge = |card: &str, cents| provider.decide(&CardNumber(card.into()), Cents(cents));
         assert_eq!(charge(GOOD_CARD, 1_000).unwrap(), Charge::Captured);

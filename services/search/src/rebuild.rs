@@ -32,6 +32,8 @@ const PAGE_TIMEOUT: Duration = Duration::from_secs(1);
 const MAX_TRIES: u32 = 5;
 /// ... and the wait after the first time; each further one is twice as long.
 const BACK_OFF: Duration = Duration::from_millis(200);
+/// How long after the start, or after a rebuild, it is looked whether the index is of an earlier release.
+const RENEW_AFTER: Duration = Duration::from_secs(1);
 /// How often progress is logged.
 const LOG_EVERY: Duration = Duration::from_secs(5);
 
@@ -138,6 +140,11 @@ impl Rebuilder {
         loop {
             tokio::select! {
                 () = self.0.asked.notified() => (),
+                () = self.outdated() => {
+                    // If somebody was faster, that will do.
+                    let _ = self.begin();
+                    continue;
+                }
                 () = stop.cancelled() => return,
             }
             let begun = Instant::now();
@@ -150,6 +157,19 @@ impl Rebuilder {
                 Err(error) => self.fail(&error, begun),
             }
         }
+    }
+
+    /// Returns when the index turns out to have words of another form than ours, as an earlier release has written them.
+    async fn outdated(&self) {
+        loop {
+            tokio::time::sleep(RENEW_AFTER).await;
+            match self.0.store.is_current().await {
+                Ok(true) => std::future::pending().await,
+                Ok(false) => break,
+                Err(error) => tracing::debug!(%error, "form of the index unknown"),
+            }
+        }
+        tracing::info!("index of an earlier release found");
     }
 
     fn fail(&self, error: &Error, begun: Instant) {

@@ -78,6 +78,19 @@ impl Store {
         }
     }
 
+    /// Whether the words in it are such as we look for. A file has seen to that when it was opened.
+    #[cfg_attr(
+        not(feature = "elasticsearch"),
+        expect(clippy::unused_async, reason = "only a server is waited for")
+    )]
+    pub(crate) async fn is_current(&self) -> Result<bool, Error> {
+        match self {
+            Self::Sqlite(_) => Ok(true),
+            #[cfg(feature = "elasticsearch")]
+            Self::Elasticsearch(it) => it.is_current().await,
+        }
+    }
+
     /// Takes everything of the index from the server it is at; a file is its owner's to delete.
     #[cfg_attr(
         not(feature = "elasticsearch"),

@@ -2,6 +2,9 @@
 
 use std::ops::RangeInclusive;
 
+use icu_normalizer::ComposingNormalizer;
+use icu_properties::{CodePointMapData, props::GeneralCategory};
+
 /// The longest address that can receive mail (RFC 5321, section 4.5.3.1.3, less its brackets).
 const MAX_EMAIL: usize = 254;
 /// Long enough to withstand guessing, and no longer than anyone types.
@@ -11,7 +14,7 @@ const PASSWORD: RangeInclusive<usize> = 12..=128;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BadCredentials {
     #[error(
-        "e-mail address must have one @ with text on both sides, no spaces, and at most {MAX_EMAIL} characters"
+        "e-mail address must have one @ with text on both sides, no spaces, and at most {MAX_EMAIL} bytes"
     )]
     Email,
     #[error("password must have {} to {} characters", PASSWORD.start(), PASSWORD.end())]
@@ -29,16 +32,24 @@ pub(crate) fn check_email(email: &str) -> Result<(), BadCredentials> {
     good.then_some(()).ok_or(BadCredentials::Email)
 }
 
-/// Whether `password` is one to register with.
+/// Whether `password`, which is [`opaque`], is one to register with.
 pub(crate) fn check_password(password: &str) -> Result<(), BadCredentials> {
     let good = PASSWORD.contains(&password.chars().count());
     good.then_some(()).ok_or(BadCredentials::Password)
 }
 
-/// What tells one address from another: mail servers that mind the case of a name are extinct, people who do not remember it
-/// are not.
-pub(crate) fn email_key(email: &str) -> String {
-    email.to_lowercase()
+/// A password in the one form of all in which it could be typed: with plain spaces, and composed (the profile `OpaqueString` of
+/// RFC 8265). Keyboards and browsers differ in how they send an `ä`.
+pub(crate) fn opaque(password: &str) -> String {
+    let spaces = CodePointMapData::<GeneralCategory>::new();
+    let plain = |it: char| match spaces.get(it) {
+        GeneralCategory::SpaceSeparator => ' ',
+        _ => it,
+    };
+    let plain: String = password.chars().map(plain).collect();
+    ComposingNormalizer::new_nfc()
+        .normalize(&plain)
+        .into_owned()
 }
 
 #[cfg(test)]
@@ -74,8 +85,31 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_compared_without_regard_to_case() {
-        assert_eq!(email_key("Ada@Shop.Example"), email_key("ada@shop.example"));
-        assert_ne!(email_key("ada@shop.example"), email_key("bob@shop.example"));
+    fn a_password_is_the_same_however_its_characters_are_composed() {
+        let set = opaque("pässwörd 한 ΐ");
+        for typed in [
+            "pa\u{308}sswo\u{308}rd \u{1112}\u{1161}\u{11ab} \u{3b9}\u{308}\u{301}",
+            "pässwörd\u{a0}한\u{3000}ΐ",
+        ] {
+            assert_eq!(opaque(typed), set, "{typed}");
+        }
+        for other in [
+            "passwörd 한 ΐ",
+            "Pässwörd 한 ΐ",
+            "pässwörd  한 ΐ",
+            " pässwörd 한 ΐ",
+        ] {
+            assert_ne!(opaque(other), set, "{other}");
+        }
+        // Its width and its ligatures are its owner's choice.
+        for kept in ["ｐａｓｓ", "ﬁ", "①"] {
+            assert_eq!(opaque(kept), kept);
+        }
+        let apart = "u\u{308}".repeat(12);
+        assert_eq!(
+            check_password(&opaque(&apart[..apart.len() - 3])),
+            Err(BadCredentials::Password)
+        );
+        assert_eq!(check_password(&opaque(&apart)), Ok(()));
     }
 }

@@ -1,11 +1,11 @@
 //! The admin: the one account that exists without having registered.
 
 use anyhow::Context as _;
-use api::Role;
+use api::{Role, email_key};
 
 use crate::{
     Config, State,
-    account::{check_email, check_password, email_key},
+    account::{check_email, check_password, opaque},
 };
 
 /// Sees to it that there is the admin whom `config` names, if it does, and that the password in the file is theirs.
@@ -19,9 +19,9 @@ pub(crate) async fn seed(state: &State, config: &Config) -> anyhow::Result<()> {
     let password = std::fs::read_to_string(file);
     let password =
         password.with_context(|| format!("read the admin's password from {}", file.display()))?;
-    let password = password.trim();
+    let password = opaque(password.trim());
     check_email(email).context("--admin-email")?;
-    check_password(password).context("--admin-password-file")?;
+    check_password(&password).context("--admin-password-file")?;
     if let Some(admin) = store.admin().await? {
         if email_key(&admin.email) != email_key(email) {
             tracing::warn!(
@@ -31,11 +31,11 @@ pub(crate) async fn seed(state: &State, config: &Config) -> anyhow::Result<()> {
             return Ok(());
         }
         let hash = Some(admin.password_hash);
-        if hasher.verify(password.to_owned(), hash).await? {
+        if hasher.verify(password.clone(), hash).await? {
             return Ok(());
         }
     }
-    let hash = hasher.hash(password.to_owned()).await?;
+    let hash = hasher.hash(password).await?;
     let user_id = store.put_admin(email, &hash).await?;
     tracing::info!(%user_id, role = ?Role::Admin, "admin password set from file");
     Ok(())

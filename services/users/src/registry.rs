@@ -1,14 +1,13 @@
 //! How accounts come to be, and who becomes the admin: every change of them.
 
 use anyhow::Context as _;
-use api::UserId;
+use api::{UserId, email_key};
 use chassis::{Error, new_id};
 use database::query;
 use sqlx::FromRow;
 
 use crate::{
     Store,
-    account::email_key,
     store::{ADMIN, SHOPPER},
 };
 

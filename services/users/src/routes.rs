@@ -13,7 +13,7 @@ use chassis::{Error, Problem};
 use identity::{BearerScheme, Identity, not_kept};
 use utoipa::OpenApi as _;
 
-use crate::account::{BadCredentials, check_email, check_password};
+use crate::account::{BadCredentials, check_email, check_password, opaque};
 
 /// Answers with a token in them are not to be kept by anyone in between (RFC 6750, section 5.3).
 const NOT_KEPT: (HeaderName, &str) = (header::CACHE_CONTROL, "no-store");
@@ -51,8 +51,9 @@ async fn register(
 ) -> Result<impl IntoResponse, Error> {
     let unprocessable = |it: BadCredentials| Error::Unprocessable(it.to_string());
     check_email(&new.email).map_err(unprocessable)?;
-    check_password(&new.password).map_err(unprocessable)?;
-    let hash = users.hasher.hash(new.password).await?;
+    let password = opaque(&new.password);
+    check_password(&password).map_err(unprocessable)?;
+    let hash = users.hasher.hash(password).await?;
     if let Some(user_id) = users.store.register(&new.email, &hash).await? {
         tracing::info!(%user_id, "account registered");
     }
@@ -82,7 +83,7 @@ async fn log_in(
 ) -> Result<impl IntoResponse, Error> {
     let account = users.store.by_email(&tried.email).await?;
     let hash = account.as_ref().map(|it| it.password_hash.clone());
-    let right = users.hasher.verify(tried.password, hash).await?;
+    let right = users.hasher.verify(opaque(&tried.password), hash).await?;
     let account = account.filter(|_| right);
     let account = account.ok_or(Error::Unauthorized("wrong e-mail address or password"))?;
     let session = Session {

@@ -223,6 +223,16 @@ async fn what_makes_no_sense_is_refused_with_a_problem(data: Databases) {
     let mut free = lamp();
     free["price_cents"] = json!(-1);
     problem(catalog.post(free.to_string()).await, 422).await;
+    // What one kind of database would take and another not.
+    let unheard =
+        json!({ "name": "Mug\0", "description": "", "category": "kitchen", "price_cents": 1 });
+    problem(catalog.post(unheard.to_string()).await, 422).await;
+    for change in [json!({ "name": "Mug\0" }), json!({ "description": "\0" })] {
+        problem(catalog.patch("/products/p-000001", change).await, 422).await;
+    }
+    problem(catalog.get("/products/p-000001%00").await, 404).await;
+    problem(catalog.get("/products?cursor=p-000001%00").await, 400).await;
+    problem(catalog.get("/products?category=a%00").await, 400).await;
     problem(catalog.post(vec![b' '; 100_000]).await, 413).await;
     problem(
         catalog

@@ -48,6 +48,7 @@ fn request(ids: &[&str]) -> GetAvailabilityRequest {
 on_every_database! {
     stock_is_what_the_seed_says_and_unknown_products_are_left_out,
     more_than_a_hundred_ids_are_refused,
+    what_is_no_id_names_no_product,
     http_shows_the_same_stock,
     a_store_that_is_opened_again_is_not_seeded_again,
 }
@@ -81,6 +82,15 @@ async fn more_than_a_hundred_ids_are_refused(data: Databases) {
     );
 }
 
+async fn what_is_no_id_names_no_product(data: Databases) {
+    let mut client = client(serve(&data).await);
+    for id in ["", "nonsense", "p-00000\0", "p-000001\0"] {
+        let refused = client.get_availability(request(&["p-000001", id])).await;
+        let status = refused.expect_err("no id");
+        assert_eq!(status.code(), Code::InvalidArgument, "{id:?}");
+    }
+}
+
 async fn http_shows_the_same_stock(data: Databases) {
     let address = serve(&data).await;
     let client = reqwest::Client::builder()
@@ -96,7 +106,7 @@ async fn http_shows_the_same_stock(data: Databases) {
     let (status, stock) = get("p-000007").await;
     assert_eq!(status, 200);
     assert_eq!(stock["available"], api::seed::stock(7));
-    for unknown in ["p-999999", "nonsense"] {
+    for unknown in ["p-999999", "nonsense", "p-000007%00"] {
         let (status, problem) = get(unknown).await;
         assert_eq!(
             (status, &problem["detail"]),

@@ -47,13 +47,15 @@ impl World {
         let config = inventory::Config::parse_from(flags);
         let inventory = inventory::State::open(&config, &hosts[1]).await;
 
-        let flags = ["payments", &at("payments").await, &broker];
+        let keys = keys(&data);
+        let flags = ["payments", &at("payments").await, &broker, &keys.private];
         let config = payments::Config::parse_from(flags);
         let payments = payments::State::open(&config, &hosts[2]).await;
 
         let timeout = format!("--order-timeout={}ms", order_timeout.as_millis());
         let own = ["orders", &at("orders").await, &broker];
         let flags = own.into_iter().chain([&*users, &catalog, &timeout]);
+        let flags = flags.chain([&*keys.public, &keys.fingerprint]);
         let config = Config::parse_from(flags);
         let state = State::open(&config, &hosts[3]).await;
 
@@ -109,6 +111,29 @@ impl World {
             assert!(Instant::now() < deadline, "{} stays pending", order.id);
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+}
+
+/// Flags that name files with keys.
+struct Keys {
+    private: String,
+    public: String,
+    fingerprint: String,
+}
+
+fn keys(data: &Databases) -> Keys {
+    let write = |flag: &str, name: &str, text: &str| {
+        let path = data.path(name);
+        std::fs::write(&path, text).expect("a written file");
+        format!("{flag}={}", path.display())
+    };
+    let private = cards::generate();
+    let public = cards::public_of(&private).expect("its public key");
+    let secret = "0123456789abcdef".repeat(2);
+    Keys {
+        private: write("--card-key-file", "private.pem", &private),
+        public: write("--card-key-file", "public.pem", &public),
+        fingerprint: write("--fingerprint-key-file", "secret", &secret),
     }
 }
 

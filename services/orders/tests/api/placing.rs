@@ -36,6 +36,10 @@ async fn what_breaks_a_rule_is_refused_with_its_reason(data: Databases) {
         (order(line("p-000001", 1), "4242"), "12 to 19 digits"),
         (order(line("nonsense", 1), GOOD_CARD), "a product id is"),
         (json!({ "items": [] }), "card_number"),
+        (
+            json!({ "items": [], "card_number": 4_242_424_242_424_242_u64 }),
+            "invalid type: integer, expected a string",
+        ),
     ];
     for (body, reason) in cases {
         let answer = world.post("u-1", "k-1", &body).await;

@@ -4,6 +4,7 @@ use api::{
     AuditRow, BROKEN_CARD, CancelReason, CardNumber, Cents, DECLINED_CARD, Fact, GOOD_CARD,
     PaymentEffect, PlacedOrder,
 };
+use cards::SealingKey;
 use chassis::Host;
 use clap::Parser as _;
 use payments::{Config, State, Store};
@@ -13,6 +14,7 @@ use testbed::{Databases, Teller, eventually, on_every_database};
 struct Shop {
     store: Store,
     teller: Teller,
+    card_key: SealingKey,
     _hosts: [Host; 2],
     _data: Databases,
 }
@@ -21,7 +23,13 @@ impl Shop {
     async fn open(data: Databases, flags: &[&str]) -> Self {
         let database_flag = format!("--database-url={}", data.url("payments").await);
         let broker_flag = format!("--broker-url={}", data.file("broker"));
-        let mut arguments = vec!["payments", &database_flag, &broker_flag];
+        let (private, public) = (data.path("private.pem"), data.path("public.pem"));
+        let key = cards::generate();
+        std::fs::write(&private, &key).expect("a written file");
+        let key = cards::public_of(&key).expect("its public key");
+        std::fs::write(&public, key).expect("a written file");
+        let key_flag = format!("--card-key-file={}", private.display());
+        let mut arguments = vec!["payments", &database_flag, &broker_flag, &key_flag];
         arguments.extend(flags);
         let config = Config::parse_from(arguments);
         let hosts = [(); 2].map(|()| Host::default());
@@ -31,6 +39,7 @@ impl Shop {
         Self {
             teller: Teller::open(&data, "orders").await,
             store: state.expect("what it needs").store,
+            card_key: SealingKey::read(&public).expect("a key"),
             _hosts: hosts,
             _data: data,
         }
@@ -41,10 +50,16 @@ impl Shop {
     }
 
     async fn reserved(&self, order_id: &str, card: &str) {
+        self.reserved_with(order_id, order_id, card).await;
+    }
+
+    /// The same with a card that is sealed for some order.
+    async fn reserved_with(&self, order_id: &str, sealed_for: &str, card: &str) {
+        let sealed_for = sealed_for.parse().expect("an order id");
         let order = PlacedOrder {
             items: Vec::new(),
             total_cents: Cents(500),
-            card_number: CardNumber(card.into()),
+            card: self.card_key.seal(&CardNumber(card.into()), &sealed_for),
         };
         self.tell(order_id, Fact::StockReserved(order)).await;
     }
@@ -92,6 +107,7 @@ on_every_database! {
     an_order_cancelled_while_the_provider_was_asked_gets_its_money_back,
     orders_cancelled_at_the_moment_they_are_charged_get_their_money_back,
     an_order_the_provider_breaks_down_over_holds_nobody_up,
+    nobody_pays_with_the_card_of_another_order,
 }
 
 async fn what_is_reserved_is_charged_and_the_outcome_is_told(data: Databases) {
@@ -175,4 +191,15 @@ async fn an_order_the_provider_breaks_down_over_holds_nobody_up(data: Databases)
         .expect("letters");
     assert_eq!(letters.len(), 1);
     assert_eq!(letters[0].attempts, 5);
+}
+
+async fn nobody_pays_with_the_card_of_another_order(data: Databases) {
+    let shop = Shop::open(data, &[]).await;
+    shop.reserved_with("o-thief", "o-1", GOOD_CARD).await;
+    shop.reserved("o-1", GOOD_CARD).await;
+    shop.settled().await;
+    assert_eq!(shop.balance("o-1").await, 500);
+    assert_eq!(shop.effects("o-thief").await, []);
+    let letters = shop.teller.broker().dead_letters("payments").await;
+    assert_eq!(letters.expect("letters").len(), 1);
 }

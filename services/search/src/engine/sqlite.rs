@@ -63,6 +63,7 @@ impl Row {
 impl Sqlite {
     pub(crate) async fn open(path: &Path, seed: u32) -> anyhow::Result<Self> {
         let index = Self(SqliteDatabase::open(path, &MIGRATIONS).await?);
+        index.renew().await.context("renew the index")?;
         index.seed(seed).await.context("index the seed")?;
         Ok(index)
     }
@@ -74,6 +75,17 @@ impl Sqlite {
     pub(crate) async fn version(&self) -> Result<String, Error> {
         let version = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(self.0.readers());
         version.await.map_err(failed)
+    }
+
+    /// Sees to it that the words in the index are such as we look for.
+    async fn renew(&self) -> Result<(), Error> {
+        let mut transaction = self.0.write().await?;
+        let products = index::renew(&mut transaction).await.map_err(failed)?;
+        transaction.commit().await?;
+        if products > 0 {
+            tracing::info!(products, "index of an earlier release renewed");
+        }
+        Ok(())
     }
 
     async fn seed(&self, count: u32) -> Result<(), Error> {

@@ -105,7 +105,21 @@ async fn a_hundred_thousand_products_are_rebuilt_without_a_failed_search() {
 async fn both_engines_find_the_same() {
     let (file, server) = (Search::sqlite().await, Search::elasticsearch().await);
     let (mut first, mut queries) = (0, 0);
-    for text in QUERIES.into_iter().chain(["", "3.5mm 中文 it's", "zzzzzz"]) {
+    let others = [
+        "",
+        "3.5mm 中文 it's",
+        "zzzzzz",
+        "전기 주전자",
+        "やかん",
+        "茶",
+        "กาน้ำชา",
+        "إبريق",
+        "чаиник",
+        "ΤΣΑΓΙΕΡΑ",
+        "émaillée",
+        "Øs løs ıs",
+    ];
+    for text in QUERIES.into_iter().chain(others) {
         for (category, max_price) in [(None, None), (Some("lighting"), None), (None, Some(5_000))] {
             let query = SearchQuery {
                 category: category.map(str::to_owned),

@@ -5,11 +5,13 @@ mod crowded;
 #[cfg(feature = "elasticsearch")]
 mod elastic;
 mod following;
+mod languages;
 #[cfg(feature = "elasticsearch")]
 mod lost_answer;
 #[cfg(feature = "elasticsearch")]
 mod queries;
 mod rebuilding;
+mod renewing;
 mod searching;
 
 use std::{net::SocketAddr, path::Path};

@@ -10,8 +10,8 @@ use elasticsearch::{
     cluster::ClusterHealthParts,
     indices::{
         IndicesCreateParts, IndicesDeleteIndexTemplateParts, IndicesDeleteParts,
-        IndicesGetAliasParts, IndicesPutIndexTemplateParts, IndicesPutSettingsParts,
-        IndicesRefreshParts,
+        IndicesGetAliasParts, IndicesGetMappingParts, IndicesPutIndexTemplateParts,
+        IndicesPutSettingsParts, IndicesRefreshParts,
     },
     nodes::NodesInfoParts,
     params::WaitForStatus,
@@ -26,7 +26,7 @@ use super::{
     bulk::Batch,
     schema,
 };
-use crate::engine::url::ElasticsearchUrl;
+use crate::{engine::url::ElasticsearchUrl, text::words::FORM};
 
 /// The wait for a server that is away, at the start.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -53,6 +53,24 @@ struct Nodes {
 #[derive(Deserialize)]
 struct Node {
     version: String,
+}
+
+/// An index as it was made.
+#[derive(Deserialize)]
+struct Made {
+    mappings: Mappings,
+}
+
+#[derive(Deserialize)]
+struct Mappings {
+    #[serde(rename = "_meta", default)]
+    meta: Meta,
+}
+
+#[derive(Default, Deserialize)]
+struct Meta {
+    /// None in the first release.
+    form: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -150,6 +168,16 @@ impl Elastic {
             .timeout("500ms");
         let answer: Result<Done, _> = ask("cluster.health", SHORT, health.send()).await;
         answer.map(drop).map_err(|it| it.to_string())
+    }
+
+    /// Whether the index that is searched has words of our form.
+    pub(crate) async fn is_current(&self) -> Result<bool, Error> {
+        let names = [self.0.live.as_str()];
+        let indices = self.client().indices();
+        let mapping = indices.get_mapping(IndicesGetMappingParts::Index(&names));
+        let made: BTreeMap<String, Made> =
+            ask("indices.get_mapping", SHORT, mapping.send()).await?;
+        Ok(made.values().all(|it| it.mappings.meta.form == Some(FORM)))
     }
 
     /// Begins to write the index anew. If another replica is doing so, ours takes its place.

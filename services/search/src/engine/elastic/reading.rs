@@ -100,7 +100,7 @@ impl Elastic {
 
 /// Counts the words that begin with `word`.
 fn completions(word: &str) -> Value {
-    // A word is of letters and digits, none of which means anything to an expression.
+    // A word is of letters, marks and digits, none of which means anything to an expression.
     let terms = json!({"field": "words", "include": format!("{word}.+"), "size": MAX_COMPLETIONS});
     json!({
         "query": {"prefix": {"words": word}},

@@ -5,7 +5,7 @@ use std::time::Duration;
 use api::Product;
 use serde_json::{Value, json};
 
-use crate::text::words::{distinct, texts, words};
+use crate::text::words::{FORM, distinct, indexed, texts};
 
 /// The fields of texts, and how much a word weighs in each: most in the name, least in the description.
 pub(super) const TEXTS: [&str; 3] = ["texts.name^10", "texts.category^4", "texts.description"];
@@ -14,7 +14,8 @@ pub(super) const NAMES: [&str; 2] = ["texts.name", "texts.category"];
 
 /// Settings and mappings of every index whose name matches `pattern`.
 pub(super) fn template(pattern: &str, refresh: Duration) -> Value {
-    // We have cut and bared the words ourselves, in the same places as a query's; "hiking" and "hike" have one stem.
+    // We have cut and folded the words ourselves, as a query's; here they are split at our spaces, and "hiking" and "hike" get one
+    // stem.
     let text = json!({"type": "text", "analyzer": "stems", "index_options": "freqs"});
     json!({
         "index_patterns": [pattern],
@@ -25,14 +26,16 @@ pub(super) fn template(pattern: &str, refresh: Duration) -> Value {
                 "auto_expand_replicas": "0-1",
                 "refresh_interval": interval(refresh),
                 "analysis": {
+                    "tokenizer": {"spaces": {"type": "whitespace"}},
                     "filter": {"english": {"type": "stemmer", "language": "english"}},
                     "analyzer": {
-                        "stems": {"type": "custom", "tokenizer": "standard", "filter": ["lowercase", "english"]},
+                        "stems": {"type": "custom", "tokenizer": "spaces", "filter": ["english"]},
                     },
                 },
             },
             "mappings": {
                 "dynamic": "strict",
+                "_meta": {"form": FORM},
                 "properties": {
                     "id": {"type": "keyword"},
                     "name": {"type": "keyword", "index": false, "doc_values": false},
@@ -54,17 +57,16 @@ pub(super) fn interval(duration: Duration) -> String {
 
 /// A product in the index.
 pub(super) fn document(product: &Product) -> Value {
-    let cut = |text: &str| words(text).join(" ");
     json!({
         "id": product.id,
         "name": product.name,
         "category": product.category,
         "price_cents": product.price_cents,
-        "words": distinct(&texts(product)),
+        "words": distinct(&texts(&product.name, &product.category, &product.description)),
         "texts": {
-            "name": cut(&product.name),
-            "category": cut(&product.category),
-            "description": cut(&product.description),
+            "name": indexed(&product.name),
+            "category": indexed(&product.category),
+            "description": indexed(&product.description),
         },
     })
 }
