@@ -6,7 +6,7 @@
 
 /// Histogram: seconds from the request's head to the response's head, or until it was cut off. Labels
 /// [`HTTP_REQUEST_METHOD`], [`URL_SCHEME`], [`HTTP_ROUTE`], [`HTTP_RESPONSE_STATUS_CODE`], [`ERROR_TYPE`] (the status from 500
-/// on, or why it was cut off: `cancelled` by its client, `stalled` because its client did not read it, `timeout`, `io`).
+/// on, or why it was cut off: `cancelled` by its client, `stalled` because that did not read, `io` or `panic` by us).
 pub const HTTP_SERVER_REQUEST_DURATION: &str = "http_server_request_duration_seconds";
 /// Gauge: requests being served now, HTTP and gRPC. Labels [`HTTP_REQUEST_METHOD`], [`URL_SCHEME`].
 pub const HTTP_SERVER_ACTIVE_REQUESTS: &str = "http_server_active_requests";
