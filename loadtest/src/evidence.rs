@@ -14,6 +14,7 @@ pub(crate) mod otlp;
 pub mod process_lines;
 mod testimony;
 pub mod usage;
+pub mod written;
 
 pub use operation::Operation;
 pub use testimony::{Evidence, Scrape, Testimony};

@@ -5,8 +5,8 @@ use std::time::SystemTime;
 use serde::Deserialize;
 
 use super::{
-    log_lines::{self, Written},
     operation::Operation,
+    written::{self, Written},
 };
 
 /// One request, as its service logged it.
@@ -34,7 +34,7 @@ pub struct AccessLine {
 
 #[derive(Deserialize)]
 struct Fields {
-    #[serde(rename = "@timestamp", deserialize_with = "log_lines::time")]
+    #[serde(rename = "@timestamp", deserialize_with = "written::time")]
     ended: SystemTime,
     #[serde(rename = "trace.id")]
     trace_id: String,

@@ -4,13 +4,13 @@ use std::time::SystemTime;
 
 use serde::Deserialize;
 
-use super::log_lines::{self, Written};
+use super::written::{self, Written};
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct EventLine {
     /// When it was written.
-    #[serde(rename = "@timestamp", deserialize_with = "log_lines::time")]
+    #[serde(rename = "@timestamp", deserialize_with = "written::time")]
     pub at: SystemTime,
     /// Who wrote it.
     #[serde(flatten)]

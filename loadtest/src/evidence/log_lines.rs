@@ -5,12 +5,9 @@ use std::{
     fs::File,
     io::{self, BufRead as _, BufReader, Seek as _, SeekFrom},
     path::Path,
-    time::SystemTime,
 };
 
-use serde::{Deserialize, Deserializer, de::Error as _};
 use telemetry::fields;
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{access_lines::AccessLine, event_lines::EventLine, process_lines::ProcessLine};
 
@@ -58,20 +55,6 @@ pub struct Lines {
     pub shapes: BTreeMap<Shape, Shaped>,
     /// Who wrote them.
     pub origins: BTreeMap<Origin, Shaped>,
-}
-
-/// What every line says of who wrote it and how bad it is.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-pub struct Written {
-    /// `service.name`.
-    #[serde(rename = "service.name", default)]
-    pub service: String,
-    /// `service.node.name`, which the process's spans have as `service.instance.id`.
-    #[serde(rename = "service.node.name", default)]
-    pub node: String,
-    /// `log.level`.
-    #[serde(rename = "log.level", default)]
-    pub level: String,
 }
 
 type Line = serde_json::Map<String, serde_json::Value>;
@@ -132,13 +115,6 @@ impl Lines {
         }
         Ok(())
     }
-}
-
-/// Reads RFC 3339.
-pub(super) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SystemTime, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let time = OffsetDateTime::parse(&text, &Rfc3339).map_err(D::Error::custom)?;
-    Ok(time.into())
 }
 
 fn broken(log: &Path, line: &[u8], error: &serde_json::Error) -> io::Error {

@@ -4,13 +4,13 @@ use std::time::SystemTime;
 
 use serde::Deserialize;
 
-use super::log_lines::{self, Written};
+use super::written::{self, Written};
 
 /// One delivery of an event, as its consumer logged it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct ProcessLine {
     /// When it ended.
-    #[serde(rename = "@timestamp", deserialize_with = "log_lines::time")]
+    #[serde(rename = "@timestamp", deserialize_with = "written::time")]
     pub ended: SystemTime,
     /// The request that led to the event.
     #[serde(rename = "http.request.id")]

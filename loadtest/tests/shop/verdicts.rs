@@ -44,7 +44,7 @@ fn named<'a>(verdict: &'a Value, arm: &str, name: &str) -> &'a Value {
 }
 
 /// The door; signals, callers, event signals and events of each service that has them; traces and the saga.
-const COMPARED: [&str; 18] = [
+const COMPARED: [&str; 27] = [
     "clients = gateway",
     "gateway: samples = access lines = spans",
     "catalog: samples = access lines = spans",
@@ -63,6 +63,15 @@ const COMPARED: [&str; 18] = [
     "events sent = processed by payments",
     "traces are connected",
     "order traces are the saga graph",
+    "durations agree",
+    "times agree",
+    "outcomes agree",
+    "exemplars are true",
+    "everything has its cause",
+    "everyone says who it is",
+    "gauges are true at rest",
+    "caches count what they load",
+    "names are those of the conventions",
 ];
 const AUDITED: [&str; 7] = [
     "the shop became idle",

@@ -10,9 +10,10 @@ use crate::deployment::Service;
 use crate::evidence::{
     Operation, Scrape, Testimony,
     access_lines::AccessLine,
-    log_lines::{Lines, Written},
+    log_lines::Lines,
     metrics::Exposition,
     otlp::{Kind, Span},
+    written::Written,
 };
 use crate::verdict::Outcome;
 

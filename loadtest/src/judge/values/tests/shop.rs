@@ -16,11 +16,12 @@ use crate::{
         Evidence, Operation, Scrape, Testimony,
         access_lines::AccessLine,
         event_lines::EventLine,
-        log_lines::{Lines, Origin, Shaped, Written},
+        log_lines::{Lines, Origin, Shaped},
         metrics::Exposition,
         otlp::{Kind, Resource, Span},
         process_lines::ProcessLine,
         usage::Usage,
+        written::Written,
     },
 };
 
