@@ -24,7 +24,7 @@ pub(crate) async fn emit() {
         "started"
     );
     serve().await;
-    call().await;
+    call();
     use_database("7").await.expect("it is there");
     handle_events().await;
     let metrics = telemetry.router();
@@ -91,7 +91,7 @@ async fn serve() {
     assert!(gone.is_err(), "nothing answers");
 }
 
-async fn call() {
+fn call() {
     let named = Server {
         name: "things",
         port: Some(80),
@@ -161,7 +161,10 @@ async fn handle_events() {
     };
     sending.finish();
     drop(send(&Origin::default()));
-    let done = async { Ok::<_, ()>(tracing::info!("said while an event is processed")) };
+    let done = async {
+        tracing::info!("said while an event is processed");
+        Ok::<_, ()>(())
+    };
     let _ = telemetry::process(delivered.clone(), done, |()| "").await;
     let failed = async { Err::<(), _>(()) };
     let _ = telemetry::process(delivered, failed, |()| "timeout").await;

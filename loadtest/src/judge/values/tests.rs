@@ -151,7 +151,7 @@ fn a_line_that_is_not_of_the_end_of_its_span_is_named() {
     let words = ["@timestamp", "3599.99", "r-3"];
     assert_only("times agree", &words, |it| {
         let line = &mut at(it, Service::Catalog).lines.access[3];
-        line.ended += Duration::from_secs(3600);
+        line.ended += Duration::from_hours(1);
     });
     assert_only(
         "times agree",
