@@ -30,11 +30,6 @@ fn cache() -> Row {
         is(names::DB_COLLECTION_NAME, "products"),
     ];
     let reads = reads.each_ref().map(String::as_str);
-    let page = [
-        is("service", "catalog"),
-        is(names::HTTP_ROUTE, "/products/{id}"),
-    ];
-    let page = page.each_ref().map(String::as_str);
     Row {
         title: "Cached values",
         panels: vec![
@@ -63,21 +58,7 @@ fn cache() -> Row {
                 "reads of products",
             )
             .to(Link::Dashboard("windtunnel-dependencies", "What the shop depends on")),
-            Panel::lines(
-                "What does a reader wait for?",
-                Unit::Seconds,
-                "A product as the catalogue answers it: half are hits, and the slowest 1 % are loads. Dots are single requests.",
-            )
-            .ask_with_exemplars(
-                quantile(0.5, &[], names::HTTP_SERVER_REQUEST_DURATION, &page),
-                "half are faster than",
-            )
-            .ask_with_exemplars(
-                quantile(0.99, &[], names::HTTP_SERVER_REQUEST_DURATION, &page),
-                "99 % are faster than",
-            )
-            .at_most(OBJECTIVES.browse_seconds)
-            .wide(12),
+            waiting(),
             Panel::lines(
                 "What is thrown away?",
                 Unit::PerSecond,
@@ -93,6 +74,29 @@ fn cache() -> Row {
     }
 }
 
+fn waiting() -> Panel {
+    let page = [
+        is("service", "catalog"),
+        is(names::HTTP_ROUTE, "/products/{id}"),
+    ];
+    let page = page.each_ref().map(String::as_str);
+    Panel::lines(
+        "What does a reader wait for?",
+        Unit::Seconds,
+        "A product as the catalogue answers it: half are hits, and the slowest 1 % are loads. Dots are single requests.",
+    )
+    .ask_with_exemplars(
+        quantile(0.5, &[], names::HTTP_SERVER_REQUEST_DURATION, &page),
+        "half are faster than",
+    )
+    .ask_with_exemplars(
+        quantile(0.99, &[], names::HTTP_SERVER_REQUEST_DURATION, &page),
+        "99 % are faster than",
+    )
+    .at_most(OBJECTIVES.browse_seconds)
+    .wide(12)
+}
+
 fn index() -> Row {
     let searches = [is("service", "search"), is(names::HTTP_ROUTE, "/search")];
     let searches = searches.each_ref().map(String::as_str);
@@ -100,7 +104,7 @@ fn index() -> Row {
     let freshness = names::SEARCH_FRESHNESS;
     Row {
         title: "Search index",
-        panels: vec![
+        panels: [vec![
             Panel::lines(
                 "How long until a change can be found?",
                 Unit::Seconds,
@@ -115,6 +119,7 @@ fn index() -> Row {
                 "99 % are faster than",
             )
             .at_most(OBJECTIVES.freshness_seconds)
+            .to(Link::Dashboard("windtunnel-slo", "How much budget that costs"))
             .quiet_until("a change of a price", "nothing has changed"),
             Panel::lines(
                 "How many changes could be found too late?",
@@ -128,6 +133,7 @@ fn index() -> Row {
                 "too late",
             )
             .at_most(0.01)
+            .to(Link::Dashboard("windtunnel-slo", "How much budget that costs"))
             .quiet_until("a change of a price", "nothing has changed"),
             Panel::lines(
                 "How long does a search take?",
@@ -143,22 +149,31 @@ fn index() -> Row {
                 "99 % are faster than",
             )
             .at_most(OBJECTIVES.search_seconds),
-            Panel::lines(
-                "Is the index being rebuilt?",
-                Unit::Count,
-                "Products that the rebuild under way has written; 0 while there is none. Searches go on meanwhile.",
-            )
-            .ask(format!("max({})", names::SEARCH_REBUILD_PRODUCTS), "written")
-            .wide(12),
-            Panel::figures(
-                "How have rebuilds ended?",
-                Unit::Count,
-                "Since the start of each replica. A rebuild that failed leaves the index as it was.",
-            )
-            .ask(format!("sum by (outcome) ({})", names::SEARCH_REBUILDS), "{{outcome}}")
-            .to(Link::Dashboard("windtunnel-service", "Dashboards of the services"))
-            .wide(12)
-            .high(8),
-        ],
+        ], rebuilds()].into_iter().flatten().collect(),
     }
+}
+
+fn rebuilds() -> Vec<Panel> {
+    vec![
+        Panel::lines(
+            "Is the index being rebuilt?",
+            Unit::Count,
+            "Products that the rebuild under way has written; 0 while there is none. Searches go on meanwhile.",
+        )
+        .ask(format!("max({})", names::SEARCH_REBUILD_PRODUCTS), "written")
+        .ask(
+            format!("max({})", names::SEARCH_CHANGES_OVERDUE),
+            "changes that should be in the index and are not",
+        )
+        .wide(12),
+        Panel::figures(
+            "How have rebuilds ended?",
+            Unit::Count,
+            "Since the start of each replica. A rebuild that failed leaves the index as it was.",
+        )
+        .ask(format!("sum by (outcome) ({})", names::SEARCH_REBUILDS), "{{outcome}}")
+        .to(Link::Dashboard("windtunnel-service", "Dashboards of the services"))
+        .wide(12)
+        .high(8),
+    ]
 }

@@ -65,6 +65,7 @@ fn now() -> Row {
             )
             .ask(failed_share(&[], &[&own]), "failed")
             .at_most(OBJECTIVES.strictest_errors)
+            .to(Link::Dashboard("windtunnel-slo", "How much budget that costs"))
             .wide(4),
             Panel::figures(
                 "How long does it take?",
@@ -122,7 +123,8 @@ fn requests() -> Row {
                 "Responses from 500 on, by route.",
             )
             .ask(http_failed_share(&route, &[&own]), ROUTE_LEGEND)
-            .at_most(OBJECTIVES.strictest_errors),
+            .at_most(OBJECTIVES.strictest_errors)
+            .to(Link::Dashboard("windtunnel-slo", "How much budget that costs")),
             Panel::lines(
                 "Which routes are slow?",
                 Unit::Seconds,
@@ -298,31 +300,25 @@ fn limits() -> Row {
     let files = |metric: &str| format!("max by (instance) ({})", of(metric, &[&own]));
     Row {
         title: "How near its limits it is",
-        panels: vec![
+        panels: [
+            connections(),
+            vec![
             Panel::lines(
-                "How full are its connection pools?",
+                "How much of its memory does it use?",
                 Unit::Share,
-                "Connections in use over those there may be, by pool: at 100 % requests wait.",
+                "Resident memory over what the process may have, where there is a limit.",
             )
             .ask(
-                shared::pool_use(&[names::DB_CLIENT_CONNECTION_POOL_NAME], &[&own]),
-                "{{db_client_connection_pool_name}}",
+                format!(
+                    "{} / {}",
+                    files(names::PROCESS_RESIDENT_MEMORY_BYTES),
+                    files(names::PROCESS_MEMORY_LIMIT_BYTES)
+                ),
+                "{{instance}}",
             )
             .at_most(0.9)
             .most(1.0)
-            .only_for_some("services with a database", "it has no database")
-            .wide(6),
-            Panel::lines(
-                "Do requests time out waiting for a connection?",
-                Unit::PerSecond,
-                "Requests that got no connection to the database in time.",
-            )
-            .ask(
-                growth(&["instance"], names::DB_CLIENT_CONNECTION_TIMEOUTS, &[&own]),
-                "{{instance}}",
-            )
-            .at_most(0.1)
-            .only_for_some("services with a database", "it has no database")
+            .only_with("a limit of memory, such as that of a container", "no limit is set")
             .wide(6),
             Panel::lines(
                 "How many files are open?",
@@ -349,7 +345,52 @@ fn limits() -> Row {
             .only_for_some("users", "it hashes no password")
             .wide(6),
         ],
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
     }
+}
+
+fn connections() -> Vec<Panel> {
+    let own = chosen();
+    vec![
+        Panel::lines(
+            "How full are its connection pools?",
+            Unit::Share,
+            "Connections in use over those there may be, by pool: at 100 % requests wait.",
+        )
+        .ask(
+            shared::pool_use(&[names::DB_CLIENT_CONNECTION_POOL_NAME], &[&own]),
+            "{{db_client_connection_pool_name}}",
+        )
+        .at_most(0.9)
+        .most(1.0)
+        .only_for_some("services with a database", "it has no database")
+        .wide(6),
+        Panel::lines(
+            "Do requests time out waiting for a connection?",
+            Unit::PerSecond,
+            "Requests that got no connection to the database in time.",
+        )
+        .ask(
+            growth(&["instance"], names::DB_CLIENT_CONNECTION_TIMEOUTS, &[&own]),
+            "{{instance}}",
+        )
+        .at_most(0.1)
+        .only_for_some("services with a database", "it has no database")
+        .wide(6),
+        Panel::lines(
+            "Which connections does it close?",
+            Unit::PerSecond,
+            "Connections closed because of what their client did or did not, by reason: idle ones, those whose client reads nothing, heads that are malformed or too large, addresses with too many.",
+        )
+        .ask(
+            growth(&[names::ERROR_TYPE], names::HTTP_SERVER_CONNECTIONS_CLOSED, &[&own]),
+            "{{error_type}}",
+        )
+        .wide(6),
+    ]
 }
 
 fn telemetry() -> Row {
