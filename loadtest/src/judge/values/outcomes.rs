@@ -40,7 +40,7 @@ fn expected(span: &Span) -> Option<(bool, Vec<&str>)> {
     let rpc = span.attribute(RPC_RESPONSE_STATUS_CODE);
     let served = |status, failed: bool, gave_up: bool| {
         let reasons = match (failed, gave_up) {
-            (true, _) => [&[status], &BROKEN[..]].concat(),
+            (true, _) => BROKEN.into_iter().chain([status]).collect(),
             (false, true) => GIVEN_UP.to_vec(),
             (false, false) => vec![""],
         };
