@@ -6,6 +6,7 @@
 //! and the services read is written from it again at each start.
 
 use std::{
+    fmt::Write as _,
     fs::{self, Permissions},
     io::{self, Write as _},
     os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
@@ -77,7 +78,7 @@ fn shop(originals: &Path, volume: &Path) -> anyhow::Result<()> {
     let mut pgpass = String::new();
     for service in Service::WITH_DATABASE {
         let password = original(originals, &format!("postgres-{service}"), secrets::password)?;
-        pgpass.push_str(&format!("*:*:{service}:{service}:{password}\n"));
+        writeln!(pgpass, "*:*:{service}:{service}:{password}")?;
     }
     own("pgpass", &pgpass)
 }
@@ -93,11 +94,12 @@ fn postgres(originals: &Path, volume: &Path) -> anyhow::Result<()> {
     let mut sql = String::new();
     for service in Service::WITH_DATABASE {
         let password = original(originals, &format!("postgres-{service}"), secrets::password)?;
-        sql.push_str(&format!(
+        writeln!(
+            sql,
             "CREATE ROLE \"{service}\" LOGIN PASSWORD '{password}';\n\
              CREATE DATABASE \"{service}\" OWNER \"{service}\";\n\
-             REVOKE ALL ON DATABASE \"{service}\" FROM PUBLIC;\n"
-        ));
+             REVOKE ALL ON DATABASE \"{service}\" FROM PUBLIC;"
+        )?;
     }
     publish(&volume.join("10-databases.sql"), sql.as_bytes(), SHARED)
 }

@@ -119,7 +119,7 @@ fn histograms(facts: &Facts<'_>, service: Service, testimony: &Testimony, findin
     for (of, totals) in series {
         findings.look();
         for said in totals.differences() {
-            findings.add_series(format!("{service}: {of}"), &totals.request_ids, said);
+            findings.add_series(&format!("{service}: {of}"), &totals.request_ids, said);
         }
     }
 }

@@ -13,6 +13,9 @@ use crate::{
     verdict::Check,
 };
 
+/// Each bound with what grew up to it, and its exemplar.
+type Buckets<'a> = Vec<(f64, f64, Option<&'a Exemplar>)>;
+
 pub(super) fn check(facts: &Facts<'_>) -> Check {
     let mut findings = Findings::default();
     for (service, testimony) in facts.testimonies() {
@@ -43,8 +46,8 @@ fn process(
             .filter(|it| it.name == name)
             .map(|it| (&it.series, it))
             .collect();
-        // By series, without its bounds: each bound with what grew up to it, and its exemplar.
-        let mut all: BTreeMap<Series, Vec<(f64, f64, Option<&Exemplar>)>> = BTreeMap::new();
+        // By series, without its bounds.
+        let mut all: BTreeMap<Series, Buckets<'_>> = BTreeMap::new();
         for (labels, value) in last.exposition.series(&name) {
             let bound = labels.get("le").and_then(|it| it.parse().ok());
             let grown = value - first.exposition.value(&name, labels);

@@ -46,9 +46,9 @@ impl Findings {
     }
 
     /// The same of a series with samples of several requests.
-    pub(super) fn add_series(&mut self, about: String, request_ids: &[String], said: String) {
-        self.add(about.clone(), "", || said);
-        if let Some(finding) = self.found.get_mut(&about)
+    pub(super) fn add_series(&mut self, about: &str, request_ids: &[String], said: String) {
+        self.add(about.to_owned(), "", || said);
+        if let Some(finding) = self.found.get_mut(about)
             && finding.request_ids.is_empty()
         {
             let named = request_ids.iter().filter(|it| !it.is_empty()).take(NAMED);

@@ -209,7 +209,7 @@ fn signals_that_do_not_agree_on_a_failure_are_named() {
         ("t20-d", false),
     ] {
         assert_among(outcomes, &["the span says"], |it| {
-            span(it, id).failed = failed
+            span(it, id).failed = failed;
         });
     }
     assert_among(outcomes, &["its caller was told 200"], |it| {
@@ -254,13 +254,13 @@ fn what_nothing_asked_for_is_named() {
     assert_among(cause, &words, |it| span(it, "t3-d").parent_id.clear());
     let words = ["its parent t3-x was not exported"];
     assert_among(cause, &words, |it| {
-        span(it, "t3-d").parent_id = "t3-x".into()
+        span(it, "t3-d").parent_id = "t3-x".into();
     });
     let words = ["HTTP server GET /products/{id}", "begins a trace"];
     assert_among(cause, &words, |it| span(it, "t3-c").parent_id.clear());
     let words = ["its parent POST /orders sent nothing"];
     assert_only(cause, &words, |it| {
-        span(it, "t21-c").parent_id = "t21-a".into()
+        span(it, "t21-c").parent_id = "t21-a".into();
     });
     let words = ["catalog-1.1 at port 4711 answered, and port 1 was called"];
     assert_only(cause, &words, |it| {
@@ -322,7 +322,7 @@ fn a_name_that_the_table_does_not_have_is_named() {
     });
     let words = ["\"GET /products/p-3\", not \"GET /products/{id}\"", "r-3"];
     assert_only(names, &words, |it| {
-        span(it, "t3-b").name = "GET /products/p-3".into()
+        span(it, "t3-b").name = "GET /products/p-3".into();
     });
     assert_only(names, &["\"/other\" is not of \"/products/{id}\""], |it| {
         let path = a::URL_PATH.to_owned();
