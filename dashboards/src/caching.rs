@@ -115,6 +115,7 @@ fn index() -> Row {
                 "99 % are faster than",
             )
             .at_most(OBJECTIVES.freshness_seconds)
+            .to(Link::Dashboard("windtunnel-slo", "How much budget that costs"))
             .quiet_until("a change of a price", "nothing has changed"),
             Panel::lines(
                 "How many changes could be found too late?",
@@ -128,6 +129,7 @@ fn index() -> Row {
                 "too late",
             )
             .at_most(0.01)
+            .to(Link::Dashboard("windtunnel-slo", "How much budget that costs"))
             .quiet_until("a change of a price", "nothing has changed"),
             Panel::lines(
                 "How long does a search take?",
@@ -149,6 +151,10 @@ fn index() -> Row {
                 "Products that the rebuild under way has written; 0 while there is none. Searches go on meanwhile.",
             )
             .ask(format!("max({})", names::SEARCH_REBUILD_PRODUCTS), "written")
+            .ask(
+                format!("max({})", names::SEARCH_CHANGES_OVERDUE),
+                "changes that should be in the index and are not",
+            )
             .wide(12),
             Panel::figures(
                 "How have rebuilds ended?",

@@ -12,8 +12,8 @@ use crate::model::{
 const SCHEMA_VERSION: u32 = 42;
 /// Columns of the grid.
 const COLUMNS: u32 = 24;
-/// Where alerts link to, and dashboards too.
-const RUNBOOKS: &str = "https://github.com/windtunnel/windtunnel/blob/main/runbooks";
+/// Where alerts link to as well: the external label `runbooks` of observability/prometheus/prometheus.yml.
+const RUNBOOKS: &str = "https://github.com/OWNER/REPO/blob/main/runbooks";
 /// Of Prometheus, as it is provisioned.
 const PROMETHEUS: &str = "prometheus";
 

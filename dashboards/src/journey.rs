@@ -5,7 +5,7 @@ use telemetry::names;
 
 use crate::{
     model::{Dashboard, Link, Panel, Row, Unit},
-    promql::{error_share, is, like, observed, quantile, share, some},
+    promql::{error_share, is, like, observed, quantile, share, some, sum},
     shared::{self, OBJECTIVES},
 };
 
@@ -42,6 +42,12 @@ fn told_share(kind: &str, other: &str) -> String {
     );
     let all = observed(&[], names::MESSAGING_CLIENT_OPERATION_DURATION, &[&either]);
     share(&told(kind), &all)
+}
+
+/// How long a share of the orders of 5 minutes took.
+fn completed_within(q: f64) -> String {
+    let buckets = format!("rate({}_bucket[5m])", names::ORDERS_COMPLETION);
+    format!("histogram_quantile({q}, {})", sum(&["le"], &buckets))
 }
 
 fn orders() -> Row {
@@ -82,12 +88,22 @@ fn orders() -> Row {
             .ask_with_exemplars(quantile(0.99, &[], requests, &place), "99 % are faster than")
             .at_most(OBJECTIVES.checkout_seconds),
             Panel::lines(
+                "How long until an order is final?",
+                Unit::Seconds,
+                "From placing to confirmed or cancelled, over 5 minutes. 99 % must be below the line; what is not final yet is in none of these.",
+            )
+            .ask(completed_within(0.5), "half are faster than")
+            .ask(completed_within(0.99), "99 % are faster than")
+            .at_most(OBJECTIVES.completion_seconds)
+            .to(Link::Dashboard("windtunnel-slo", "How much budget that costs")),
+            Panel::lines(
                 "How many orders are not final?",
                 Unit::Count,
                 "On their way. By Little's law this is rate times time to completion; an order that is not final after 30 s is cancelled.",
             )
             .ask(format!("max({})", names::ORDERS_PENDING), "pending")
-            .wide(12),
+            .ask(format!("max({})", names::ORDERS_OVERDUE), "pending for more than 10 s")
+            ,
             Panel::lines(
                 "Why are orders cancelled?",
                 Unit::Share,
@@ -96,7 +112,7 @@ fn orders() -> Row {
             .ask(told_share(Fact::STOCK_REJECTED, Fact::STOCK_RESERVED), "out of stock")
             .ask(told_share(Fact::PAYMENT_DECLINED, Fact::PAYMENT_CAPTURED), "declined")
             .most(1.0)
-            .wide(12),
+            ,
         ],
     }
 }
@@ -172,7 +188,7 @@ fn queues() -> Row {
                 "{{service}}",
             )
             .to(Link::Service)
-            .wide(6),
+            ,
             Panel::lines(
                 "Where do events wait to be processed?",
                 Unit::Count,
@@ -180,7 +196,7 @@ fn queues() -> Row {
             )
             .ask(most(names::MESSAGING_QUEUE_MESSAGES), "{{messaging_consumer_group_name}}")
             .to(Link::Consumer)
-            .wide(6),
+            ,
             Panel::lines(
                 "Which events were given up?",
                 Unit::Count,
@@ -189,7 +205,19 @@ fn queues() -> Row {
             .ask(most(names::MESSAGING_DEAD_LETTERS), "{{messaging_consumer_group_name}}")
             .at_most(1.0)
             .to(Link::Consumer)
-            .wide(6),
+            ,
+            Panel::lines(
+                "How old is what waits?",
+                Unit::Seconds,
+                "Age of the oldest event in each queue, and in each outbox. A queue that drains is short and young; one that is stuck grows old at a second a second.",
+            )
+            .ask(most(names::MESSAGING_QUEUE_OLDEST_AGE), "queue of {{messaging_consumer_group_name}}")
+            .ask(
+                format!("max by (service) ({})", names::MESSAGING_OUTBOX_OLDEST_AGE),
+                "outbox of {{service}}",
+            )
+            .at_most(15.0)
+            .wide(12),
             Panel::lines(
                 "Do consumers keep up?",
                 Unit::PerSecond,
@@ -201,7 +229,7 @@ fn queues() -> Row {
             )
             .may_fall()
             .to(Link::Consumer)
-            .wide(6),
+            .wide(12),
         ],
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! - [`model`]: what a dashboard is here
 //! - `promql`, `shared`: queries as all of them ask
-//! - `overview`, `service`, `journey`, `dependencies`, `caching`: the dashboards, a file each
+//! - `overview`, `service`, `objectives`, `journey`, `dependencies`, `caching`: the dashboards, a file each
 //! - `grafana`: their JSON
 //! - [`expression`]: what a query asks for
 //! - [`prometheus`], [`check`], [`cost`]: whether every panel has data, and what a scrape costs
@@ -18,6 +18,7 @@ mod figure;
 mod grafana;
 mod journey;
 pub mod model;
+mod objectives;
 mod overview;
 pub mod picture;
 pub mod prometheus;
@@ -34,6 +35,7 @@ pub fn all() -> Vec<Dashboard> {
     vec![
         overview::dashboard(),
         service::dashboard(),
+        objectives::dashboard(),
         journey::dashboard(),
         dependencies::dashboard(),
         caching::dashboard(),

@@ -289,6 +289,18 @@ impl Panel {
         self
     }
 
+    /// Values that are good, and below `limit` nevertheless, are worth a look; call it after [`at_least`](Self::at_least).
+    pub(crate) fn warn_below(mut self, limit: f64) -> Self {
+        if let Some(last) = self.thresholds.last_mut() {
+            last.colour = Colour::Warning;
+        }
+        self.thresholds.push(Threshold {
+            from: limit,
+            colour: Colour::Good,
+        });
+        self
+    }
+
     /// There is no higher value.
     pub(crate) fn most(mut self, most: f64) -> Self {
         self.most = Some(most);

@@ -4,6 +4,7 @@ use telemetry::names;
 
 use crate::{
     model::{Colour, Dashboard, Link, Panel, Row, Unit},
+    objectives,
     promql::{
         failed_share, growth, http_failed_share, is, observed, of, quantile, served, served_within,
     },
@@ -27,6 +28,7 @@ fn now() -> Row {
     Row {
         title: "Now",
         panels: vec![
+            objectives::left().wide(24),
             Panel::figures(
                 "Which services are ready?",
                 Unit::Count,
@@ -52,7 +54,6 @@ fn now() -> Row {
             .ask(format!("sum by (alertname, severity, service, slo) ({FIRING})"), "")
             .to(Link::Runbook)
             .to(Link::Service)
-            .only_with("rules for alerts", "no alert is firing")
             .wide(10)
             .high(5),
         ],
@@ -80,7 +81,8 @@ fn door() -> Row {
             )
             .ask(http_failed_share(&[], &[&gateway]), "all routes")
             .ask(http_failed_share(&by, &[&gateway]), "{{http_request_method}} {{http_route}}")
-            .at_most(OBJECTIVES.strictest_errors),
+            .at_most(OBJECTIVES.strictest_errors)
+            .to(Link::Dashboard("windtunnel-slo", "How much budget that costs")),
             Panel::lines(
                 "How long do shoppers wait?",
                 Unit::Seconds,
@@ -90,7 +92,8 @@ fn door() -> Row {
             .ask_with_exemplars(quantile(0.95, &[], requests, &[&gateway]), "95 % are faster than")
             .ask_with_exemplars(quantile(0.99, &[], requests, &[&gateway]), "99 % are faster than")
             .warn_above(OBJECTIVES.browse_seconds)
-            .at_most(OBJECTIVES.checkout_seconds),
+            .at_most(OBJECTIVES.checkout_seconds)
+            .to(Link::Dashboard("windtunnel-slo", "How much budget that costs")),
         ],
     }
 }

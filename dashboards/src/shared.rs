@@ -1,5 +1,8 @@
 //! What several dashboards show in the same way.
 
+use std::sync::LazyLock;
+
+use slo::Slo;
 use telemetry::names;
 
 use crate::{
@@ -7,7 +10,7 @@ use crate::{
     promql::{is, of, sum},
 };
 
-/// Limits that panels draw.
+/// Limits that panels draw, from observability/slo.yaml.
 pub(crate) struct Objectives {
     /// The smallest share of failures that an objective allows.
     pub(crate) strictest_errors: f64,
@@ -17,17 +20,34 @@ pub(crate) struct Objectives {
     pub(crate) search_seconds: f64,
     /// 99 % of orders are accepted faster.
     pub(crate) checkout_seconds: f64,
+    /// 99 % of orders are final sooner.
+    pub(crate) completion_seconds: f64,
     /// 99 % of changes can be searched sooner.
     pub(crate) freshness_seconds: f64,
 }
 
-pub(crate) const OBJECTIVES: Objectives = Objectives {
-    strictest_errors: 0.001,
-    browse_seconds: 0.1,
-    search_seconds: 0.25,
-    checkout_seconds: 0.25,
-    freshness_seconds: 5.0,
-};
+pub(crate) static OBJECTIVES: LazyLock<Objectives> = LazyLock::new(|| {
+    let failures = slo::shop()
+        .iter()
+        .filter(|it| it.indicator.limit().is_none());
+    Objectives {
+        strictest_errors: failures.map(Slo::budget).fold(1.0, f64::min),
+        browse_seconds: limit("browse-pages-latency"),
+        search_seconds: limit("search-latency"),
+        checkout_seconds: limit("checkout-latency"),
+        completion_seconds: limit("order-completion"),
+        freshness_seconds: limit("search-freshness"),
+    }
+});
+
+/// The longest that a good event of an objective takes, in seconds.
+fn limit(name: &str) -> f64 {
+    let mut all = slo::shop().iter();
+    let slo = all.find(|it| it.name == name);
+    let limit = slo.and_then(|it| it.indicator.limit());
+    let limit = limit.expect("observability/slo.yaml has the objective, and it counts time");
+    limit.as_secs_f64()
+}
 
 /// Alerts that somebody is told of.
 pub(crate) const FIRING: &str = "ALERTS{alertstate=\"firing\"}";

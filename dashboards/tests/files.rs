@@ -16,7 +16,8 @@ use serde_json::Value;
 /// Metrics of Prometheus itself.
 const OF_PROMETHEUS: [&str; 2] = ["ALERTS", "up"];
 /// Histograms whose samples have no trace that they could point at.
-const WITHOUT_EXEMPLARS: [&str; 2] = [
+const WITHOUT_EXEMPLARS: [&str; 3] = [
+    telemetry::names::ORDERS_COMPLETION,
     telemetry::names::SEARCH_FRESHNESS,
     telemetry::names::DNS_LOOKUP_DURATION,
 ];
@@ -314,4 +315,32 @@ fn every_dashboard_has_a_picture_of_all_its_panels_in_the_document() {
         wrong.is_empty(),
         "run scripts/check-dashboards --draw: {wrong:#?}"
     );
+}
+
+#[test]
+fn alerts_and_dashboards_link_to_the_same_runbooks() {
+    let prometheus = root().join("observability/prometheus/prometheus.yml");
+    let prometheus = fs::read_to_string(prometheus).expect("it is there");
+    let mut lines = prometheus.lines().map(str::trim);
+    let runbooks = lines.find_map(|it| it.strip_prefix("runbooks: "));
+    let runbooks = runbooks.expect("it says where runbooks are");
+    let overview = dashboards::all().swap_remove(0);
+    let link = format!("{runbooks}/${{__value.text}}.md");
+    assert!(dashboards::file(&overview).1.contains(&link), "{link}");
+}
+
+#[test]
+fn dashboards_that_alerts_link_to_exist() {
+    let uids: BTreeSet<_> = dashboards::all().iter().map(|it| it.uid).collect();
+    let rules = root().join("observability/prometheus/rules");
+    let mut found = 0;
+    for file in fs::read_dir(rules).expect("there are rules") {
+        let text = fs::read_to_string(file.expect("it can be listed").path()).expect("UTF-8");
+        for rest in text.split("}}/d/").skip(1) {
+            let uid = rest.split(['?', '"']).next().unwrap_or_default();
+            assert!(uids.contains(uid), "{uid}");
+            found += 1;
+        }
+    }
+    assert!(found > 10, "{found}");
 }
