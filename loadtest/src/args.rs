@@ -46,6 +46,9 @@ pub(crate) struct RunArgs {
     /// What the shop runs on: files, real, or servers by name, such as postgres,kafka,memcached
     #[arg(long, default_value_t, value_name = "SERVERS", long_help = BACKENDS_HELP)]
     pub(crate) backends: Backends,
+    /// Have Prometheus scrape the shop and our clients meanwhile, and Alertmanager tell of alerts; both must be installed
+    #[arg(long)]
+    pub(crate) observe: bool,
     /// Print the evidence for everything, not only for what did not pass
     #[arg(long)]
     pub(crate) verbose: bool,
@@ -83,6 +86,29 @@ pub(crate) struct UpArgs {
     /// Do not restart a process that died
     #[arg(long)]
     pub(crate) no_restart: bool,
+    /// Start Prometheus and Alertmanager beside the shop, and print what the pages in runbooks/ need; both must be installed
+    #[arg(long)]
+    pub(crate) observe: bool,
+}
+
+/// Which alerts are drilled.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DrillArgs {
+    /// Alerts, or drills by name, as printed by --list
+    #[arg(value_name = "ALERT", required_unless_present_any = ["all", "list"])]
+    pub(crate) names: Vec<String>,
+    /// Every drill
+    #[arg(long, conflicts_with = "names")]
+    pub(crate) all: bool,
+    /// List the drills
+    #[arg(long, conflicts_with_all = ["names", "all"])]
+    pub(crate) list: bool,
+    /// With --all, how many seconds nothing may fire before the first fault
+    #[arg(long, default_value_t = 600, value_name = "SECONDS")]
+    pub(crate) healthy_for: u64,
+    /// Arrivals per second meanwhile
+    #[arg(long, default_value_t = 10.0, value_parser = rate, value_name = "RATE")]
+    pub(crate) rate: f64,
 }
 
 /// How servers are compared with files.

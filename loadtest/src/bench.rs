@@ -126,7 +126,10 @@ impl Shop {
             gateway_port: 0,
             otlp: None,
             backends,
-            environment,
+            environment: environment
+                .into_iter()
+                .map(|(name, value)| (name, value.to_owned()))
+                .collect(),
             restart: false,
             tell: Box::new(|text| _ = writeln!(io::stderr(), "{text}")),
         };

@@ -10,10 +10,10 @@ use std::{
 use clap::{Parser, Subcommand, error::ErrorKind};
 
 use crate::{
-    args::{BenchArgs, RunArgs, RunsDir, UpArgs},
-    bench, engine, experiments,
+    args::{BenchArgs, DrillArgs, RunArgs, RunsDir, UpArgs},
+    bench, drill, engine, experiments,
     interrupted::{Interrupt, Interrupted},
-    personas, prepare, report, run, trickle, up,
+    observe, personas, prepare, report, run, trickle, up,
 };
 
 /// The command line was wrong (`EX_USAGE` of sysexits.h).
@@ -77,6 +77,15 @@ enum Command {
         name: String,
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         flags: Vec<OsString>,
+    },
+    /// Let alerts fire: put faults in, wait for the alert, follow its runbook, and wait until it is silent
+    Drill(DrillArgs),
+    /// A program that is not ours, such as Prometheus: how it is started so that it ends with us
+    #[command(hide = true, disable_help_flag = true)]
+    Keep {
+        program: OsString,
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
     },
     /// The load engine: how an experiment starts it
     #[command(hide = true)]
@@ -149,6 +158,13 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Up(args)) => {
             up::up(&args, &cli.runs, Interrupt::on_signals()?).await?;
             return Ok(ExitCode::SUCCESS);
+        }
+        Some(Command::Keep { program, arguments }) => {
+            return observe::keeper::keep(&program, &arguments).await;
+        }
+        Some(Command::Drill(args)) => {
+            let outcome = drill::drill(&args, &cli.runs, Interrupt::on_signals()?).await?;
+            return Ok(ExitCode::from(outcome.exit_code()));
         }
         Some(Command::Run { experiments, run }) => (experiments, run),
         None => (Vec::new(), cli.run),

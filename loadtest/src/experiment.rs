@@ -328,6 +328,7 @@ mod tests {
             duration,
             rate: 10.0,
             backends: Backends::default(),
+            observe: false,
             verbose: false,
             json: false,
             lose: None,

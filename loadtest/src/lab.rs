@@ -7,13 +7,14 @@ mod shop;
 use std::time::Instant;
 
 pub(crate) use conditions::Conditions;
+use time::OffsetDateTime;
 
 use crate::{
     experiment::Experiment,
     measurement::Measurement,
     report::{
         arm::report,
-        document::{ArmReport, ExperimentReport},
+        document::{ArmReport, ExperimentReport, Observed},
     },
     verdict::Outcome,
 };
@@ -31,8 +32,12 @@ pub(crate) async fn run(
     let mut measurements: Vec<Measurement> = Vec::new();
     for arm in experiment.arms {
         let dir = lab.run_dir.path().join(experiment.name).join(arm.name);
+        let from = OffsetDateTime::now_utc();
         let (measurement, objectives) = arm::measure(lab, arm, &dir).await?;
-        arms.push(report(arm, &measurement, objectives));
+        let mut told = report(arm, &measurement, objectives);
+        let range = |it| Observed::new(it, from, OffsetDateTime::now_utc());
+        told.observed = lab.stack.map(range);
+        arms.push(told);
         if !experiment.across.is_empty() {
             measurements.push(measurement);
         }

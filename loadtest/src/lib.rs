@@ -8,6 +8,7 @@
 //! - `accounts`: its shoppers
 //! - [`engine`], `personas`: arrivals that wait for nobody, and what visitors do
 //! - [`recording`]: what the clients saw
+//! - `observe`: Prometheus and Alertmanager beside the shop
 //! - [`evidence`]: what the shop says of itself; facts only
 //! - `measurement`: all that is known of a stretch of load
 //! - [`timeline`]: what is done to the shop meanwhile
@@ -17,13 +18,14 @@
 //! - `report`: the verdict for people and programs
 //! - `progress`, `lab`: where an experiment is carried out
 //! - `prepare`, `trickle`: what a deployment in containers begins with, and what keeps it from being idle
-//! - `bench`, `up`, `run`, [`cli`]: the commands
+//! - `bench`, `up`, `drill`, `run`, [`cli`]: the commands
 
 mod accounts;
 mod args;
 mod bench;
 pub mod cli;
 pub mod deployment;
+mod drill;
 pub mod engine;
 pub mod evidence;
 pub mod experiment;
@@ -33,6 +35,7 @@ mod interrupted;
 pub mod judge;
 mod lab;
 mod measurement;
+mod observe;
 mod personas;
 mod prepare;
 mod process;

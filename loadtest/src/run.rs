@@ -8,8 +8,9 @@ use std::{
 use crate::{
     args::{RunArgs, RunsDir},
     experiment::Experiment,
-    interrupted::Interrupt,
+    interrupted::{Interrupt, Interrupted},
     lab::{self, Conditions},
+    observe::{self, Stack},
     progress::Progress,
     report::{
         self,
@@ -33,12 +34,21 @@ pub(crate) async fn run(
     let what: Vec<_> = experiments.iter().map(|it| it.name).collect();
     let run_dir = RunDir::create(&runs.path, &what.join("-"))?;
     let progress = Progress::new();
+    let stack = if args.observe {
+        tokio::select! {
+            stack = observe(experiments, &run_dir, &progress) => Some(stack?),
+            () = stop.cancelled() => return Err(Interrupted.into()),
+        }
+    } else {
+        None
+    };
     let lab = Conditions {
         run_dir: &run_dir,
         args,
         seed: args.seed.unwrap_or_else(|| draw_seed(&run_dir)),
         progress: &progress,
         stop: &stop,
+        stack: stack.as_ref(),
     };
     let style = Style {
         verbose: args.verbose,
@@ -46,14 +56,13 @@ pub(crate) async fn run(
     };
     let began = Instant::now();
     let reports = all(&lab, experiments, style).await;
+    let seed = lab.seed;
+    if let Some(stack) = stack {
+        progress.step("stopping Prometheus and Alertmanager");
+        stack.stop(&stop).await;
+    }
     progress.done();
-    let document = Document::new(
-        &run_dir,
-        lab.seed,
-        &args.backends,
-        began.elapsed(),
-        reports?,
-    );
+    let document = Document::new(&run_dir, seed, &args.backends, began.elapsed(), reports?);
     report::write(&run_dir, &document)?;
     let mut out = io::stdout().lock();
     if args.json {
@@ -63,6 +72,27 @@ pub(crate) async fn run(
         terminal::closing(&mut out, &document, style)?;
     }
     Ok(document.outcome)
+}
+
+/// Prometheus and Alertmanager, which find the shop of each arm in its turn.
+async fn observe(
+    experiments: &[Experiment],
+    run_dir: &RunDir,
+    progress: &Progress,
+) -> anyhow::Result<Stack> {
+    progress.step("starting Prometheus and Alertmanager");
+    let shops = experiments.iter().flat_map(|experiment| {
+        let dir = run_dir.path().join(experiment.name);
+        experiment.arms.iter().map(move |arm| dir.join(arm.name))
+    });
+    let said = progress.clone();
+    let options = observe::Options {
+        dir: run_dir.path().join("observe"),
+        discovery: shops.map(|it| it.join("services.json")).collect(),
+        clock: 1.0,
+        tell: Box::new(move |text| said.say(text)),
+    };
+    Stack::start(options).await
 }
 
 async fn all(

@@ -11,7 +11,8 @@ use crate::{
     accounts,
     args::{RunsDir, UpArgs},
     deployment::{Deployment, Options},
-    interrupted::Interrupt,
+    interrupted::{Interrupt, Interrupted},
+    observe::{self, Stack},
     run_dir::RunDir,
 };
 
@@ -35,18 +36,73 @@ pub(crate) async fn up(args: &UpArgs, runs: &RunsDir, stop: Interrupt) -> anyhow
     let gateway = format!("http://{}", deployment.gateway()?);
     let tokens = Tokens::of(&deployment, &gateway, &run_dir).await;
     let (deployment, tokens) = deployment.or_stop(tokens).await?;
+    let stack = observe(args, &run_dir, &stop).await;
+    let (deployment, stack) = deployment.or_stop(stack).await?;
     let told = introduce(&mut io::stdout().lock(), &deployment, &run_dir, ready)
         .and_then(|()| Ok(invite(&mut io::stdout().lock(), &gateway, &tokens)?))
+        .and_then(|()| match &stack {
+            Some(stack) => {
+                let variables = observe::variables(&deployment, stack, run_dir.path());
+                Ok(guide(&mut io::stdout().lock(), stack, &variables)?)
+            }
+            None => Ok(()),
+        })
         .context("write to standard output");
-    let (deployment, ()) = deployment.or_stop(told).await?;
-    stop.cancelled().await;
+    if told.is_ok() {
+        stop.cancelled().await;
+    }
     // The terminal that this is for may be gone.
     let _ = writeln!(
         io::stderr(),
         "stopping; Ctrl-C again kills what does not end"
     );
+    // It would only tell that the shop is gone.
+    if let Some(stack) = stack {
+        stack.stop(&stop).await;
+    }
     deployment.stop().await;
-    Ok(())
+    told
+}
+
+/// Prometheus and Alertmanager, if they are wanted.
+async fn observe(
+    args: &UpArgs,
+    run_dir: &RunDir,
+    stop: &Interrupt,
+) -> anyhow::Result<Option<Stack>> {
+    if !args.observe {
+        return Ok(None);
+    }
+    let options = observe::Options {
+        dir: run_dir.path().join("observe"),
+        discovery: vec![run_dir.path().join("services.json")],
+        clock: 1.0,
+        tell: Box::new(|text| {
+            // With standard error gone there is nobody left to tell.
+            let _ = writeln!(io::stderr(), "{text}");
+        }),
+    };
+    tokio::select! {
+        stack = Stack::start(options) => stack.map(Some),
+        () = stop.cancelled() => Err(Interrupted.into()),
+    }
+}
+
+/// What somebody needs who follows a page of `runbooks/`.
+fn guide(out: &mut impl Write, stack: &Stack, variables: &[(String, String)]) -> io::Result<()> {
+    let (prometheus, alertmanager) = (stack.prometheus_url(), stack.alertmanager_url());
+    writeln!(out, "\n  Prometheus      {prometheus}/")?;
+    writeln!(out, "  Alertmanager    {alertmanager}/")?;
+    writeln!(
+        out,
+        "  alerts          here on standard error, and {}/notifications.jsonl\n",
+        stack.dir().display()
+    )?;
+    writeln!(out, "For the pages in runbooks/, pasted into the shell:\n")?;
+    for (name, value) in variables {
+        writeln!(out, "  {name}={value}")?;
+    }
+    out.flush()
 }
 
 fn introduce(

@@ -175,7 +175,7 @@ fn spawn(
     let otlp = shared.options.otlp;
     Process::spawn(&arguments, log, |command| {
         command.envs(shared.servers.environment(service, &shared.dir));
-        command.envs(shared.options.environment.iter().copied());
+        command.envs(shared.options.environment.iter().cloned());
         if let Some(receiver) = otlp {
             export_everything_to(command, receiver, instance);
         }

@@ -27,7 +27,7 @@ pub struct Options {
     /// Where the services keep their data.
     pub backends: Backends,
     /// What every service finds in its environment beside that.
-    pub environment: Vec<(&'static str, &'static str)>,
+    pub environment: Vec<(&'static str, String)>,
     /// Whether a process that died is started again.
     pub restart: bool,
     /// Where a death is told as it happens.
@@ -98,13 +98,13 @@ impl Shared {
         discovery::write(&self.discovery_file(), state.live.values())
     }
 
-    /// The port of a gateway that is about to start; 0 takes any free one.
+    /// The port of a gateway that is about to start; 0 takes any free one. The first, or one that is alone, is where whoever knows
+    /// the shop looks for it.
     pub(super) fn gateway_port(&self, number: u32) -> u16 {
-        let known = self
-            .state()
-            .gateway_port
-            .unwrap_or(self.options.gateway_port);
-        if number == 1 { known } else { 0 }
+        let state = self.state();
+        let known = state.gateway_port.unwrap_or(self.options.gateway_port);
+        let alone = !state.live.values().any(|it| it.service.is_public());
+        if number == 1 || alone { known } else { 0 }
     }
 
     /// Whether this process was killed by us.

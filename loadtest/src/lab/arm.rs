@@ -160,6 +160,9 @@ impl Run<'_> {
     ) -> anyhow::Result<(Load, Vec<Happened>)> {
         let Conditions { progress, stop, .. } = self.lab;
         progress.load(&plan.name, plan.length());
+        if let Some(stack) = self.lab.stack {
+            stack.clients.follow(&plan.output);
+        }
         let (tell, told) = oneshot::channel();
         let mut tell = Some(tell);
         let mut began = Instant::now();

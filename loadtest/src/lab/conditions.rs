@@ -1,6 +1,8 @@
 //! What an experiment is carried out under.
 
-use crate::{args::RunArgs, interrupted::Interrupt, progress::Progress, run_dir::RunDir};
+use crate::{
+    args::RunArgs, interrupted::Interrupt, observe::Stack, progress::Progress, run_dir::RunDir,
+};
 
 /// All that is needed to carry experiments out.
 #[derive(Clone, Copy)]
@@ -10,4 +12,6 @@ pub(crate) struct Conditions<'a> {
     pub(crate) seed: u64,
     pub(crate) progress: &'a Progress,
     pub(crate) stop: &'a Interrupt,
+    /// Prometheus and Alertmanager, if they are wanted.
+    pub(crate) stack: Option<&'a Stack>,
 }

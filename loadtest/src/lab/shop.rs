@@ -43,7 +43,11 @@ impl Shop {
             gateway_port: 0,
             otlp: Some(receiver.address),
             backends: backends.clone(),
-            environment: [&[TOKEN_TTL], arm.shop.environment].concat(),
+            environment: [&[TOKEN_TTL], arm.shop.environment]
+                .concat()
+                .into_iter()
+                .map(|(name, value)| (name, value.to_owned()))
+                .collect(),
             restart: true,
             tell: Box::new(move |text| said.say(text)),
         };

@@ -53,6 +53,7 @@ pub(crate) fn report(arm: &Arm, it: &Measurement, objectives: Vec<Check>) -> Arm
             .collect(),
         resources: resources(&it.evidence),
         tables: arm.tables.iter().map(|table| table(it)).collect(),
+        observed: None,
         details: Some(details(it)),
     }
 }

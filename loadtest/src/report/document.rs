@@ -4,13 +4,15 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use time::format_description::well_known::Rfc3339;
+use telemetry::names;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::waterfall::Waterfall;
 use crate::{
     deployment::Backends,
     engine::Counts,
     judge::reconcile::Edge,
+    observe::Stack,
     run_dir::RunDir,
     statistics::Estimate,
     table::Table,
@@ -81,8 +83,49 @@ pub(crate) struct ArmReport {
     pub(crate) resources: Vec<Resources>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) tables: Vec<Table>,
+    /// Where Prometheus has it, with `--observe`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) observed: Option<Observed>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) details: Option<Details>,
+}
+
+/// What Prometheus recorded meanwhile.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Observed {
+    /// RFC 3339, UTC.
+    pub(crate) from: String,
+    /// The same.
+    pub(crate) until: String,
+    /// Requests a second by service, over this time. It answers while Prometheus runs.
+    pub(crate) link: String,
+    /// What starts Prometheus on its data again, at the same address.
+    pub(crate) again: String,
+}
+
+impl Observed {
+    /// The time from `from` to `until` in the Prometheus of `stack`.
+    pub(crate) fn new(stack: &Stack, from: OffsetDateTime, until: OffsetDateTime) -> Self {
+        let duration = names::HTTP_SERVER_REQUEST_DURATION;
+        let query = format!("sum by (service) (rate({duration}_count[15s]))");
+        let seconds = format!("{}s", (until - from).whole_seconds().max(1));
+        let (hour, minute, second) = until.to_hms();
+        let end = format!("{} {hour:02}:{minute:02}:{second:02}", until.date());
+        let parameters = [
+            ("g0.expr", query),
+            ("g0.tab", "0".to_owned()),
+            ("g0.range_input", seconds),
+            ("g0.end_input", end),
+        ];
+        let graph = format!("{}/graph", stack.prometheus_url());
+        let link = reqwest::Url::parse_with_params(&graph, parameters);
+        Self {
+            from: from.format(&Rfc3339).unwrap_or_default(),
+            until: until.format(&Rfc3339).unwrap_or_default(),
+            link: link.map_or(graph, String::from),
+            again: stack.again(),
+        }
+    }
 }
 
 /// What the engine did.

@@ -166,6 +166,8 @@ function arm(experiment, it) {
     h("div", { class: "title" }, stamp(it.outcome), h("h3", {}, it.name), h("span", {}, it.description),
       failing.length ? h("span", { class: "tag" }, `must fail: ${failing.join(", ")}`) : null,
       it.looks > 1 ? h("span", { class: "tag" }, `${looks(it)}, the last at ${(100 * it.confidence).toFixed(1)} %`) : null),
+    it.observed ? h("p", { class: "soft" }, h("a", { href: it.observed.link }, "This time in Prometheus"),
+      ` (${it.observed.from} to ${it.observed.until}), while it runs; afterwards start it again: `, h("code", {}, it.observed.again)) : null,
     wrong.length ? checks(wrong, failing) : null,
     folded(`Evidence: ${it.checks.length} checks`, false, checks(it.checks, failing)),
     (it.tables ?? []).flatMap(extra),

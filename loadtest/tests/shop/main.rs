@@ -4,6 +4,7 @@ mod commands;
 mod deployment;
 mod engine;
 mod lines;
+mod observe;
 mod order;
 mod secrets;
 mod verdicts;

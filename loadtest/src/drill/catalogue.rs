@@ -1,0 +1,243 @@
+//! Which drills there are: `observability/drills.yaml`.
+
+use std::{collections::BTreeSet, fmt::Write as _, time::Duration};
+
+use anyhow::Context as _;
+use serde::Deserialize;
+use slo::files;
+
+use super::act::Act;
+use crate::observe::Labels;
+
+/// Where drills are described.
+const PATH: &str = "observability/drills.yaml";
+
+/// Nobody waits longer than this for an alert to clear.
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
+
+/// Every drill, and every alert that there is.
+pub(super) struct Catalogue {
+    pub(super) drills: Vec<Drill>,
+    /// Names of alerts in the rules.
+    pub(super) alerts: BTreeSet<String>,
+}
+
+/// How one alert is made to fire, and what is expected meanwhile.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Drill {
+    /// Which alert must be told. Its page is `runbooks/ALERT.md`.
+    pub(super) alert: String,
+    /// Tells the drills of one alert apart.
+    name: Option<String>,
+    /// Labels that the alert must have.
+    #[serde(default)]
+    pub(super) labels: Labels,
+    /// What the commands of the page find beside the usual variables. A value that is the name of another variable stands for its value.
+    #[serde(default)]
+    pub(super) variables: Labels,
+    /// Which looks of the page are about this case, counted from 1; without it, all.
+    pub(super) looks: Option<BTreeSet<usize>>,
+    /// What makes it fire; without it, the commands under Rehearse on the page.
+    pub(super) fault: Option<Vec<Act>>,
+    /// What ends it; without it, the commands under Mitigation on the page.
+    pub(super) mitigation: Option<Vec<Act>>,
+    /// It is silenced for so many seconds, with a comment, and must be told only when that is over.
+    pub(super) silence: Option<u64>,
+    /// It must be told within so many seconds.
+    #[serde(default = "a_minute")]
+    detect: u64,
+    /// It must be silent so many seconds after the mitigation, and stay so.
+    #[serde(default = "two_minutes")]
+    clear: u64,
+    /// Other alerts that may fire meanwhile.
+    #[serde(default)]
+    pub(super) may_fire: BTreeSet<String>,
+}
+
+fn a_minute() -> u64 {
+    60
+}
+
+fn two_minutes() -> u64 {
+    120
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    drills: Vec<Drill>,
+}
+
+#[derive(Deserialize)]
+struct Rules {
+    groups: Vec<Group>,
+}
+
+#[derive(Deserialize)]
+struct Group {
+    rules: Vec<Rule>,
+}
+
+#[derive(Deserialize)]
+struct Rule {
+    alert: Option<String>,
+}
+
+impl Drill {
+    /// How it is asked for.
+    pub(super) fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.alert)
+    }
+
+    pub(super) fn detect(&self) -> Duration {
+        Duration::from_secs(self.detect)
+    }
+
+    pub(super) fn clear(&self) -> Duration {
+        Duration::from_secs(self.clear)
+    }
+
+    /// Whether what it does to a budget lasts for hours even on the drills' clock. It has a shop of its own then, and its end is not
+    /// waited for.
+    pub(super) fn leaves_traces(&self) -> bool {
+        self.clear() > LONGEST_WAIT
+    }
+
+    /// Whether this is the alert that must be told.
+    pub(super) fn is_meant(&self, labels: &Labels) -> bool {
+        let given = self.labels.iter();
+        named(labels) == self.alert
+            && given
+                .clone()
+                .all(|(name, value)| labels.get(name) == Some(value))
+    }
+
+    /// Whether this alert may fire meanwhile. One that may fire with one window of a burn rate may fire with the others.
+    pub(super) fn may_fire(&self, labels: &Labels) -> bool {
+        let mut given = self.labels.iter().filter(|it| it.0 != "window");
+        let same = named(labels) == self.alert
+            && given.all(|(name, value)| labels.get(name) == Some(value));
+        same || self.may_fire.contains(named(labels))
+    }
+}
+
+/// The name of an alert.
+pub(super) fn named(labels: &Labels) -> &str {
+    labels.get("alertname").map_or("", String::as_str)
+}
+
+impl Catalogue {
+    /// Reads the drills of the shop, and the rules that they are about.
+    ///
+    /// # Errors
+    /// A file that is not as it should be, an alert without a drill, or a drill without an alert.
+    pub(super) fn of_the_shop() -> anyhow::Result<Self> {
+        let root = files::root();
+        let text = files::read(&root.join(PATH))?;
+        let file: File = yaml_serde::from_str(&text).context(PATH)?;
+        let mut alerts = BTreeSet::new();
+        for path in files::timed(&root)? {
+            if path == files::ALERTMANAGER {
+                continue;
+            }
+            let text = files::read(&root.join(&path))?;
+            let rules: Rules = yaml_serde::from_str(&text).context(path)?;
+            let rules = rules.groups.into_iter().flat_map(|it| it.rules);
+            alerts.extend(rules.filter_map(|it| it.alert));
+        }
+        let it = Self {
+            drills: file.drills,
+            alerts,
+        };
+        it.check()?;
+        Ok(it)
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        let drilled: BTreeSet<_> = self.drills.iter().map(|it| it.alert.clone()).collect();
+        let missing: Vec<_> = self.alerts.symmetric_difference(&drilled).collect();
+        anyhow::ensure!(
+            missing.is_empty(),
+            "{PATH}: alerts without a drill, or drills without an alert: {missing:?}"
+        );
+        let mut names = BTreeSet::new();
+        for drill in &self.drills {
+            anyhow::ensure!(
+                names.insert(drill.name()),
+                "{PATH}: two drills {}",
+                drill.name()
+            );
+            for other in &drill.may_fire {
+                let known = self.alerts.contains(other);
+                anyhow::ensure!(known, "{PATH}: {}: no alert {other}", drill.name());
+            }
+        }
+        Ok(())
+    }
+
+    /// Those with these names, or about these alerts.
+    pub(super) fn choose(&self, names: &[String]) -> anyhow::Result<Vec<&Drill>> {
+        let mut chosen = Vec::new();
+        for name in names {
+            let wanted = |it: &&Drill| it.name() == name || it.alert == *name;
+            let before = chosen.len();
+            chosen.extend(self.drills.iter().filter(wanted));
+            anyhow::ensure!(
+                chosen.len() > before,
+                "unknown drill {name:?}: loadtest drill --list names them"
+            );
+        }
+        Ok(chosen)
+    }
+
+    /// A line for each.
+    pub(super) fn list(&self) -> String {
+        let mut text = String::new();
+        for it in &self.drills {
+            let labels: Vec<_> = it.labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
+            // Writing to a text does not fail.
+            let _ = writeln!(
+                text,
+                "  {:32} {:24} {}",
+                it.name(),
+                it.alert,
+                labels.join(" ")
+            );
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_alert_has_a_drill_and_every_drill_an_alert() {
+        let catalogue = Catalogue::of_the_shop().unwrap();
+        assert!(catalogue.alerts.contains("ErrorBudgetBurn") && !catalogue.drills.is_empty());
+        for drill in &catalogue.drills {
+            let chosen = catalogue.choose(&[drill.name().to_owned()]).unwrap();
+            assert!(chosen.iter().any(|it| it.name() == drill.name()));
+        }
+        assert!(catalogue.choose(&["NoSuchAlert".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn the_other_windows_of_a_burning_objective_are_no_surprise_but_other_objectives_are() {
+        let text =
+            "{alert: ErrorBudgetBurn, labels: {slo: a, window: 1h}, may_fire: [DeadLetters]}";
+        let drill: Drill = yaml_serde::from_str(text).unwrap();
+        let alert = |name: &str, slo: &str, window: &str| -> Labels {
+            [("alertname", name), ("slo", slo), ("window", window)]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into()
+        };
+        assert!(drill.is_meant(&alert("ErrorBudgetBurn", "a", "1h")));
+        assert!(!drill.is_meant(&alert("ErrorBudgetBurn", "a", "6h")));
+        assert!(drill.may_fire(&alert("ErrorBudgetBurn", "a", "6h")));
+        assert!(!drill.may_fire(&alert("ErrorBudgetBurn", "b", "1h")));
+        assert!(drill.may_fire(&alert("DeadLetters", "", "")));
+    }
+}
