@@ -321,33 +321,6 @@ fn limits() -> Row {
             .only_with("a limit of memory, such as that of a container", "no limit is set")
             .wide(6),
             Panel::lines(
-                "Which connections does it close?",
-                Unit::PerSecond,
-                "Connections closed because of what their client did or did not, by reason: idle ones, those whose client reads nothing, heads that are malformed or too large, addresses with too many.",
-            )
-            .ask(
-                growth(&[names::ERROR_TYPE], names::HTTP_SERVER_CONNECTIONS_CLOSED, &[&own]),
-                "{{error_type}}",
-            )
-            .wide(6),
-            Panel::lines(
-                "How much of its memory does it use?",
-                Unit::Share,
-                "Resident memory over what the process may have, where there is a limit.",
-            )
-            .ask(
-                format!(
-                    "{} / {}",
-                    files(names::PROCESS_RESIDENT_MEMORY_BYTES),
-                    files(names::PROCESS_MEMORY_LIMIT_BYTES)
-                ),
-                "{{instance}}",
-            )
-            .at_most(0.9)
-            .most(1.0)
-            .only_with("a limit of memory, such as that of a container", "no limit is set")
-            .wide(6),
-            Panel::lines(
                 "How many files are open?",
                 Unit::Share,
                 "Open file descriptors, connections among them, over those the process may have.",
