@@ -76,12 +76,12 @@ pub(super) async fn ask<T: DeserializeOwned>(
     longest: Duration,
     sent: impl Future<Output = Result<Response, elasticsearch::Error>>,
 ) -> Result<T, Failure> {
-    let asked = unobserved(operation, longest, sent);
+    let asked = ask_quietly(operation, longest, sent);
     telemetry::db(SYSTEM, operation, "products", Failure::reason, asked).await
 }
 
 /// The same for a probe, which is asked for every second and would make telemetry without end of an idle service.
-pub(super) async fn unobserved<T: DeserializeOwned>(
+pub(super) async fn ask_quietly<T: DeserializeOwned>(
     operation: &'static str,
     longest: Duration,
     sent: impl Future<Output = Result<Response, elasticsearch::Error>>,
