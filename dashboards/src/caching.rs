@@ -3,9 +3,10 @@
 use telemetry::names;
 
 use crate::{
+    annotations::annotations,
     model::{Dashboard, Link, Panel, Row, Unit},
     promql::{growth, is, like, observed, quantile, share},
-    shared::{self, OBJECTIVES},
+    thresholds::OBJECTIVES,
 };
 
 pub(crate) fn dashboard() -> Dashboard {
@@ -14,7 +15,7 @@ pub(crate) fn dashboard() -> Dashboard {
         title: "Caching",
         description: "Copies of the catalogue: cached products, and the search index. How much do they spare, and how old are they?",
         variables: Vec::new(),
-        annotations: shared::annotations(),
+        annotations: annotations(),
         rows: vec![cache(), index()],
     }
 }

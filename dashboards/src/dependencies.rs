@@ -3,12 +3,13 @@
 use telemetry::names;
 
 use crate::{
+    annotations::annotations,
     model::{Colour, Dashboard, Link, Panel, Row, Unit},
     promql::{
-        call_failed_share, called, called_within, error_share, growth, like, observed, quantile,
-        some, unanswered,
+        call_failed_share, called, called_within, error_share, growth, like, observed, pool_use,
+        quantile, some, unanswered,
     },
-    shared::{self, OBJECTIVES},
+    thresholds::OBJECTIVES,
 };
 
 /// A caller and whom it calls.
@@ -26,7 +27,7 @@ pub(crate) fn dashboard() -> Dashboard {
         title: "Dependencies",
         description: "Who calls whom, as the callers saw it, and what lies behind the services: databases, brokers, shared caches, names.",
         variables: Vec::new(),
-        annotations: shared::annotations(),
+        annotations: annotations(),
         rows: vec![calls(), discovery(), databases(), brokers(), remote()],
     }
 }
@@ -161,7 +162,7 @@ fn databases() -> Row {
                 "Connections in use over those there may be, by pool. At 100 % requests wait for one.",
             )
             .ask(
-                shared::pool_use(&["service", names::DB_CLIENT_CONNECTION_POOL_NAME], &[]),
+                pool_use(&["service", names::DB_CLIENT_CONNECTION_POOL_NAME], &[]),
                 "{{service}} {{db_client_connection_pool_name}}",
             )
             .at_most(0.9)

@@ -4,9 +4,10 @@ use api::Fact;
 use telemetry::names;
 
 use crate::{
+    annotations::annotations,
     model::{Dashboard, Link, Panel, Row, Unit},
     promql::{error_share, is, like, observed, quantile, share, some, sum},
-    shared::{self, OBJECTIVES},
+    thresholds::OBJECTIVES,
 };
 
 const EVENT: [&str; 1] = [names::MESSAGING_DESTINATION_NAME];
@@ -23,7 +24,7 @@ pub(crate) fn dashboard() -> Dashboard {
         title: "Journey of an order",
         description: "An order is acknowledged at once and then carried by events: orders → inventory → payments → orders. Where are they, and where do they wait?",
         variables: Vec::new(),
-        annotations: shared::annotations(),
+        annotations: annotations(),
         rows: vec![orders(), steps(), queues()],
     }
 }

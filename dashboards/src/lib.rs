@@ -8,6 +8,8 @@
 //! - [`prometheus`], [`check`], [`cost`]: whether every panel has data, and what a scrape costs
 //! - `figure`, `chart`, [`picture`]: a dashboard drawn with the data of a run
 
+mod annotations;
+pub mod asked;
 mod caching;
 mod chart;
 pub mod check;
@@ -24,7 +26,7 @@ pub mod picture;
 pub mod prometheus;
 mod promql;
 mod service;
-mod shared;
+mod thresholds;
 
 use std::path::{Path, PathBuf};
 

@@ -10,11 +10,7 @@ use std::{
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use dashboards::{
-    check::{self, Check},
-    cost, picture,
-    prometheus::Prometheus,
-};
+use dashboards::{asked, check::Check, cost, picture, prometheus::Prometheus};
 
 /// Grafana's dashboards of the shop.
 #[derive(Debug, Parser)]
@@ -90,7 +86,7 @@ fn write() -> anyhow::Result<ExitCode> {
 
 async fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let folder = args.dashboards.clone().unwrap_or_else(dashboards::folder);
-    let asked = check::read(&folder)?;
+    let asked = asked::read(&folder)?;
     let prometheus = Prometheus::at(&args.source.prometheus);
     let check = Check::new(&prometheus, args.source.scrape_interval, args.faults);
     let found = check.run(&asked).await?;

@@ -3,9 +3,9 @@
 use slo::windows::{ROWS, WINDOWS};
 
 use crate::{
+    annotations::annotations,
     model::{Dashboard, Link, Panel, Row, Unit, Variable},
     promql::is,
-    shared,
 };
 
 const BUDGET: &str = "slo:error_budget:ratio";
@@ -26,7 +26,7 @@ pub(crate) fn dashboard() -> Dashboard {
             first: "checkout-availability",
             drawn: "browse-availability",
         }],
-        annotations: shared::annotations(),
+        annotations: annotations(),
         rows: vec![all(), one()],
     }
 }

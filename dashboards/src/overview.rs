@@ -3,13 +3,18 @@
 use telemetry::names;
 
 use crate::{
+    annotations::annotations,
     model::{Colour, Dashboard, Link, Panel, Row, Unit},
     objectives,
     promql::{
-        failed_share, growth, http_failed_share, is, observed, of, quantile, served, served_within,
+        failed_share, growth, http_failed_share, is, observed, of, pool_use, quantile, served,
+        served_within,
     },
-    shared::{self, FIRING, OBJECTIVES},
+    thresholds::OBJECTIVES,
 };
+
+/// Alerts that somebody is told of.
+const FIRING: &str = "ALERTS{alertstate=\"firing\"}";
 
 pub(crate) fn dashboard() -> Dashboard {
     Dashboard {
@@ -17,7 +22,7 @@ pub(crate) fn dashboard() -> Dashboard {
         title: "Overview",
         description: "Is the shop well, and if not, where to look? The four golden signals at the door, and each service beside the others.",
         variables: Vec::new(),
-        annotations: shared::annotations(),
+        annotations: annotations(),
         rows: vec![now(), door(), services(), processes()],
     }
 }
@@ -173,7 +178,7 @@ fn processes() -> Row {
                 Unit::Share,
                 "Connections in use over those there may be. At 100 % requests wait for a connection, and time out after that.",
             )
-            .ask(shared::pool_use(&["service"], &[]), "{{service}}")
+            .ask(pool_use(&["service"], &[]), "{{service}}")
             .at_most(0.9)
             .most(1.0)
             .to(Link::Dashboard("windtunnel-dependencies", "What the shop depends on"))

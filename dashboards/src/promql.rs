@@ -185,6 +185,17 @@ pub(crate) fn error_share(by: &[&str], histogram: &str, matchers: &[&str]) -> St
     )
 }
 
+/// Connections in use over those there may be.
+pub(crate) fn pool_use(by: &[&str], matchers: &[&str]) -> String {
+    let used = is(names::DB_CLIENT_CONNECTION_STATE, "used");
+    let used = of(
+        names::DB_CLIENT_CONNECTION_COUNT,
+        &[matchers, &[used.as_str()]].concat(),
+    );
+    let max = of(names::DB_CLIENT_CONNECTION_MAX, matchers);
+    format!("{} / {}", sum(by, &used), sum(by, &max))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -44,6 +44,11 @@ impl Failure {
             in_spec: false,
         }
     }
+
+    /// Of a metric without the block of its type.
+    fn without_source(reason: &'static str) -> Self {
+        Self::new(reason, NO_SOURCE.to_owned(), NO_SOURCE.to_owned())
+    }
 }
 
 /// Evaluates metrics one by one.

@@ -13,8 +13,9 @@ use crate::{
     clock::Began,
     context::{CURRENT, inject, set_request_id},
     metrics::{Labels, Latencies, SCHEME, latencies},
-    names, rpc,
-    server::{method_label, span_name},
+    names,
+    naming::{method_label, span_name},
+    rpc,
     spans::{self, Finished},
 };
 

@@ -25,6 +25,7 @@ mod init;
 mod logs;
 mod messaging;
 mod metrics;
+mod naming;
 mod process;
 mod rpc;
 mod sampler;

@@ -21,7 +21,6 @@ use axum::{
     extract::{MatchedPath, Request},
     response::Response,
 };
-use http::Method;
 use opentelemetry::{
     KeyValue,
     trace::{SpanContext, SpanKind},
@@ -45,7 +44,9 @@ use crate::{
     },
     cut_off::{self, Broken},
     metrics::{Labels, Latencies, SCHEME, active, latencies},
-    names, rpc, sampler,
+    names,
+    naming::{method_label, span_name},
+    rpc, sampler,
     spans::{self, Finished},
 };
 
@@ -134,30 +135,6 @@ static RPC_DURATION: LazyLock<Latencies<4>> = LazyLock::new(|| {
     let help = "Duration of gRPC calls, from the request headers to the end of the response";
     latencies(names::RPC_SERVER_CALL_DURATION, help)
 });
-
-/// Methods are free text to a client, so only known ones become a label.
-pub(crate) fn method_label(method: &Method) -> &'static str {
-    match method.as_str() {
-        "GET" => "GET",
-        "POST" => "POST",
-        "PUT" => "PUT",
-        "PATCH" => "PATCH",
-        "DELETE" => "DELETE",
-        "HEAD" => "HEAD",
-        "OPTIONS" => "OPTIONS",
-        _ => "_OTHER",
-    }
-}
-
-/// What a span of HTTP is called. No method that outsiders made up names anything.
-pub(crate) fn span_name(method: &'static str, route: &str) -> String {
-    let method = if method == "_OTHER" { "HTTP" } else { method };
-    if route.is_empty() {
-        method.to_owned()
-    } else {
-        format!("{method} {route}")
-    }
-}
 
 /// One request, from its head to the end of its answer. Dropped before that, its client has gone away, which counts as status
 /// 499, unless [`cut_off`](crate::cut_off()) says otherwise.

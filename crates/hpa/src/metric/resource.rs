@@ -1,6 +1,6 @@
 //! CPU, memory and the like, of whole pods or of one container.
 
-use super::{Evaluator, Failure, NO_SOURCE, Proposal};
+use super::{Evaluator, Failure, Proposal};
 use crate::{
     calculator::Calculation,
     object::{MetricSpec, MetricTarget},
@@ -18,11 +18,7 @@ impl Evaluator<'_> {
     ) -> Result<Proposal, Failure> {
         const REASON: &str = "FailedGetResourceMetric";
         let Some(metric) = &spec.resource else {
-            return Err(Failure::new(
-                REASON,
-                NO_SOURCE.to_owned(),
-                NO_SOURCE.to_owned(),
-            ));
+            return Err(Failure::without_source(REASON));
         };
         let name = &metric.name;
         let (calculation, kind) =
@@ -53,11 +49,7 @@ impl Evaluator<'_> {
     ) -> Result<Proposal, Failure> {
         const REASON: &str = "FailedGetContainerResourceMetric";
         let Some(metric) = &spec.container_resource else {
-            return Err(Failure::new(
-                REASON,
-                NO_SOURCE.to_owned(),
-                NO_SOURCE.to_owned(),
-            ));
+            return Err(Failure::without_source(REASON));
         };
         let (name, container) = (&metric.name, &metric.container);
         let named = (!container.is_empty()).then_some(container.as_str());

@@ -123,6 +123,9 @@ fn unspaced(letter: char) -> Option<Script> {
         Script::Katakana,
         Script::Bopomofo,
     ];
+    if letter.is_ascii() {
+        return None;
+    }
     let scripts = ScriptWithExtensions::new();
     let has = |script: &Script| scripts.has_script(letter, *script);
     if TOGETHER.iter().any(has) {

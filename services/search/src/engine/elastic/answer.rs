@@ -76,11 +76,18 @@ pub(super) async fn ask<T: DeserializeOwned>(
     longest: Duration,
     sent: impl Future<Output = Result<Response, elasticsearch::Error>>,
 ) -> Result<T, Failure> {
-    let bounded = async {
-        let read = tokio::time::timeout(longest, read(operation, sent)).await;
-        read.unwrap_or_else(|_| Err(away(operation, "response timeout")))
-    };
-    telemetry::db(SYSTEM, operation, "products", Failure::reason, bounded).await
+    let asked = ask_quietly(operation, longest, sent);
+    telemetry::db(SYSTEM, operation, "products", Failure::reason, asked).await
+}
+
+/// The same for a probe, which is asked for every second and would make telemetry without end of an idle service.
+pub(super) async fn ask_quietly<T: DeserializeOwned>(
+    operation: &'static str,
+    longest: Duration,
+    sent: impl Future<Output = Result<Response, elasticsearch::Error>>,
+) -> Result<T, Failure> {
+    let read = tokio::time::timeout(longest, read(operation, sent)).await;
+    read.unwrap_or_else(|_| Err(away(operation, "response timeout")))
 }
 
 async fn read<T: DeserializeOwned>(

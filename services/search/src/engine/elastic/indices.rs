@@ -22,7 +22,7 @@ use tokio::time::sleep;
 
 use super::{
     Elastic,
-    answer::{Failure, LONG, SHORT, ask},
+    answer::{Failure, LONG, SHORT, ask, ask_quietly},
     bulk::Batch,
     schema,
 };
@@ -166,7 +166,7 @@ impl Elastic {
             .health(ClusterHealthParts::Index(&names))
             .wait_for_status(WaitForStatus::Yellow)
             .timeout("500ms");
-        let answer: Result<Done, _> = ask("cluster.health", SHORT, health.send()).await;
+        let answer: Result<Done, _> = ask_quietly("cluster.health", SHORT, health.send()).await;
         answer.map(drop).map_err(|it| it.to_string())
     }
 

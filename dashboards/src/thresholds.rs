@@ -1,14 +1,8 @@
-//! What several dashboards show in the same way.
+//! Where the lines of panels are drawn: at what is promised.
 
 use std::sync::LazyLock;
 
 use slo::Slo;
-use telemetry::names;
-
-use crate::{
-    model::{Annotation, Colour},
-    promql::{is, of, sum},
-};
 
 /// Limits that panels draw, from observability/slo.yaml.
 pub(crate) struct Objectives {
@@ -47,39 +41,4 @@ fn limit(name: &str) -> f64 {
     let limit = slo.and_then(|it| it.indicator.limit());
     let limit = limit.expect("observability/slo.yaml has the objective, and it counts time");
     limit.as_secs_f64()
-}
-
-/// Alerts that somebody is told of.
-pub(crate) const FIRING: &str = "ALERTS{alertstate=\"firing\"}";
-
-/// Alerts and restarts, on every time axis.
-pub(crate) fn annotations() -> Vec<Annotation> {
-    vec![
-        Annotation {
-            name: "Alerts",
-            expr: "ALERTS{alertstate=\"firing\",severity=~\"page|ticket\"}".to_owned(),
-            text: "{{alertname}} {{service}}{{slo}}",
-            colour: Colour::Bad,
-        },
-        Annotation {
-            name: "Restarts",
-            expr: format!(
-                "changes({}[$__rate_interval]) > 0",
-                names::PROCESS_START_TIME_SECONDS
-            ),
-            text: "{{service}} restarted",
-            colour: Colour::Note,
-        },
-    ]
-}
-
-/// Connections in use over those there may be.
-pub(crate) fn pool_use(by: &[&str], matchers: &[&str]) -> String {
-    let used = is(names::DB_CLIENT_CONNECTION_STATE, "used");
-    let used = of(
-        names::DB_CLIENT_CONNECTION_COUNT,
-        &[matchers, &[used.as_str()]].concat(),
-    );
-    let max = of(names::DB_CLIENT_CONNECTION_MAX, matchers);
-    format!("{} / {}", sum(by, &used), sum(by, &max))
 }
