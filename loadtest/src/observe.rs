@@ -4,6 +4,7 @@
 //! Alertmanager tells a webhook in this process ([`receiver`]), which is also where Prometheus finds what our clients saw
 //! ([`clients`]).
 
+mod alert;
 mod clients;
 pub(crate) mod keeper;
 mod programs;
@@ -11,6 +12,7 @@ mod prometheus;
 mod receiver;
 mod server;
 mod settings;
+mod switch;
 mod variables;
 
 use std::{
@@ -20,17 +22,18 @@ use std::{
     time::Duration,
 };
 
+pub(crate) use alert::Notification;
 use anyhow::Context as _;
 use clients::Clients;
 pub(crate) use clients::REQUEST_DURATION;
 pub(crate) use programs::find;
 pub(crate) use prometheus::{Labels, Prometheus, Sample};
-pub(crate) use receiver::{Receiver, SWITCH};
+pub(crate) use receiver::Receiver;
 use server::{Launch, Server};
 use settings::Settings;
-pub(crate) use variables::variables;
+pub(crate) use switch::{SWITCH, Switch};
 
-use crate::{http, interrupted::Interrupt};
+use crate::{deployment::Deployment, http, interrupted::Interrupt};
 
 /// The dead man's switch has been missed when it was last heard so long ago.
 const SWITCH_MISSED: Duration = Duration::from_mins(15);
@@ -125,6 +128,12 @@ impl Stack {
 
     pub(crate) fn alertmanager_url(&self) -> String {
         format!("http://{}", self.alertmanager.launch.address)
+    }
+
+    /// What commands on the pages in `runbooks/` call the places of this shop, whose run is in `dir`.
+    pub(crate) fn variables(&self, deployment: &Deployment, dir: &Path) -> Vec<(String, String)> {
+        let urls = [self.prometheus_url(), self.alertmanager_url()];
+        variables::variables(deployment, dir, urls)
     }
 
     /// Where all that it leaves is.

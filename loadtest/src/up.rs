@@ -42,7 +42,7 @@ pub(crate) async fn up(args: &UpArgs, runs: &RunsDir, stop: Interrupt) -> anyhow
         .and_then(|()| Ok(invite(&mut io::stdout().lock(), &gateway, &tokens)?))
         .and_then(|()| match &stack {
             Some(stack) => {
-                let variables = observe::variables(&deployment, stack, run_dir.path());
+                let variables = stack.variables(&deployment, run_dir.path());
                 Ok(guide(&mut io::stdout().lock(), stack, &variables)?)
             }
             None => Ok(()),

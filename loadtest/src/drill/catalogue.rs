@@ -176,17 +176,22 @@ impl Catalogue {
         Ok(())
     }
 
-    /// Those with these names, or about these alerts.
+    /// Those with these names; where none is called so, those about this alert.
     pub(super) fn choose(&self, names: &[String]) -> anyhow::Result<Vec<&Drill>> {
         let mut chosen = Vec::new();
         for name in names {
-            let wanted = |it: &&Drill| it.name() == name || it.alert == *name;
-            let before = chosen.len();
-            chosen.extend(self.drills.iter().filter(wanted));
+            let called: Vec<_> = self.drills.iter().filter(|it| it.name() == name).collect();
+            let about = self.drills.iter().filter(|it| it.alert == *name);
+            let meant = if called.is_empty() {
+                about.collect()
+            } else {
+                called
+            };
             anyhow::ensure!(
-                chosen.len() > before,
+                !meant.is_empty(),
                 "unknown drill {name:?}: loadtest drill --list names them"
             );
+            chosen.extend(meant);
         }
         Ok(chosen)
     }
@@ -199,7 +204,7 @@ impl Catalogue {
             // Writing to a text does not fail.
             let _ = writeln!(
                 text,
-                "  {:32} {:24} {}",
+                "  {:40} {:20} {}",
                 it.name(),
                 it.alert,
                 labels.join(" ")
@@ -219,8 +224,10 @@ mod tests {
         assert!(catalogue.alerts.contains("ErrorBudgetBurn") && !catalogue.drills.is_empty());
         for drill in &catalogue.drills {
             let chosen = catalogue.choose(&[drill.name().to_owned()]).unwrap();
-            assert!(chosen.iter().any(|it| it.name() == drill.name()));
+            assert!(chosen.len() == 1 && chosen[0].name() == drill.name());
         }
+        let burning = catalogue.choose(&["ErrorBudgetBurn".to_owned()]).unwrap();
+        assert!(burning.len() > 1, "all that are about an alert");
         assert!(catalogue.choose(&["NoSuchAlert".to_owned()]).is_err());
     }
 

@@ -30,7 +30,7 @@ use crate::{
     },
     evidence::otlp::{Receiver, Spans},
     interrupted::Interrupt,
-    observe::{self, Labels, Prometheus, REQUEST_DURATION, Stack, variables},
+    observe::{self, Labels, Prometheus, REQUEST_DURATION, Stack},
     progress::Progress,
 };
 
@@ -187,7 +187,7 @@ impl Ground {
 
     /// What commands of a page find: the usual, tokens, and what the drill says beside that.
     pub(super) fn variables(&self, more: &Labels) -> Vec<(String, String)> {
-        let mut all = variables(&self.deployment, &self.stack, &self.dir);
+        let mut all = self.stack.variables(&self.deployment, &self.dir);
         all.push(("SHOPPER".to_owned(), self.tokens[0].clone()));
         all.push(("ADMIN".to_owned(), self.admin.clone()));
         for (name, value) in more {
@@ -232,6 +232,16 @@ impl Ground {
         // Nobody looks at the spans.
         self.otlp.spans.take();
         self.prometheus.firing().await
+    }
+
+    /// How many evaluations of rules Prometheus has left out during the last `time`, because it was still busy with the one before.
+    pub(super) async fn evaluations_left_out(&self, time: Duration) -> anyhow::Result<f64> {
+        let query = format!(
+            "sum(increase(prometheus_rule_group_iterations_missed_total[{}s]))",
+            time.as_secs() + 1
+        );
+        let found = self.prometheus.query(&query).await?;
+        Ok(found.first().map_or(0.0, |it| it.value))
     }
 
     /// Silences the alerts with these labels until then, as somebody on call does.

@@ -42,21 +42,21 @@ impl Matrix {
             "\n  # the alert of the drill   o may fire, and did   . silent, as it had to be or might   X fired, and had to stay silent\n"
         );
         let letters: String = self.lettered().map(|it| it.0).collect();
-        let _ = writeln!(text, "{:<6} {:32} {letters}     told    clear", "", "");
+        let _ = writeln!(text, "{:<7} {:40} {letters}     told    clear", "", "");
         for it in &self.rehearsed {
             let marks: String = self.alerts.iter().map(|alert| mark(it, alert)).collect();
             let seconds =
                 |it: Option<f64>| it.map_or_else(|| "-".to_owned(), |it| format!("{it:.1} s"));
             let _ = writeln!(
                 text,
-                "{:<6} {:32} {marks} {:>8} {:>8}",
+                "{:<7} {:40} {marks} {:>8} {:>8}",
                 it.outcome.to_string(),
                 it.name,
                 seconds(it.detected_s),
                 seconds(it.cleared_s)
             );
             for wrong in &it.wrong {
-                let _ = writeln!(text, "{:<6} {wrong}", "");
+                let _ = writeln!(text, "{:<7} {wrong}", "");
             }
         }
         let passed = self
@@ -105,5 +105,34 @@ fn mark(it: &Rehearsed, alert: &str) -> char {
         '#'
     } else {
         'o'
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_alert_has_its_mark() {
+        let catalogue = Catalogue::of_the_shop().unwrap();
+        let mut it = Rehearsed::new("DeadLetters", "DeadLetters");
+        it.fired = ["DeadLetters", "QueueBacklog", "GatewayDown"]
+            .map(str::to_owned)
+            .into();
+        it.unexpected = ["GatewayDown service=gateway".to_owned()].into();
+        for (alert, expected) in [
+            ("DeadLetters", '#'),
+            ("QueueBacklog", 'o'),
+            ("GatewayDown", 'X'),
+            ("ServiceAbsent", '.'),
+        ] {
+            assert_eq!(mark(&it, alert), expected, "{alert}");
+        }
+        let matrix = Matrix::new(&catalogue, vec![it], Duration::from_secs(90));
+        assert!(!matrix.alerts.contains(SWITCH), "it always fires");
+        let text = matrix.text();
+        for (_, alert) in matrix.lettered() {
+            assert!(text.contains(alert), "{alert} in {text}");
+        }
     }
 }

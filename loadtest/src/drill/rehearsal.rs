@@ -44,7 +44,7 @@ pub(super) struct Rehearsed {
 }
 
 impl Rehearsed {
-    fn new(name: &str, alert: &str) -> Self {
+    pub(super) fn new(name: &str, alert: &str) -> Self {
         Self {
             name: name.to_owned(),
             alert: alert.to_owned(),
@@ -58,9 +58,15 @@ impl Rehearsed {
         }
     }
 
-    /// Takes over what fired, and judges.
-    fn end(mut self, watch: &Watch, may_fire: impl Fn(&Labels) -> bool) -> Self {
-        for labels in watch.fired() {
+    /// Takes over what `fired`, and judges. Prometheus leaves evaluations out (`left_out`) when the machine has no time for it: what is
+    /// wrong then says nothing about the shop.
+    fn end<'a>(
+        mut self,
+        fired: impl Iterator<Item = &'a Labels>,
+        left_out: f64,
+        may_fire: impl Fn(&Labels) -> bool,
+    ) -> Self {
+        for labels in fired {
             self.fired.insert(named(labels).to_owned());
             if !may_fire(labels) {
                 self.unexpected.insert(in_words(labels));
@@ -72,6 +78,12 @@ impl Rehearsed {
         }
         if !self.wrong.is_empty() {
             self.outcome = Outcome::Fail;
+            if left_out > 0.0 {
+                self.outcome = Outcome::Invalid;
+                self.wrong.push(format!(
+                    "Prometheus left {left_out:.0} evaluations out: this measured the machine"
+                ));
+            }
         }
         self
     }
@@ -81,7 +93,7 @@ impl Rehearsed {
         let seconds =
             |it: Option<f64>| it.map_or_else(|| "-".to_owned(), |it| format!("{it:.1} s"));
         let mut text = format!(
-            "{:<6} {:32} told after {:>7}, clear after {:>7}, {} looks",
+            "{:<7} {:40} told after {:>7}, clear after {:>7}, {} looks",
             self.outcome.to_string(),
             self.name,
             seconds(self.detected_s),
@@ -112,7 +124,8 @@ pub(super) async fn healthy(ground: &Ground, lasts: Duration) -> anyhow::Result<
     if ground.stack.receiver.switch_is_missed() {
         it.wrong.push("the dead man's switch is missed".to_owned());
     }
-    Ok(it.end(&watch, |_| false))
+    let left_out = ground.evaluations_left_out(lasts).await?;
+    Ok(it.end(watch.fired(), left_out, |_| false))
 }
 
 /// The drill of one alert, from quiet to quiet.
@@ -123,25 +136,29 @@ pub(super) async fn rehearse(ground: &mut Ground, drill: &Drill) -> anyhow::Resu
     let may_fire = |labels: &Labels| drill.may_fire(labels) || after_effect(labels);
     let surprise =
         |labels: &Labels| named(labels) != SWITCH && (drill.is_meant(labels) || !may_fire(labels));
+    let began = Instant::now();
     let mut watch = Watch::begin();
     let quiet = watch.until_silent(ground, QUIET_WITHIN, Duration::ZERO, surprise);
     if quiet.await?.is_none() {
         it.wrong.push("not quiet before the fault".to_owned());
-        return Ok(it.end(&watch, |_| true));
+        let left_out = ground.evaluations_left_out(began.elapsed()).await?;
+        return Ok(it.end(watch.fired(), left_out, |_| true));
     }
     let mut watch = Watch::begin();
-    if drill.alert == SWITCH {
-        switch(ground, &mut it).await?;
-        watch.pass(ground, Duration::from_secs(1)).await?;
-    } else {
-        match Page::of(&drill.alert) {
-            Ok(page) => follow(ground, drill, &page, &mut watch, &mut it).await?,
-            Err(error) => it.wrong.push(format!("{error:#}")),
+    match Page::of(&drill.alert) {
+        Ok(page) if drill.alert == SWITCH => {
+            switch(ground, &mut it).await?;
+            // What the page looks at is there again.
+            diagnose(ground, drill, &page, &mut it).await;
+            watch.pass(ground, Duration::from_secs(1)).await?;
         }
+        Ok(page) => follow(ground, drill, &page, &mut watch, &mut it).await?,
+        Err(error) => it.wrong.push(format!("{error:#}")),
     }
     let slos = watch.fired().filter_map(|it| it.get("slo"));
     ground.hurt.extend(slos.cloned());
-    Ok(it.end(&watch, may_fire))
+    let left_out = ground.evaluations_left_out(began.elapsed()).await?;
+    Ok(it.end(watch.fired(), left_out, may_fire))
 }
 
 /// Fault, alert, diagnosis, mitigation, silence.
@@ -157,13 +174,7 @@ async fn follow(
     let mitigation = drill.mitigation.clone();
     let mitigation = mitigation.unwrap_or_else(|| acts(&page.mitigation));
     if until_told(ground, drill, &fault, watch, it).await? {
-        let variables = ground.variables(&drill.variables);
-        let wanted = |number: usize| drill.looks.as_ref().is_none_or(|it| it.contains(&number));
-        let looks = (1..).zip(&page.diagnosis);
-        let looks: Vec<_> = looks.filter(|(number, _)| wanted(*number)).collect();
-        it.looks = looks.len();
-        let wrong = diagnosis::follow(ground, &looks, &variables).await;
-        it.wrong.extend(wrong);
+        diagnose(ground, drill, page, it).await;
     }
     perform(ground, &mitigation, drill, it).await;
     if drill.leaves_traces() {
@@ -178,6 +189,17 @@ async fn follow(
             .push(format!("not silent within {:?}", drill.clear())),
     }
     Ok(())
+}
+
+/// Looks where the page says, as far as that is about this case.
+async fn diagnose(ground: &Ground, drill: &Drill, page: &Page, it: &mut Rehearsed) {
+    let variables = ground.variables(&drill.variables);
+    let wanted = |number: usize| drill.looks.as_ref().is_none_or(|it| it.contains(&number));
+    let looks = (1..).zip(&page.diagnosis);
+    let looks: Vec<_> = looks.filter(|(number, _)| wanted(*number)).collect();
+    it.looks = looks.len();
+    let wrong = diagnosis::follow(ground, &looks, &variables).await;
+    it.wrong.extend(wrong);
 }
 
 /// Puts the fault in and waits until somebody is told. Where the alert is silenced, nobody may be told before that is over.
@@ -260,4 +282,36 @@ async fn switch(ground: &mut Ground, it: &mut Rehearsed) -> anyhow::Result<()> {
         it.cleared_s = Some(began.elapsed().as_secs_f64());
     }
     ground.wait_for_data().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alert(name: &str) -> Labels {
+        [("alertname".to_owned(), name.to_owned())].into()
+    }
+
+    fn ended(fired: &[&str], left_out: f64) -> Rehearsed {
+        let fired: Vec<_> = fired.iter().map(|it| alert(it)).collect();
+        let it = Rehearsed::new("DeadLetters-silenced", "DeadLetters");
+        it.end(fired.iter(), left_out, |it| {
+            ["DeadLetters", "QueueBacklog"].contains(&named(it))
+        })
+    }
+
+    #[test]
+    fn what_had_to_stay_silent_fails_a_drill() {
+        let it = ended(&["DeadLetters", "QueueBacklog"], 0.0);
+        assert_eq!((it.outcome, it.unexpected.len()), (Outcome::Pass, 0));
+        let it = ended(&["DeadLetters", "GatewayDown"], 0.0);
+        assert_eq!(it.outcome, Outcome::Fail);
+        assert!(it.line().contains("stay silent: GatewayDown"));
+    }
+
+    #[test]
+    fn a_machine_that_is_too_busy_for_prometheus_makes_a_failure_invalid_and_nothing_else() {
+        assert_eq!(ended(&["DeadLetters"], 3.0).outcome, Outcome::Pass);
+        assert_eq!(ended(&["GatewayDown"], 3.0).outcome, Outcome::Invalid);
+    }
 }

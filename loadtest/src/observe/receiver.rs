@@ -1,6 +1,4 @@
-//! The webhook that Alertmanager tells of alerts, and the other end of the dead man's switch.
-//!
-//! The format is version 4 of <https://prometheus.io/docs/alerting/latest/configuration/#webhook_config>.
+//! The webhook that Alertmanager tells of alerts.
 
 use std::{
     collections::BTreeMap,
@@ -20,47 +18,16 @@ use axum::{
     response::IntoResponse,
     routing::{get, post},
 };
-use serde::{Deserialize, Serialize};
 use tokio::{net::TcpListener, task::JoinHandle, time::Instant};
 
-use super::{clients::Clients, prometheus::Labels};
+use super::{
+    alert::{Alert, Notification, Status},
+    clients::Clients,
+    switch::{SWITCH, Switch},
+};
 
-/// The alert that always fires.
-pub(crate) const SWITCH: &str = "Watchdog";
 /// How often it is asked when the switch was last heard.
 const SWITCH_INTERVAL: Duration = Duration::from_millis(500);
-
-/// An alert as it was told.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Alert {
-    pub(crate) status: Status,
-    pub(crate) labels: Labels,
-    pub(crate) annotations: Labels,
-    /// Names this set of labels.
-    pub(crate) fingerprint: String,
-}
-
-impl Alert {
-    /// Whether it is on.
-    pub(crate) fn fires(&self) -> bool {
-        self.status == Status::Firing
-    }
-}
-
-/// Whether an alert is on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Status {
-    Firing,
-    Resolved,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Notification {
-    receiver: String,
-    alerts: Vec<Alert>,
-}
 
 /// An alert, and when it was told.
 #[derive(Debug, Clone)]
@@ -77,14 +44,9 @@ struct Inner {
     heard: Mutex<Vec<Heard>>,
     /// By fingerprint, what was told last.
     last: Mutex<BTreeMap<String, Status>>,
-    switch: Mutex<Switch>,
+    switch: Switch,
     tell: Tell,
     clients: Arc<Clients>,
-}
-
-struct Switch {
-    heard: Instant,
-    missed: bool,
 }
 
 /// Listens until it is dropped.
@@ -108,10 +70,7 @@ impl Receiver {
             notes: Mutex::new(file),
             heard: Mutex::default(),
             last: Mutex::default(),
-            switch: Mutex::new(Switch {
-                heard: Instant::now(),
-                missed: false,
-            }),
+            switch: Switch::new(patience),
             tell,
             clients,
         });
@@ -130,7 +89,11 @@ impl Receiver {
         let watching = tokio::spawn(async move {
             loop {
                 tokio::time::sleep(SWITCH_INTERVAL).await;
-                watched.look_at_switch(patience);
+                if watched.switch.looked_at() {
+                    (watched.tell)(&format!(
+                        "MISSED    the dead man's switch, for {patience:?}: alerts do not arrive"
+                    ));
+                }
             }
         });
         Ok(Self {
@@ -148,7 +111,7 @@ impl Receiver {
 
     /// Whether the dead man's switch is missed.
     pub(crate) fn switch_is_missed(&self) -> bool {
-        lock(&self.inner.switch).missed
+        self.inner.switch.is_missed()
     }
 }
 
@@ -181,60 +144,20 @@ impl Inner {
         let line = serde_json::to_string(&notification)?;
         writeln!(lock(&self.notes), "{line}")?;
         for alert in notification.alerts {
-            if alert.labels.get("alertname").is_some_and(|it| it == SWITCH) {
-                self.hear_switch(at);
+            if alert.label("alertname") == SWITCH {
+                if self.switch.hear() {
+                    (self.tell)("the dead man's switch is heard again");
+                }
                 continue;
             }
             let before = lock(&self.last).insert(alert.fingerprint.clone(), alert.status);
             if before != Some(alert.status) {
-                (self.tell)(&in_words(&alert));
+                (self.tell)(&alert.in_words());
             }
             lock(&self.heard).push(Heard { at, alert });
         }
         Ok(())
     }
-
-    fn hear_switch(&self, at: Instant) {
-        let mut switch = lock(&self.switch);
-        switch.heard = at;
-        if std::mem::take(&mut switch.missed) {
-            (self.tell)("the dead man's switch is heard again");
-        }
-    }
-
-    fn look_at_switch(&self, patience: Duration) {
-        let mut switch = lock(&self.switch);
-        if !switch.missed && switch.heard.elapsed() > patience {
-            switch.missed = true;
-            (self.tell)(&format!(
-                "MISSED    the dead man's switch, for {patience:?}: alerts do not arrive"
-            ));
-        }
-    }
-}
-
-/// What somebody on call reads: which alert, of what, and the page to open.
-fn in_words(alert: &Alert) -> String {
-    let text = |of: &Labels, name: &str| of.get(name).cloned().unwrap_or_default();
-    let status = match alert.status {
-        Status::Firing => "FIRING",
-        Status::Resolved => "resolved",
-    };
-    let (name, summary) = (
-        text(&alert.labels, "alertname"),
-        text(&alert.annotations, "summary"),
-    );
-    let mut words = format!("{status:9} {name}: {summary}");
-    if alert.status == Status::Firing {
-        for page in ["runbook_url", "dashboard_url"] {
-            let url = text(&alert.annotations, page);
-            if !url.is_empty() {
-                words.push_str("\n          ");
-                words.push_str(&url);
-            }
-        }
-    }
-    words
 }
 
 #[cfg(test)]

@@ -14,11 +14,12 @@ use slo::{files, scale};
 
 /// How often a faster clock scrapes and evaluates: five samples in the shortest window.
 const FAST_INTERVAL: &str = "1s";
-/// How long a faster clock looks back for a sample, and how often an alert is sent again: an alert ends by itself after four times that.
-const FAST_FLAGS: [&str; 2] = [
-    "--query.lookback-delta=15s",
-    "--rules.alert.resend-delay=2s",
-];
+/// How long a faster clock looks back for a sample.
+const FAST_LOOKBACK: &str = "--query.lookback-delta=15s";
+/// How often an alert that goes on is sent again; it ends by itself after four times that. What Prometheus evaluates before it has
+/// found Alertmanager is told only then, which with its default of 1 m is long for somebody who waits for the dead man's switch.
+const RESEND_DELAY: &str = "--rules.alert.resend-delay=15s";
+const FAST_RESEND_DELAY: &str = "--rules.alert.resend-delay=2s";
 
 /// What is different in each run.
 pub(super) struct Settings<'a> {
@@ -57,7 +58,9 @@ impl Settings<'_> {
             "--enable-feature=exemplar-storage".to_owned(),
         ];
         if self.clock > 1.0 {
-            flags.extend(FAST_FLAGS.map(str::to_owned));
+            flags.extend([FAST_LOOKBACK, FAST_RESEND_DELAY].map(str::to_owned));
+        } else {
+            flags.push(RESEND_DELAY.to_owned());
         }
         flags
     }

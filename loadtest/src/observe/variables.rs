@@ -2,14 +2,13 @@
 
 use std::path::Path;
 
-use super::Stack;
 use crate::deployment::{Deployment, SERVICES};
 
 /// Names and values: where each service's admin port is now, where the gateway takes requests, and where to ask about both.
-pub(crate) fn variables(
+pub(super) fn variables(
     deployment: &Deployment,
-    stack: &Stack,
     dir: &Path,
+    [prometheus, alertmanager]: [String; 2],
 ) -> Vec<(String, String)> {
     let replicas = deployment.replicas();
     let mut all = Vec::new();
@@ -22,8 +21,8 @@ pub(crate) fn variables(
             all.push((name, format!("http://{}", it.admin)));
         }
     }
-    all.push(("PROMETHEUS".to_owned(), stack.prometheus_url()));
-    all.push(("ALERTMANAGER".to_owned(), stack.alertmanager_url()));
+    all.push(("PROMETHEUS".to_owned(), prometheus));
+    all.push(("ALERTMANAGER".to_owned(), alertmanager));
     all.push(("LOGS".to_owned(), dir.join("logs").display().to_string()));
     all
 }
