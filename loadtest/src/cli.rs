@@ -13,7 +13,7 @@ use crate::{
     args::{BenchArgs, DrillArgs, RunArgs, RunsDir, UpArgs},
     bench, drill, engine, experiments,
     interrupted::{Interrupt, Interrupted},
-    observe, personas, prepare, report, run, trickle, up,
+    observe, personas, prepare, receive, report, run, trickle, up,
 };
 
 /// The command line was wrong (`EX_USAGE` of sysexits.h).
@@ -68,6 +68,8 @@ enum Command {
     },
     /// Send a few requests a second until stopped, observed as a service is
     Trickle(trickle::TrickleArgs),
+    /// Take the alerts of an Alertmanager and log them, until stopped
+    Receive(receive::ReceiveArgs),
     /// Fill the volumes of a deployment in containers: configuration, and secrets made once
     #[command(hide = true)]
     Prepare(prepare::PrepareArgs),
@@ -130,6 +132,10 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Some(Command::Trickle(args)) => {
             trickle::trickle(args).await?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Some(Command::Receive(args)) => {
+            receive::receive(args).await?;
             return Ok(ExitCode::SUCCESS);
         }
         Some(Command::Prepare(args)) => {

@@ -17,7 +17,7 @@
 //! - [`experiment`], [`experiments`]: what an experiment is, and a file for each
 //! - `report`: the verdict for people and programs
 //! - `progress`, `lab`: where an experiment is carried out
-//! - `prepare`, `trickle`: what a deployment in containers begins with, and what keeps it from being idle
+//! - `prepare`, `trickle`, `receive`: what a deployment in containers begins with, what keeps it from being idle, and where it tells of alerts
 //! - `bench`, `up`, `drill`, `run`, [`cli`]: the commands
 
 mod accounts;
@@ -41,6 +41,7 @@ mod prepare;
 mod process;
 mod processors;
 mod progress;
+mod receive;
 pub mod recording;
 mod report;
 mod run;

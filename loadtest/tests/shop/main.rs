@@ -6,6 +6,7 @@ mod engine;
 mod lines;
 mod observe;
 mod order;
+mod receive;
 mod secrets;
 mod verdicts;
 
