@@ -7,6 +7,7 @@ mod lines;
 mod observe;
 mod order;
 mod secrets;
+mod target;
 mod verdicts;
 
 use std::{
