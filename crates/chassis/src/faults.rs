@@ -16,6 +16,7 @@ use axum::{
     routing::get,
 };
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 
 use crate::{Error, Problem};
 
@@ -23,19 +24,24 @@ use crate::{Error, Problem};
 pub const DATABASE: &str = "database";
 /// The most memory that is held, in mebibytes.
 const MAX_MEMORY_MB: usize = 4096;
+/// The most workers; more would never be busy.
+const MAX_WORKERS: usize = 10_000;
 /// How many faults can stand at once.
 const MAX_FAULTS: usize = 64;
 /// The longest latency and CPU burn, so that a typing error does not outlive the day.
 const MAX_MILLIS: u64 = 60_000;
 
 /// What goes wrong on one route. Parts that are left out do nothing; those given act in this order: `cpu_ms`,
-/// `latency_ms`, `hang`, `error_ratio`.
+/// `latency_ms`, `hang`, `error_ratio`. With `workers` the first three become a service time: capacity is `workers` requests in
+/// each `cpu_ms` and `latency_ms`, whatever the machine could do.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Fault {
     /// Route template such as `/products/{id}`, for gRPC `/package.Service/Method`, for events their type such as
     /// `order.placed`; empty for every route; [`DATABASE`] for every operation on the service's database.
     pub route: String,
+    /// How many requests these milliseconds pass for at once; the others wait for their turn, in the order they came. 0: for all.
+    pub workers: usize,
     /// Milliseconds of busy work before the handler runs.
     pub cpu_ms: u64,
     /// Milliseconds of waiting before the handler runs.
@@ -72,6 +78,10 @@ impl Fault {
             let text = format!("cpu_ms and latency_ms must be at most {MAX_MILLIS}");
             return Err(Error::Unprocessable(text));
         }
+        if self.workers > MAX_WORKERS {
+            let text = format!("workers must be at most {MAX_WORKERS}");
+            return Err(Error::Unprocessable(text));
+        }
         if self.memory_mb > MAX_MEMORY_MB {
             let text = format!("memory_mb must be at most {MAX_MEMORY_MB}");
             return Err(Error::Unprocessable(text));
@@ -85,34 +95,50 @@ impl Fault {
     }
 }
 
+/// A fault in force, and its workers who have nothing to do.
+#[derive(Debug, Clone)]
+struct Standing {
+    fault: Fault,
+    idle: Option<Arc<Semaphore>>,
+}
+
+impl From<Fault> for Standing {
+    fn from(fault: Fault) -> Self {
+        let idle = (fault.workers > 0).then(|| Arc::new(Semaphore::new(fault.workers)));
+        Self { fault, idle }
+    }
+}
+
 /// The faults in force; cloning shares them.
 #[derive(Debug, Clone, Default)]
-pub struct Faults(Arc<RwLock<Vec<Fault>>>);
+pub struct Faults(Arc<RwLock<Vec<Standing>>>);
 
 impl Faults {
     fn list(&self) -> Vec<Fault> {
-        self.0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        let faults = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        faults.iter().map(|it| it.fault.clone()).collect()
     }
 
-    fn find(&self, matched: Option<&str>, path: &str) -> Option<Fault> {
+    fn find(&self, matched: Option<&str>, path: &str) -> Option<Standing> {
+        let own = |it: &str| it == path || matched.is_some_and(|route| it == route);
+        self.of(own).or_else(|| self.of(str::is_empty))
+    }
+
+    /// The first whose route is meant.
+    fn of(&self, meant: impl Fn(&str) -> bool) -> Option<Standing> {
         let faults = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let hit = |it: &&Fault| it.route == path || matched.is_some_and(|route| it.route == route);
-        let any = || faults.iter().find(|it| it.route.is_empty());
-        faults.iter().find(hit).or_else(any).cloned()
+        faults.iter().find(|it| meant(&it.fault.route)).cloned()
     }
 
     fn set(&self, fault: Fault) -> Result<(), Error> {
         fault.check()?;
         let mut faults = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let replaced = faults.iter().position(|it| it.route == fault.route);
+        let replaced = faults.iter().position(|it| it.fault.route == fault.route);
         if replaced.is_none() && faults.len() == MAX_FAULTS {
             let text = format!("{MAX_FAULTS} faults are set already; clear some first");
             return Err(Error::Unprocessable(text));
         }
-        let replaced = replaced.map(|it| faults.remove(it));
+        let replaced = replaced.map(|it| faults.remove(it).fault);
         let held = replaced.as_ref().is_some_and(|it| it.memory_mb > 0);
         if let Some(loss) = replaced.and_then(|it| it.telemetry_loss) {
             telemetry::loss::one_in(loss.signal, 0);
@@ -124,7 +150,7 @@ impl Faults {
             hold(fault.memory_mb);
         }
         tracing::warn!(fault = format!("{fault:?}"), "fault set");
-        faults.push(fault);
+        faults.push(fault.into());
         Ok(())
     }
 
@@ -133,12 +159,12 @@ impl Faults {
         let mut faults = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let (gone, kept) = std::mem::take(&mut *faults)
             .into_iter()
-            .partition::<Vec<_>, _>(|it| route.is_none_or(|route| it.route == route));
+            .partition::<Vec<_>, _>(|it| route.is_none_or(|route| it.fault.route == route));
         *faults = kept;
-        for loss in gone.iter().filter_map(|it| it.telemetry_loss) {
+        for loss in gone.iter().filter_map(|it| it.fault.telemetry_loss) {
             telemetry::loss::one_in(loss.signal, 0);
         }
-        if gone.iter().any(|it| it.memory_mb > 0) {
+        if gone.iter().any(|it| it.fault.memory_mb > 0) {
             hold(0);
         }
         tracing::warn!(cleared = gone.len(), "faults cleared");
@@ -190,17 +216,23 @@ pub(crate) async fn inject(State(faults): State<Faults>, request: Request, next:
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "injected fault".into()).into_response()
 }
 
-impl Fault {
+impl Standing {
     /// Lets time pass as the fault says, and says whether an error comes of it.
     async fn happens(&self) -> bool {
-        burn(self.cpu_ms).await;
-        if self.latency_ms > 0 {
-            tokio::time::sleep(Duration::from_millis(self.latency_ms)).await;
+        let Self { fault, idle } = self;
+        // It is idle again when this request goes on, or is given up.
+        let _worker = match idle {
+            Some(idle) => idle.acquire().await.ok(),
+            None => None,
+        };
+        burn(fault.cpu_ms).await;
+        if fault.latency_ms > 0 {
+            tokio::time::sleep(Duration::from_millis(fault.latency_ms)).await;
         }
-        if self.hang {
+        if fault.hang {
             std::future::pending::<()>().await;
         }
-        fastrand::f64() < self.error_ratio
+        fastrand::f64() < fault.error_ratio
     }
 }
 
@@ -219,8 +251,7 @@ impl Faults {
 impl Faults {
     /// Lets the fault of `place`, such as [`DATABASE`], happen; one of every route is none of its own.
     pub async fn strike_at(&self, place: &str) -> Result<(), Error> {
-        let own = |it: &Fault| it.route == place;
-        match self.list().into_iter().find(own) {
+        match self.of(|it| it == place) {
             Some(fault) if fault.happens().await => {
                 Err(Error::Internal(anyhow::anyhow!("injected fault")))
             }
@@ -271,7 +302,10 @@ mod tests {
     fn a_fault_hits_its_own_route_and_one_without_a_route_hits_the_rest() {
         let faults = Faults::default();
         faults.set(on("/products/{id}")).unwrap();
-        let find = |route| faults.find(Some(route), "/products/p-000001");
+        let find = |route| {
+            let found = faults.find(Some(route), "/products/p-000001");
+            found.map(|it| it.fault)
+        };
         assert_eq!(find("/products/{id}"), Some(on("/products/{id}")));
         assert_eq!(find("/products"), None);
         faults.set(on("")).unwrap();
@@ -299,7 +333,11 @@ mod tests {
             memory_mb: MAX_MEMORY_MB + 1,
             ..Fault::default()
         };
-        for fault in [ratio, late, memory_of_a_route, everything] {
+        let crowd = Fault {
+            workers: MAX_WORKERS + 1,
+            ..Fault::default()
+        };
+        for fault in [ratio, late, memory_of_a_route, everything, crowd] {
             assert!(faults.set(fault).is_err());
         }
         assert_eq!(faults.list(), []);
@@ -319,6 +357,28 @@ mod tests {
         assert_eq!(held(), 2 * 1024 * 1024);
         faults.clear(None);
         assert_eq!(held(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn workers_take_one_request_each_and_the_others_wait() {
+        let faults = Faults::default();
+        let fault = Fault {
+            workers: 2,
+            latency_ms: 100,
+            ..Fault::default()
+        };
+        faults.set(fault).unwrap();
+        let began = tokio::time::Instant::now();
+        let visit = || async {
+            faults.find(None, "/search").unwrap().happens().await;
+            began.elapsed().as_millis()
+        };
+        let ended = futures_util::future::join_all((0..5).map(|_| visit())).await;
+        assert_eq!(ended, [100, 100, 200, 200, 300]);
+        // Who gives up takes no worker along.
+        let given_up = tokio::time::timeout(Duration::from_millis(50), visit());
+        assert!(given_up.await.is_err());
+        assert_eq!(visit().await, 450);
     }
 
     #[tokio::test]
