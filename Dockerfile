@@ -11,6 +11,9 @@ COPY crates crates
 COPY services services
 COPY loadtest loadtest
 COPY dashboards dashboards
+# What crates read when they are built.
+COPY observability/slo.yaml observability/owners.yaml observability/
+COPY deploy/k8s deploy/k8s
 # What dependencies need and what they became outlives a changed line of ours. Paths of this stage stay out of the binary.
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/src/target,sharing=locked \

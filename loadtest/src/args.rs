@@ -115,7 +115,20 @@ pub(crate) struct UpArgs {
     /// Start Prometheus and Alertmanager beside the shop, and print what the pages in runbooks/ need; both must be installed
     #[arg(long)]
     pub(crate) observe: bool,
+    /// Scale search as Kubernetes would by deploy/k8s/base/search/hpa.yaml, or a service as FILE says
+    #[arg(long, num_args = 0..=1, value_name = "FILE", long_help = AUTOSCALE_HELP)]
+    #[expect(clippy::option_option, reason = "a flag that may have a value")]
+    pub(crate) autoscale: Option<Option<PathBuf>>,
+    /// How many seconds pass for the autoscaler in each real one
+    #[arg(long, requires = "autoscale", default_value_t = 10.0, value_parser = time_scale, value_name = "FACTOR")]
+    pub(crate) time_scale: f64,
 }
+
+/// Said at more length.
+const AUTOSCALE_HELP: &str = "\
+Scale search as Kubernetes would by deploy/k8s/base/search/hpa.yaml, or a service as FILE says, which is a \
+HorizontalPodAutoscaler of autoscaling/v2. Every replica of search then serves four requests at a time, 75 ms each, so that a few \
+clients are load enough. Every change is told on standard error, every decision in logs/autoscaler.log.";
 
 /// Which alerts are drilled.
 #[derive(Debug, Clone, Args)]
@@ -160,6 +173,13 @@ fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if (1.0..=100_000.0).contains(&rate) => Ok(rate),
         _ => Err("expected arrivals per second from 1 to 100000".into()),
+    }
+}
+
+fn time_scale(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(factor) if (1.0..=60.0).contains(&factor) => Ok(factor),
+        _ => Err("expected a factor from 1 to 60".into()),
     }
 }
 

@@ -5,12 +5,14 @@
 
 pub(crate) mod backends;
 mod discovery;
+mod life;
 mod log_tail;
 mod replica;
 pub(crate) mod secrets;
 mod servers;
 mod service;
 mod shared;
+mod standing;
 
 use std::{
     fs::{self, DirBuilder},
@@ -25,6 +27,7 @@ use std::{
 use anyhow::Context as _;
 pub use backends::{Backends, Server};
 pub use discovery::Replica;
+pub use life::Life;
 use rustix::process::{Pid, Signal, kill_process};
 pub use service::{SERVICES, Service};
 use shared::Shared;
@@ -137,18 +140,53 @@ impl Deployment {
     /// # Errors
     /// A replica that does not start.
     pub async fn scale(&self, service: Service, count: u32) -> anyhow::Result<()> {
-        let replicas = || {
-            let state = self.shared.state();
-            state.stops.keys().filter(|it| it.0 == service).count()
-        };
-        let count = usize::try_from(count)?;
-        while replicas() < count {
+        while self.told(service) < count {
             self.add(service).await?;
         }
-        while replicas() > count {
+        self.tell(service, count);
+        Ok(())
+    }
+
+    /// Tells `service` to have `count` replicas: starts those that are missing, all at once, or has the newest drain. It waits for
+    /// none; a replica that does not start is an incident, and is told to be there no longer.
+    pub(crate) fn tell(&self, service: Service, count: u32) {
+        for _ in self.told(service)..count {
+            drop(self.begin(service));
+        }
+        for _ in count..self.told(service) {
             self.remove(service);
         }
-        Ok(())
+    }
+
+    /// How many replicas `service` was told to have.
+    pub(crate) fn told(&self, service: Service) -> u32 {
+        let state = self.shared.state();
+        let told = state.stops.keys().filter(|it| it.0 == service).count();
+        u32::try_from(told).unwrap_or(u32::MAX)
+    }
+
+    /// Remembers a fault for replicas of `service` that are started from now on.
+    pub(crate) fn remember(&self, service: Service, fault: &chassis::Fault) {
+        let mut state = self.shared.state();
+        let faults = state.faults.entry(service).or_default();
+        faults.retain(|it| it.route != fault.route);
+        faults.push(fault.clone());
+    }
+
+    /// Replicas of `service` that are started from now on have no fault.
+    pub(crate) fn forget_faults(&self, service: Service) {
+        self.shared.state().faults.remove(&service);
+    }
+
+    /// Every process that was started, in their order.
+    pub fn lives(&self) -> Vec<Life> {
+        self.shared.state().lives.clone()
+    }
+
+    /// Has whoever reads the discovery file know where the metrics of the scaler are, if there is one.
+    pub(crate) fn introduce_scaler(&self, metrics: Option<SocketAddr>) -> anyhow::Result<()> {
+        self.shared.state().scaler = metrics;
+        self.shared.change(|_| ())
     }
 
     /// Kills the newest replica of `service` with SIGKILL, as an experiment: its death is no incident. It is started again.

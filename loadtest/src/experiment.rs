@@ -87,6 +87,8 @@ pub struct Shop {
     pub environment: &'static [(&'static str, &'static str)],
     /// Services with more than one replica.
     pub replicas: &'static [(Service, u32)],
+    /// Whether search is scaled under load as in a cluster, on a clock so many times as fast.
+    pub autoscaled: Option<f64>,
     /// Who visits it.
     pub mix: Mix,
     /// What it runs on, whatever was asked for; `None` leaves that to the command line.
@@ -97,6 +99,7 @@ pub struct Shop {
 pub const SHOP: Shop = Shop {
     environment: &[],
     replicas: &[],
+    autoscaled: None,
     mix: NOMINAL,
     backends: None,
 };
@@ -129,9 +132,17 @@ pub struct LoadPhase {
     /// What timelines and checks call it.
     pub name: &'static str,
     length: Length,
-    /// As a multiple of the nominal rate.
-    rate: f64,
+    rate: Rate,
     kind: Kind,
+}
+
+/// How many arrivals there are in a second.
+#[derive(Clone, Copy)]
+enum Rate {
+    /// So many times the nominal rate.
+    Nominal(f64),
+    /// So many, whatever the nominal rate is.
+    Exactly(f64),
 }
 
 #[derive(Clone, Copy)]
@@ -163,7 +174,7 @@ pub const fn nominal(name: &'static str, seconds: u32) -> LoadPhase {
     LoadPhase {
         name,
         length: Length::Seconds(seconds),
-        rate: 1.0,
+        rate: Rate::Nominal(1.0),
         kind: Kind::Plain,
     }
 }
@@ -183,8 +194,18 @@ impl LoadPhase {
     /// At a multiple of the nominal rate.
     #[must_use]
     pub const fn times(self, factor: f64) -> Self {
+        let rate = match self.rate {
+            Rate::Nominal(it) => Rate::Nominal(it * factor),
+            Rate::Exactly(it) => Rate::Exactly(it * factor),
+        };
+        Self { rate, ..self }
+    }
+
+    /// At so many arrivals a second, whatever the nominal rate is: for what has a capacity of its own.
+    #[must_use]
+    pub const fn at(self, per_second: f64) -> Self {
         Self {
-            rate: self.rate * factor,
+            rate: Rate::Exactly(per_second),
             ..self
         }
     }
@@ -240,7 +261,10 @@ impl Arm {
             name: it.name.to_owned(),
             seconds: length(it).as_secs_f64(),
             arrivals: Arrivals::Poisson {
-                rate: args.rate * it.rate,
+                rate: match it.rate {
+                    Rate::Nominal(factor) => args.rate * factor,
+                    Rate::Exactly(rate) => rate,
+                },
             },
         };
         self.load.iter().map(phase).collect()
@@ -251,12 +275,14 @@ impl Arm {
         let Shop {
             environment,
             replicas,
+            autoscaled,
             mix: _,
             backends,
         } = self.shop;
         self.timeline.is_empty()
             && environment.is_empty()
             && replicas.is_empty()
+            && autoscaled.is_none()
             && backends.is_none()
     }
 
@@ -339,6 +365,7 @@ mod tests {
             load: &[
                 warm_up(3),
                 nominal("before", 5).times(2.0),
+                nominal("known", 1).at(35.0),
                 nominal("measured", 22).measured(),
             ],
             ..super::ARM
@@ -357,12 +384,12 @@ mod tests {
         };
         let files = Backends::default();
         let quick = ARM.phases(&args(None), &files);
-        assert_eq!(seconds(&quick), [3.0, 5.0, 22.0]);
+        assert_eq!(seconds(&quick), [3.0, 5.0, 1.0, 22.0]);
         let rates: Vec<_> = quick.iter().map(|it| it.arrivals.peak()).collect();
-        assert_eq!(rates, [10.0, 20.0, 10.0]);
+        assert_eq!(rates, [10.0, 20.0, 35.0, 10.0]);
         let longer = args(Some(Duration::from_secs(88)));
-        assert_eq!(seconds(&ARM.phases(&longer, &files)), [3.0, 5.0, 44.0]);
-        assert_eq!(seconds(&ARM.more(&longer, &files)), [1.0, 0.0, 44.0]);
-        assert_eq!(ARM.measured(), Some(2));
+        assert_eq!(seconds(&ARM.phases(&longer, &files)), [3.0, 5.0, 1.0, 44.0]);
+        assert_eq!(seconds(&ARM.more(&longer, &files)), [1.0, 0.0, 0.0, 44.0]);
+        assert_eq!(ARM.measured(), Some(3));
     }
 }

@@ -1,5 +1,6 @@
 //! The experiments, a file each, and the list of them: the command line, the README and the report follow it.
 
+mod autoscaling;
 mod baseline;
 mod crash;
 mod degrade;
@@ -7,11 +8,14 @@ mod outage;
 
 use std::{fmt, fmt::Write as _};
 
+pub(crate) use autoscaling::CAPACITY;
+
 use crate::{args::RunArgs, experiment::Experiment};
 
 /// Every experiment, in the order they run.
 pub const ALL: &[Experiment] = &[
     baseline::BASELINE,
+    autoscaling::AUTOSCALING,
     crash::CRASH,
     degrade::DEGRADE,
     outage::OUTAGE,

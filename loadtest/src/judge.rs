@@ -7,6 +7,7 @@ mod lost_samples;
 pub(crate) mod objectives;
 pub mod reconcile;
 pub(crate) mod saga;
+pub(crate) mod scaling;
 pub(crate) mod traces;
 pub(crate) mod validity;
 pub mod values;

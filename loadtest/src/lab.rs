@@ -3,6 +3,7 @@
 mod arm;
 mod conditions;
 mod course;
+mod scaling;
 mod shop;
 mod target;
 

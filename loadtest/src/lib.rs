@@ -10,6 +10,7 @@
 //! - [`recording`]: what the clients saw
 //! - `observe`: Prometheus and Alertmanager beside the shop
 //! - [`evidence`]: what the shop says of itself; facts only
+//! - `autoscaler`: how many replicas of a service there are
 //! - `measurement`: all that is known of a stretch of load
 //! - [`timeline`]: what is done to the shop meanwhile
 //! - [`judge`]: facts turned into checks, without reading anything
@@ -22,6 +23,7 @@
 
 mod accounts;
 mod args;
+mod autoscaler;
 mod bench;
 pub mod cli;
 pub mod deployment;

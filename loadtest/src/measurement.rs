@@ -1,9 +1,13 @@
 //! What a stretch of load showed: the facts that checks are made of.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use crate::{
-    deployment::{Server, Service},
+    autoscaler::Decision,
+    deployment::{Life, Server, Service},
     engine::{parent::Load, plan::Phase},
     evidence::{Evidence, ledgers::Ledgers},
     recording::Recording,
@@ -76,6 +80,93 @@ pub(crate) struct Measurement {
     pub(crate) restless: Vec<String>,
     /// What was done to the shop.
     pub(crate) happened: Vec<Happened>,
+    /// Which replicas there were.
+    pub(crate) replicas: Replicas,
+    /// How many processors this machine has.
+    pub(crate) processors: u32,
+}
+
+/// Which replicas there were, and what was decided of them. Times are seconds since the first arrival was due.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Replicas {
+    /// Every process there was.
+    pub(crate) presences: Vec<Presence>,
+    /// What the autoscaler decided, in order of time.
+    pub(crate) decisions: Vec<Decided>,
+}
+
+/// One process of a service.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Presence {
+    pub(crate) service: Service,
+    /// As spans, lines and files name it.
+    pub(crate) instance: String,
+    /// When it was started.
+    pub(crate) started: f64,
+    /// Since when it took requests, if it came to that.
+    pub(crate) ready: Option<f64>,
+    /// Until when it was found.
+    pub(crate) left: Option<f64>,
+    /// When it had ended.
+    pub(crate) ended: Option<f64>,
+}
+
+/// A decision, and when it was.
+#[derive(Debug, Clone)]
+pub(crate) struct Decided {
+    pub(crate) at: f64,
+    pub(crate) decision: Decision,
+}
+
+impl Replicas {
+    /// From what is known of processes and decisions, where `began` is when the first arrival was due.
+    pub(crate) fn of(lives: &[Life], decisions: Vec<Decision>, began: Instant) -> Self {
+        let since = |it: Instant| match it.checked_duration_since(began) {
+            Some(after) => after.as_secs_f64(),
+            None => -(began - it).as_secs_f64(),
+        };
+        let presence = |it: &Life| Presence {
+            service: it.service,
+            instance: it.instance(),
+            started: since(it.started),
+            ready: it.ready.map(since),
+            left: it.left.map(since),
+            ended: it.ended.map(since),
+        };
+        let decided = |decision: Decision| Decided {
+            at: since(decision.at),
+            decision,
+        };
+        Self {
+            presences: lives.iter().map(presence).collect(),
+            decisions: decisions.into_iter().map(decided).collect(),
+        }
+    }
+
+    /// The processes of one service.
+    pub(crate) fn of_service(&self, service: Service) -> impl Iterator<Item = &Presence> {
+        self.presences
+            .iter()
+            .filter(move |it| it.service == service)
+    }
+
+    /// The decisions by which replicas were added or taken away.
+    pub(crate) fn changes(&self) -> impl Iterator<Item = &Decided> {
+        self.decisions.iter().filter(|it| it.decision.changes())
+    }
+}
+
+impl Presence {
+    /// How many seconds of a stretch it was there: what it costs, its start and its drain included.
+    pub(crate) fn seconds_within(&self, from: f64, to: f64) -> f64 {
+        let end = self.ended.unwrap_or(f64::INFINITY);
+        (end.min(to) - self.started.max(from)).max(0.0)
+    }
+
+    /// Whether it takes requests at some time.
+    pub(crate) fn takes_requests(&self, at: f64) -> bool {
+        self.ready.is_some_and(|it| it <= at) && self.left.is_none_or(|it| at < it)
+    }
 }
 
 /// A step of the timeline that was carried out.

@@ -3,6 +3,7 @@
 pub(crate) mod browser;
 pub(crate) mod buyer;
 pub(crate) mod searcher;
+pub(crate) mod seeker;
 
 use std::sync::Arc;
 
@@ -16,5 +17,6 @@ pub(crate) fn scenario(persona: Persona, engine: &Arc<Engine>) -> Scenario {
         Persona::Browser => browser::scenario(engine),
         Persona::Searcher => searcher::scenario(engine),
         Persona::Buyer => buyer::scenario(engine),
+        Persona::Seeker => seeker::scenario(engine),
     }
 }

@@ -2,6 +2,12 @@
 
 use crate::statistics::to_f64;
 
+/// How many this process may use.
+pub(crate) fn count() -> u32 {
+    let known = std::thread::available_parallelism().map_or(1, usize::from);
+    u32::try_from(known).unwrap_or(1)
+}
+
 /// Processor time of the whole machine since it started, in ticks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Processors {

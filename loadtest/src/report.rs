@@ -4,6 +4,7 @@ pub(crate) mod arm;
 pub(crate) mod document;
 mod html;
 mod junit;
+mod replicas;
 pub(crate) mod terminal;
 mod waterfall;
 

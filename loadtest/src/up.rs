@@ -1,5 +1,7 @@
 //! `up`: the shop, left running for a person.
 
+mod scaled;
+
 use std::{
     io::{self, Write},
     time::Instant,
@@ -10,15 +12,18 @@ use anyhow::Context as _;
 use crate::{
     accounts,
     args::{RunsDir, UpArgs},
+    autoscaler::Settings,
     deployment::{Deployment, Options},
     interrupted::{Interrupt, Interrupted},
     observe::{self, Stack},
     run_dir::RunDir,
 };
+use scaled::Scaled;
 
 /// Starts the shop, says where everything is, and stops it when told to.
 pub(crate) async fn up(args: &UpArgs, runs: &RunsDir, stop: Interrupt) -> anyhow::Result<()> {
     let run_dir = RunDir::create(&runs.path, "up")?;
+    let settings = scaled::settings(args)?;
     let began = Instant::now();
     let options = Options {
         gateway_port: args.port,
@@ -48,9 +53,10 @@ pub(crate) async fn up(args: &UpArgs, runs: &RunsDir, stop: Interrupt) -> anyhow
             None => Ok(()),
         })
         .context("write to standard output");
-    if told.is_ok() {
-        stop.cancelled().await;
-    }
+    let ended = match told {
+        Ok(()) => go_on(settings, &deployment, &run_dir, &stop).await,
+        Err(error) => Err(error),
+    };
     // The terminal that this is for may be gone.
     let _ = writeln!(
         io::stderr(),
@@ -61,7 +67,28 @@ pub(crate) async fn up(args: &UpArgs, runs: &RunsDir, stop: Interrupt) -> anyhow
         stack.stop(&stop).await;
     }
     deployment.stop().await;
-    told
+    ended
+}
+
+/// Waits until it is told to stop, and scales a service meanwhile, if one is to be scaled.
+async fn go_on(
+    scaled: Option<Settings>,
+    deployment: &Deployment,
+    run_dir: &RunDir,
+    stop: &Interrupt,
+) -> anyhow::Result<()> {
+    let Some(settings) = scaled else {
+        stop.cancelled().await;
+        return Ok(());
+    };
+    let scale = async {
+        let scaled = Scaled::begin(settings, deployment, run_dir.path()).await?;
+        scaled.go_on(deployment).await
+    };
+    tokio::select! {
+        () = stop.cancelled() => Ok(()),
+        never = scale => match never? {},
+    }
 }
 
 /// Prometheus and Alertmanager, if they are wanted.

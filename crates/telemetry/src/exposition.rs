@@ -16,11 +16,11 @@ const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Serves `GET /metrics`: OpenMetrics, with exemplars, to who asks for it; text 0.0.4 to all others.
-pub(crate) fn router() -> Router {
-    Router::new().route("/metrics", get(metrics))
+pub fn metrics() -> Router {
+    Router::new().route("/metrics", get(answer))
 }
 
-async fn metrics(headers: HeaderMap) -> Response {
+async fn answer(headers: HeaderMap) -> Response {
     let mut text = String::new();
     if let Err(error) = encode(&mut text, &registry()) {
         tracing::error!(%error, "metrics not encoded");

@@ -91,7 +91,7 @@ pub struct Telemetry(());
 impl Telemetry {
     /// Serves `GET /metrics`.
     pub fn router(&self) -> Router {
-        exposition::router()
+        exposition::metrics()
     }
 
     /// Flushes spans and lines. A collector that is down must not fail the exit: after `timeout` the rest is lost, and

@@ -70,6 +70,22 @@ pub const DISCOVERY_REPLICAS: &str = "discovery_replicas";
 pub const SERVICE_READY: &str = "service_ready";
 /// Gauge: replicas that whoever scales a service has told it to have. Label `service`. The scaler records it, not the service.
 pub const SERVICE_REPLICAS_TOLD: &str = "service_replicas_told";
+/// Gauge: the fewest replicas that an autoscaler may leave. Labels `namespace`, `horizontalpodautoscaler`. In a cluster this and
+/// the next six come from kube-state-metrics, and from `loadtest` elsewhere.
+pub const HPA_MIN_REPLICAS: &str = "kube_horizontalpodautoscaler_spec_min_replicas";
+/// Gauge: the most replicas that an autoscaler may ask for. Labels as above.
+pub const HPA_MAX_REPLICAS: &str = "kube_horizontalpodautoscaler_spec_max_replicas";
+/// Gauge: replicas that an autoscaler has seen. Labels as above.
+pub const HPA_CURRENT_REPLICAS: &str = "kube_horizontalpodautoscaler_status_current_replicas";
+/// Gauge: replicas that an autoscaler wants. Labels as above.
+pub const HPA_DESIRED_REPLICAS: &str = "kube_horizontalpodautoscaler_status_desired_replicas";
+/// Gauge: 1 for the status that a condition has. Labels as above, and `condition` (`AbleToScale`, `ScalingActive`,
+/// `ScalingLimited`), `status` (`true`, `false`, `unknown`).
+pub const HPA_CONDITION: &str = "kube_horizontalpodautoscaler_status_condition";
+/// Gauge: what a metric should be. Labels as above, and `metric_name`, `metric_target_type` (`average`, `utilization`).
+pub const HPA_TARGET_METRIC: &str = "kube_horizontalpodautoscaler_spec_target_metric";
+/// Gauge: what it is. Labels as above.
+pub const HPA_CURRENT_METRIC: &str = "kube_horizontalpodautoscaler_status_target_metric";
 /// Counter: telemetry given up because a bounded queue was full or an export failed. Label [`SIGNAL`].
 pub const TELEMETRY_DROPPED: &str = "telemetry_dropped_total";
 /// Counter: batches of spans the collector did not take.

@@ -45,11 +45,14 @@ pub(super) fn instance(service: Service, number: u32, start: u32) -> String {
     format!("{service}-{number}.{start}")
 }
 
-/// Replaces the file in one step, so that no reader sees half of it.
+/// Replaces the file in one step, so that no reader sees half of it. `scaler` has metrics and takes no requests; what it says
+/// is of other services, so it has no label `service` of its own.
 pub(super) fn write<'a>(
     path: &Path,
     live: impl Iterator<Item = &'a Replica>,
+    scaler: Option<SocketAddr>,
 ) -> anyhow::Result<()> {
+    let scaler = scaler.map(|it| json!({ "targets": [it.to_string()], "labels": {} }));
     let groups: Vec<_> = live
         .map(|it| {
             json!({
@@ -61,6 +64,7 @@ pub(super) fn write<'a>(
                 },
             })
         })
+        .chain(scaler)
         .collect();
     let fresh = path.with_extension("json.new");
     let replace = || {

@@ -17,6 +17,7 @@ use super::{
     log_tail,
     service::Service,
     shared::Shared,
+    standing,
 };
 use crate::process::{Process, ending};
 
@@ -49,14 +50,20 @@ pub(super) async fn keep(
         let born = Instant::now();
         let started = tokio::select! {
             started = begin(&shared, service, number, start) => started,
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => {
+                shared.ended(service, number, start);
+                return;
+            }
         };
         let (mut process, replica) = match started {
             Ok(started) => started,
             Err(error) => {
                 if let Some(ready) = ready.take() {
-                    // Whoever no longer waits does not want to know.
-                    let _ = ready.send(Err(error));
+                    shared.state().stops.remove(&(service, number));
+                    // To whom nobody waits for, it is told as it happens.
+                    if let Err(Err(error)) = ready.send(Err(error)) {
+                        shared.report(format!("{error:#}"));
+                    }
                     return;
                 }
                 shared.report(format!("{error:#}"));
@@ -81,6 +88,7 @@ pub(super) async fn keep(
                 return;
             }
         };
+        shared.ended(service, number, start);
         condemned = shared.is_condemned(replica.pid);
         died(&shared, &replica, status);
         if !shared.options.restart {
@@ -111,9 +119,23 @@ async fn begin(
     number: u32,
     start: u32,
 ) -> anyhow::Result<(Process, Replica)> {
+    let began = come_up(shared, service, number, start).await;
+    if began.is_err() {
+        shared.ended(service, number, start);
+    }
+    began
+}
+
+async fn come_up(
+    shared: &Shared,
+    service: Service,
+    number: u32,
+    start: u32,
+) -> anyhow::Result<(Process, Replica)> {
     let instance = instance(service, number, start);
     let log = shared.dir.join("logs").join(format!("{instance}.log"));
     let mut process = spawn(shared, service, number, &instance, &log)?;
+    shared.born(service, number, start);
     let deadline = Instant::now() + READY_TIMEOUT;
     let came_up = async {
         let mut line = String::new();
@@ -143,7 +165,7 @@ async fn begin(
         admin,
         log,
     };
-    shared.enter(&replica)?;
+    standing::enter(shared, &replica).await?;
     Ok((process, replica))
 }
 
@@ -220,7 +242,7 @@ async fn drain(shared: &Shared, process: Process, replica: &Replica) {
     } = process;
     drop(socket);
     let why = tokio::select! {
-        _ = child.wait() => return,
+        status = child.wait() => return drained(shared, replica, status),
         () = shared.interrupt.at_once() => "was killed before it had drained".to_owned(),
         () = sleep(STOP_TIMEOUT) => format!("did not drain within {STOP_TIMEOUT:?} and was killed"),
     };
@@ -231,6 +253,24 @@ async fn drain(shared: &Shared, process: Process, replica: &Replica) {
     if let Err(error) = child.kill().await {
         shared.report(format!("kill {service}-{number}: {error}"));
     }
+    shared.ended(replica.service, replica.number, replica.start);
+}
+
+/// Whoever drains ends by itself, and well.
+fn drained(shared: &Shared, replica: &Replica, status: std::io::Result<ExitStatus>) {
+    let Replica {
+        service,
+        number,
+        start,
+        ..
+    } = replica;
+    shared.ended(*service, *number, *start);
+    let how = match status {
+        Ok(status) if status.success() => return,
+        Ok(status) => ending(status),
+        Err(error) => error.to_string(),
+    };
+    shared.report(format!("{service}-{number} did not drain: {how}"));
 }
 
 fn died(shared: &Shared, replica: &Replica, status: std::io::Result<ExitStatus>) {

@@ -8,11 +8,13 @@ use std::{
     time::Instant,
 };
 
+use chassis::Fault;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     backends::Backends,
     discovery::{self, Replica},
+    life::Life,
     servers::Servers,
     service::Service,
 };
@@ -64,6 +66,12 @@ pub(super) struct State {
     pub(super) condemned: BTreeSet<u32>,
     pub(super) next: BTreeMap<Service, u32>,
     pub(super) stops: BTreeMap<(Service, u32), CancellationToken>,
+    /// What goes wrong on purpose, at replicas that are started later too.
+    pub(super) faults: BTreeMap<Service, Vec<Fault>>,
+    /// Every process that was started, in their order.
+    pub(super) lives: Vec<Life>,
+    /// Where the metrics of whoever scales are.
+    pub(super) scaler: Option<SocketAddr>,
 }
 
 impl Shared {
@@ -80,12 +88,57 @@ impl Shared {
         if replica.service.is_public() && replica.number == 1 {
             self.state().gateway_port = Some(replica.public.port());
         }
-        self.change(|live| live.insert(key, replica.clone()))
+        self.change(|live| live.insert(key, replica.clone()))?;
+        self.note(replica, |life, now| life.ready = Some(now));
+        Ok(())
     }
 
     pub(super) fn leave(&self, replica: &Replica) -> anyhow::Result<()> {
         let key = (replica.service, replica.number);
+        self.note(replica, |life, now| life.left = Some(now));
         self.change(|live| live.remove(&key))
+    }
+
+    /// A process was started.
+    pub(super) fn born(&self, service: Service, number: u32, start: u32) {
+        self.state().lives.push(Life {
+            service,
+            number,
+            start,
+            started: Instant::now(),
+            ready: None,
+            left: None,
+            ended: None,
+        });
+    }
+
+    /// Its process has ended, whatever it came to.
+    pub(super) fn ended(&self, service: Service, number: u32, start: u32) {
+        self.write_down(service, number, start, |life, now| life.ended = Some(now));
+    }
+
+    fn note(&self, replica: &Replica, write: impl FnOnce(&mut Life, Instant)) {
+        self.write_down(replica.service, replica.number, replica.start, write);
+    }
+
+    fn write_down(
+        &self,
+        service: Service,
+        number: u32,
+        start: u32,
+        write: impl FnOnce(&mut Life, Instant),
+    ) {
+        let mut state = self.state();
+        let own = |it: &&mut Life| (it.service, it.number, it.start) == (service, number, start);
+        if let Some(life) = state.lives.iter_mut().rev().find(own) {
+            write(life, Instant::now());
+        }
+    }
+
+    /// What goes wrong on purpose at a service.
+    pub(super) fn faults(&self, service: Service) -> Vec<Fault> {
+        let state = self.state();
+        state.faults.get(&service).cloned().unwrap_or_default()
     }
 
     /// Changes who can be found. The lock is held until the file is written, so that files follow each other as changes do.
@@ -95,7 +148,7 @@ impl Shared {
     ) -> anyhow::Result<()> {
         let mut state = self.state();
         change(&mut state.live);
-        discovery::write(&self.discovery_file(), state.live.values())
+        discovery::write(&self.discovery_file(), state.live.values(), state.scaler)
     }
 
     /// The port of a gateway that is about to start; 0 takes any free one. The first, or one that is alone, is where whoever knows

@@ -41,6 +41,7 @@ const MIX: Mix = Mix {
     browser: 50,
     searcher: 30,
     buyer: 20,
+    seeker: 0,
 };
 /// A busy machine must not look like a cache that is away.
 const CACHE_TIMEOUT: &str = "500ms";

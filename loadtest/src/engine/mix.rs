@@ -13,10 +13,17 @@ pub enum Persona {
     Searcher,
     /// Buys something.
     Buyer,
+    /// Looks for something, and leaves with the list.
+    Seeker,
 }
 
 /// Every persona, in the order of [`Persona::index`].
-pub(crate) const PERSONAS: [Persona; 3] = [Persona::Browser, Persona::Searcher, Persona::Buyer];
+pub(crate) const PERSONAS: [Persona; 4] = [
+    Persona::Browser,
+    Persona::Searcher,
+    Persona::Buyer,
+    Persona::Seeker,
+];
 
 impl Persona {
     pub(crate) fn index(self) -> usize {
@@ -26,7 +33,7 @@ impl Persona {
     /// How long a visit takes against one of a browser's, which decides how many goose users wait for arrivals of this kind.
     fn length(self) -> usize {
         match self {
-            Self::Browser | Self::Searcher => 1,
+            Self::Browser | Self::Searcher | Self::Seeker => 1,
             // It polls its order to the end, which a shop in trouble takes some time over.
             Self::Buyer => 6,
         }
@@ -42,6 +49,8 @@ pub struct Mix {
     pub searcher: u32,
     /// Parts that buy.
     pub buyer: u32,
+    /// Parts that send a search and nothing else.
+    pub seeker: u32,
 }
 
 /// The nominal mix.
@@ -49,11 +58,20 @@ pub const NOMINAL: Mix = Mix {
     browser: 70,
     searcher: 20,
     buyer: 10,
+    seeker: 0,
+};
+
+/// Searches alone: no other service has anything to do with them but the gateway.
+pub(crate) const SEARCHES: Mix = Mix {
+    browser: 0,
+    searcher: 0,
+    buyer: 0,
+    seeker: 1,
 };
 
 impl Mix {
-    fn parts(self) -> [u32; 3] {
-        [self.browser, self.searcher, self.buyer]
+    fn parts(self) -> [u32; PERSONAS.len()] {
+        [self.browser, self.searcher, self.buyer, self.seeker]
     }
 
     /// The persona of one arrival: always the same for a seed and a number.
@@ -86,7 +104,7 @@ mod tests {
 
     #[test]
     fn personas_come_as_often_as_the_mix_says() {
-        let mut counts = [0_u32; 3];
+        let mut counts = [0_u32; PERSONAS.len()];
         for arrival in 0..10_000 {
             counts[NOMINAL.persona(7, arrival).index()] += 1;
         }
@@ -102,6 +120,7 @@ mod tests {
             browser: 0,
             searcher: 0,
             buyer: 3,
+            seeker: 0,
         };
         assert!((0..100).all(|it| only.persona(7, it) == Persona::Buyer));
         assert_eq!(only.weights().count(), 1);

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, time::SystemTime};
 
+use telemetry::names;
+
 use super::{log_lines::Lines, metrics::Exposition, otlp::Span, usage::Usage};
 use crate::deployment::Service;
 
@@ -16,6 +18,18 @@ pub struct Testimony {
     pub lines: Lines,
     /// Its spans of that time.
     pub spans: Vec<Span>,
+}
+
+impl Testimony {
+    /// Processor time of all replicas from their first scrape to their last, in seconds.
+    pub fn cpu_seconds(&self) -> f64 {
+        let read = |it: &Scrape| it.exposition.sum(names::PROCESS_CPU_SECONDS);
+        let of_replica = |it: &Vec<Scrape>| match (it.first(), it.last()) {
+            (Some(first), Some(last)) => read(last) - read(first),
+            _ => 0.0,
+        };
+        self.scrapes.iter().map(of_replica).sum()
+    }
 }
 
 /// One scrape.

@@ -73,6 +73,18 @@ pub(crate) fn these(objectives: &[Objective], it: &ClientView) -> Vec<Check> {
     objectives.iter().filter_map(judge).collect()
 }
 
+/// The objectives called `names`, on the phase called `phase`.
+pub(crate) fn during(phase: &str, names: &[&str], it: &ClientView) -> Vec<Check> {
+    let at = it.phases.iter().position(|it| it.name == phase);
+    let Some(at) = at.and_then(|it| u16::try_from(it).ok()) else {
+        return Vec::new();
+    };
+    let named = OBJECTIVES.iter().filter(|it| names.contains(&it.name));
+    named
+        .map(|objective| objective.check(&it.recording, at, it.stolen, it.confidence))
+        .collect()
+}
+
 impl Objective {
     /// So large a share of requests to `routes` succeeds.
     pub(crate) const fn available(

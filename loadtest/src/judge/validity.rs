@@ -4,6 +4,7 @@ use telemetry::names;
 
 use crate::{
     engine::Counts,
+    evidence::Testimony,
     measurement::Measurement,
     recording::Recording,
     statistics::to_f64,
@@ -16,6 +17,8 @@ const MAX_LAG_MS: f64 = 10.0;
 const MAX_DROPPED: f64 = 0.001;
 /// A machine of which others take a larger share of the processor time measures them.
 const MAX_STOLEN: f64 = 0.05;
+/// A shop that takes more of the processors than this is limited by them, and not by a capacity that is modelled.
+const MAX_BUSY: f64 = 0.7;
 
 /// How late the generator was, what it dropped, what the machine took, and whether telemetry and processes lasted.
 pub(crate) fn checks(it: &Measurement) -> Vec<Check> {
@@ -168,6 +171,27 @@ fn stolen(share: f64) -> Check {
     };
     Check::new(Group::Validity, "no processor time was stolen", outcome)
         .saw(format!("{:.1} % stolen", 100.0 * share), "at most 5 %")
+}
+
+/// Whether the shop left the processors room: otherwise what a service can do is the machine's doing, and not what was modelled.
+pub(crate) fn room(it: &Measurement) -> Vec<Check> {
+    let there = it.clients.length().as_secs_f64() * f64::from(it.processors);
+    let used: f64 = it.evidence.values().map(Testimony::cpu_seconds).sum();
+    let busy = used / there.max(f64::MIN_POSITIVE);
+    let outcome = if busy > MAX_BUSY {
+        Outcome::Invalid
+    } else {
+        Outcome::Pass
+    };
+    let check = Check::new(Group::Validity, "the shop left processors room", outcome).saw(
+        format!(
+            "it took {:.0} % of {} processors",
+            100.0 * busy,
+            it.processors
+        ),
+        format!("at most {:.0} %", 100.0 * MAX_BUSY),
+    );
+    vec![check]
 }
 
 fn telemetry_drops(it: &Measurement) -> Check {

@@ -7,7 +7,7 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use super::{conditions::Conditions, course::Course, shop::Shop};
+use super::{conditions::Conditions, course::Course, scaling::Scaling, shop::Shop};
 use crate::{
     deployment::Deployment,
     engine::{parent::Load, plan::Plan},
@@ -15,6 +15,7 @@ use crate::{
     experiment::Arm,
     interrupted::Interrupted,
     measurement::{Happened, Measurement},
+    processors,
     timeline::{self, Due},
     verdict::Check,
 };
@@ -56,8 +57,9 @@ async fn measured(course: &Course<'_>, shop: &Shop) -> anyhow::Result<(Measureme
     };
     step("waiting for quiet");
     let mut window = Window::open(deployment, spans).await?;
+    let mut scaling = Scaling::of(course.arm, course.dir)?;
     let drive = async |plan: &Plan, steps: &[Due]| {
-        drive(course, deployment, &mut window, plan, steps).await
+        drive(course, deployment, &mut window, &mut scaling, plan, steps).await
     };
     let seen = course.looks(drive).await?;
     step("comparing the signals");
@@ -70,33 +72,45 @@ async fn measured(course: &Course<'_>, shop: &Shop) -> anyhow::Result<(Measureme
         gone: closed.gone,
         restless: closed.restless,
         happened: seen.happened,
+        replicas: scaling.replicas(deployment),
+        processors: processors::count(),
     };
     Ok((measurement, seen.objectives))
 }
 
-/// Runs the engine, scrapes the shop and carries `steps` out meanwhile.
+/// Runs the engine, scrapes the shop, scales it if it is to be scaled, and carries `steps` out meanwhile.
 async fn drive(
     course: &Course<'_>,
     deployment: &Deployment,
     window: &mut Window,
+    scaling: &mut Scaling<'_>,
     plan: &Plan,
     steps: &[Due],
 ) -> anyhow::Result<(Load, Vec<Happened>)> {
     let (tell, told) = oneshot::channel();
+    let (pass_on, passed_on) = oneshot::channel();
     let disturbed = async {
-        if steps.is_empty() {
-            return Ok(Vec::new());
-        }
         match told.await {
-            Ok(began) => timeline::run(steps, deployment, began).await,
+            Ok(began) => {
+                // Whoever no longer waits does not want to know.
+                let _ = pass_on.send(began);
+                timeline::run(steps, deployment, began).await
+            }
             // How the engine ended is in its counts.
             Err(_) => Ok(Vec::new()),
+        }
+    };
+    let scaled = async {
+        match passed_on.await {
+            Ok(began) => scaling.go_on(deployment, began).await,
+            Err(_) => std::future::pending().await,
         }
     };
     let load = async { tokio::try_join!(course.engine(plan, tell), disturbed) };
     // Side by side: services whose server is away take their time, and what disturbs them keeps to its own.
     tokio::select! {
         load = load => load,
+        never = scaled => match never? {},
         never = scrape(deployment, window) => match never {},
     }
 }

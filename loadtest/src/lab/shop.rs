@@ -80,8 +80,13 @@ async fn prepare(
     }
     lab.progress
         .step(format!("{}: logging shoppers in", arm.name));
+    // Nobody else needs a token.
+    let shoppers = match arm.shop.mix.buyer {
+        0 => 0,
+        _ => SHOPPERS,
+    };
     let tokens =
-        accounts::shoppers(deployment.http(), gateway, accounts::SHOPPER, SHOPPERS).await?;
+        accounts::shoppers(deployment.http(), gateway, accounts::SHOPPER, shoppers).await?;
     if let Some(signal) = lab.args.lose {
         let loss = chassis::Fault {
             telemetry_loss: Some(chassis::TelemetryLoss {

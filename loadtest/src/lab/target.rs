@@ -26,7 +26,8 @@ use crate::{
     http,
     interrupted::Interrupted,
     judge::{audit, reconcile, validity},
-    measurement::Measurement,
+    measurement::{Measurement, Replicas},
+    processors,
     target::Target,
     timeline::Due,
     verdict::{Check, Group, Outcome},
@@ -138,6 +139,8 @@ async fn measured(
         gone: Vec::new(),
         restless: Vec::new(),
         happened: seen.happened,
+        replicas: Replicas::default(),
+        processors: processors::count(),
     };
     Ok((measurement, seen.objectives))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::{ProductWithAvailability, SearchResults, seed};
+use api::{ProductId, ProductWithAvailability, SearchResults, seed};
 use goose::prelude::*;
 
 use crate::engine::{
@@ -28,6 +28,28 @@ async fn search(user: &mut GooseUser) -> TransactionResult {
     let Some(mut visit) = Visit::of(user) else {
         return Ok(());
     };
+    let Some(best) = best_hit(&mut visit, user).await? else {
+        return Ok(());
+    };
+    visit.think(THINK).await;
+    let is_it = |body: &[u8]| {
+        let product: ProductWithAvailability = parse(body)?;
+        if product.product.id == best {
+            Ok(())
+        } else {
+            Err(format!("requested {best}, got {}", product.product.id))
+        }
+    };
+    let request = Request::get("/products/{id}", format!("/products/{best}"));
+    visit.send(user, request, is_it).await?;
+    Ok(())
+}
+
+/// Looks for one of the popular products; nothing where no good answer came.
+pub(super) async fn best_hit(
+    visit: &mut Visit,
+    user: &mut GooseUser,
+) -> Result<Option<ProductId>, Box<TransactionError>> {
     let wanted = seed::product(visit.popular_product());
     let mut words = words(&wanted.name);
     if visit.chance(0.2) {
@@ -44,21 +66,7 @@ async fn search(user: &mut GooseUser) -> TransactionResult {
         hit.map(|it| it.id)
             .ok_or_else(|| "nothing was found".into())
     };
-    let Some(best) = visit.send(user, request, found).await? else {
-        return Ok(());
-    };
-    visit.think(THINK).await;
-    let is_it = |body: &[u8]| {
-        let product: ProductWithAvailability = parse(body)?;
-        if product.product.id == best {
-            Ok(())
-        } else {
-            Err(format!("requested {best}, got {}", product.product.id))
-        }
-    };
-    let request = Request::get("/products/{id}", format!("/products/{best}"));
-    visit.send(user, request, is_it).await?;
-    Ok(())
+    visit.send(user, request, found).await
 }
 
 /// «Foldable oak bookshelf, black» is looked for as «oak bookshelf».

@@ -1,16 +1,18 @@
 //! Turns a measurement and its checks into the report of an arm.
 
+use std::cmp::Reverse;
+
 use telemetry::names;
 
 use super::{
     document::{ArmReport, Details, LoadFigures, Mark, PhaseSpan, Resources, RouteFigures, Second},
-    waterfall,
+    replicas, waterfall,
 };
 use crate::{
     evidence::{Evidence, Scrape, Testimony},
     experiment::Arm,
     judge::reconcile::edges,
-    measurement::Measurement,
+    measurement::{ClientView, Measurement},
     recording::{Cell, Recording},
     statistics::{Confidence, Estimate, percentiles, to_f64},
     verdict::{Check, judge},
@@ -44,7 +46,7 @@ pub(crate) fn report(arm: &Arm, it: &Measurement, objectives: Vec<Check>) -> Arm
             lag_p99_ms: millis(lag.value_at_quantile(0.99)),
             lag_max_ms: millis(lag.max()),
         },
-        routes: routes(&clients.recording, clients.measured.unwrap_or(0)),
+        routes: routes(&clients.recording, shown(clients)),
         edges: it
             .evidence
             .keys()
@@ -56,6 +58,18 @@ pub(crate) fn report(arm: &Arm, it: &Measurement, objectives: Vec<Check>) -> Arm
         observed: None,
         details: Some(details(it)),
     }
+}
+
+/// The phase whose latencies are shown: the measured one, or else the longest.
+fn shown(clients: &ClientView) -> u16 {
+    let lengths = (0..).zip(
+        clients
+            .phases
+            .iter()
+            .map(|it| it.to.saturating_sub(it.from)),
+    );
+    let longest = lengths.max_by_key(|it: &(u16, _)| (it.1, Reverse(it.0)));
+    clients.measured.or(longest.map(|it| it.0)).unwrap_or(0)
 }
 
 fn routes(recording: &Recording, phase: u16) -> Vec<RouteFigures> {
@@ -90,19 +104,10 @@ fn resources(evidence: &Evidence) -> Vec<Resources> {
         .map(|(service, testimony)| Resources {
             service: service.to_string(),
             replicas: testimony.scrapes.len(),
-            cpu_s: cpu_seconds(testimony),
+            cpu_s: testimony.cpu_seconds(),
             peak_memory_mb: peak_memory(testimony) / 1e6,
         })
         .collect()
-}
-
-fn cpu_seconds(testimony: &Testimony) -> f64 {
-    let read = |it: &Scrape| it.exposition.sum(names::PROCESS_CPU_SECONDS);
-    let of_replica = |it: &Vec<Scrape>| match (it.first(), it.last()) {
-        (Some(first), Some(last)) => read(last) - read(first),
-        _ => 0.0,
-    };
-    testimony.scrapes.iter().map(of_replica).sum()
 }
 
 fn peak_memory(testimony: &Testimony) -> f64 {
@@ -121,10 +126,15 @@ fn details(it: &Measurement) -> Details {
         at: it.at.as_secs_f64(),
         what: it.what.clone(),
     });
+    let scaled = it.replicas.changes().map(|it| Mark {
+        at: it.at,
+        what: it.decision.change(),
+    });
     let cells = it.clients.recording.timeline();
     Details {
         phases: phases.collect(),
-        happened: happened.collect(),
+        happened: happened.chain(scaled).collect(),
+        replicas: replicas::charts(&it.replicas, it.clients.length().as_secs_f64()),
         seconds: cells
             .iter()
             .map(|((route, at), cell)| second(route, *at, cell))

@@ -167,6 +167,8 @@ pub(crate) struct Resources {
 pub(crate) struct Details {
     pub(crate) phases: Vec<PhaseSpan>,
     pub(crate) happened: Vec<Mark>,
+    /// Of services that had more than one replica, or an autoscaler.
+    pub(crate) replicas: Vec<ReplicaChart>,
     pub(crate) seconds: Vec<Second>,
     pub(crate) traces: Vec<Waterfall>,
 }
@@ -185,6 +187,18 @@ pub(crate) struct Mark {
     /// Seconds since the first arrival was due.
     pub(crate) at: f64,
     pub(crate) what: String,
+}
+
+/// How many replicas of a service there were. Points are seconds since the first arrival was due, and what was so from then on.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct ReplicaChart {
+    pub(crate) service: String,
+    /// What the autoscaler asked for; empty where there is none.
+    pub(crate) desired: Vec<(f64, f64)>,
+    /// Those that took requests.
+    pub(crate) ready: Vec<(f64, f64)>,
+    /// Requests in flight at a replica, as the autoscaler saw it.
+    pub(crate) in_flight: Vec<(f64, f64)>,
 }
 
 /// One second of one route.

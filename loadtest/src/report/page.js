@@ -38,7 +38,8 @@ function ceiling(value) {
   return [1, 2, 2.5, 5, 10].map((step) => step * power).find((step) => step >= value * 0.999);
 }
 
-/** A line chart over seconds. `lines`: [{name, colour, points: [[second, value]]}]; `marks`: [{at, what}], what was done when. */
+/** A line chart over seconds. `lines`: [{name, colour, points: [[second, value]]}]; a value is of a whole second, or of the moment where
+ *  the line is `exact`, and holds until the next where it has `steps`; it may be `dashed`. `marks`: [{at, what}], what was done when. */
 function chart(title, unit, lines, phases, marks) {
   const [width, height, left, bottom, top] = [520, 200, 40, 22, 24];
   const end = phases.at(-1).to;
@@ -69,8 +70,11 @@ function chart(title, unit, lines, phases, marks) {
     picture.append(svg("text", { x: x(second), y: height - 5, "text-anchor": "middle" }, `${+second.toFixed(1)} s`));
   }
   for (const line of lines) {
-    const points = line.points.map(([second, value]) => `${x(second + 0.5).toFixed(1)},${y(value).toFixed(1)}`).join(" ");
-    picture.append(svg("polyline", { points, fill: "none", style: `stroke:${line.colour}`, "stroke-width": 1.8, "stroke-linejoin": "round" }));
+    const held = line.steps ? line.points.flatMap((point, index) => index ? [[point[0], line.points[index - 1][1]], point] : [point]) : line.points;
+    const middle = line.steps || line.exact ? 0 : 0.5;
+    const points = held.map(([second, value]) => `${x(second + middle).toFixed(1)},${y(value).toFixed(1)}`).join(" ");
+    const dashes = line.dashed ? { "stroke-dasharray": "5 4" } : {};
+    picture.append(svg("polyline", { points, fill: "none", style: `stroke:${line.colour}`, "stroke-width": 1.8, "stroke-linejoin": "round", ...dashes }));
   }
   const legend = lines.map((line) => h("span", {}, h("i", { style: `background:${line.colour}` }), line.name));
   return h("div", {}, picture, h("div", { class: "legend" }, legend));
@@ -90,7 +94,17 @@ function charts(details) {
   const routes = [...new Set(whole.map((it) => it.route))];
   const of = (route, field) => whole.filter((it) => it.route === route).map((it) => [it.at, it[field]]);
   const lines = [["p50", "p50_ms", "var(--teal)"], ["p95", "p95_ms", "var(--blue)"], ["p99", "p99_ms", "var(--violet)"]];
+  const replicas = (details.replicas ?? []).flatMap((it) => {
+    const wanted = { name: "desired", colour: "var(--violet)", points: it.desired, steps: true, dashed: true };
+    const ready = { name: "taking requests", colour: "var(--teal)", points: it.ready, steps: true };
+    const flight = { name: "mean of all replicas", colour: "var(--blue)", points: it.in_flight, exact: true };
+    return [
+      chart(`Replicas of ${it.service}`, "count", it.desired.length ? [ready, wanted] : [ready], phases, happened),
+      ...(it.in_flight.length ? [chart("Requests in flight at a replica", "count", [flight], phases, happened)] : []),
+    ];
+  });
   return h("div", { class: "charts" },
+    replicas,
     chart("Requests", "per second", [{ name: "all routes", colour: "var(--blue)", points: perSecond(whole, "requests") }], phases, happened),
     chart("Errors", "per second", [{ name: "all routes", colour: "var(--fail)", points: perSecond(whole, "errors") }], phases, happened),
     routes.map((route) => chart(route, "ms", lines.map(([name, field, colour]) => ({ name, colour, points: of(route, field) })), phases, happened)));

@@ -20,6 +20,7 @@ impl From<Fault> for chassis::Fault {
     fn from(it: Fault) -> Self {
         Self {
             route: it.route.to_owned(),
+            workers: it.workers,
             cpu_ms: it.cpu_ms,
             latency_ms: it.latency_ms,
             hang: it.hang,
@@ -29,7 +30,7 @@ impl From<Fault> for chassis::Fault {
     }
 }
 
-/// Sets a fault on every replica of `service`.
+/// Sets a fault on every replica of `service`, those that are started later too.
 pub(crate) async fn set_fault(
     deployment: &Deployment,
     service: Service,
@@ -37,12 +38,14 @@ pub(crate) async fn set_fault(
 ) -> anyhow::Result<()> {
     let http = deployment.http();
     let what = format!("set a fault at {service}");
+    deployment.remember(service, fault);
     on_every_replica(deployment, service, &what, |url| http.put(url).json(fault)).await
 }
 
 /// Clears every fault of every replica of `service`.
-pub(super) async fn clear_faults(deployment: &Deployment, service: Service) -> anyhow::Result<()> {
+pub(crate) async fn clear_faults(deployment: &Deployment, service: Service) -> anyhow::Result<()> {
     let what = format!("clear the faults at {service}");
+    deployment.forget_faults(service);
     on_every_replica(deployment, service, &what, |url| {
         deployment.http().delete(url)
     })

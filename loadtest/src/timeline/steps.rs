@@ -54,6 +54,8 @@ impl fmt::Display for Do {
 pub struct Fault {
     /// Route template, gRPC method or type of event; empty for every route.
     pub route: &'static str,
+    /// How many requests these milliseconds pass for at once; 0 for all.
+    pub workers: usize,
     /// Milliseconds of busy work.
     pub cpu_ms: u64,
     /// Milliseconds of waiting.
@@ -67,6 +69,7 @@ pub struct Fault {
 /// No fault at all, on every route.
 pub const FAULT: Fault = Fault {
     route: "",
+    workers: 0,
     cpu_ms: 0,
     latency_ms: 0,
     hang: false,

@@ -70,6 +70,7 @@ fn run(
             browser: 1,
             searcher: 0,
             buyer: 0,
+            seeker: 0,
         },
         tokens: Vec::new(),
         timeout_ms: 5000,

@@ -7,6 +7,7 @@ mod lines;
 mod observe;
 mod order;
 mod receive;
+mod scaling;
 mod secrets;
 mod target;
 mod verdicts;
@@ -104,6 +105,8 @@ impl Up<'_> {
         let text = |it: &serde_json::Value| it.as_str().expect("a text").to_owned();
         groups
             .iter()
+            // An autoscaler has metrics and is no service.
+            .filter(|it| !it["labels"]["service"].is_null())
             .map(|it| Target {
                 service: text(&it["labels"]["service"]),
                 admin: text(&it["targets"][0]),
