@@ -11,6 +11,7 @@ mod ground;
 mod matrix;
 mod page;
 mod rehearsal;
+mod scaled;
 mod watch;
 
 use std::{

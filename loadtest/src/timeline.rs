@@ -5,7 +5,7 @@ mod outage;
 mod runner;
 mod steps;
 
-pub(crate) use act::set_fault;
+pub(crate) use act::{clear_faults, set_fault};
 pub(crate) use runner::run;
 pub use steps::{Act, Do, FAULT, Fault, Moment, Rounds, Step, after, at_end, at_start};
 pub(crate) use steps::{Due, schedule};

@@ -29,6 +29,20 @@ pub(super) enum Deployed {
     Otlp(Presence),
     /// The cache that replicas share is there or not.
     Cache(Presence),
+    /// Search is scaled, or not.
+    Autoscale(Scaler),
+}
+
+/// What scales search.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Scaler {
+    /// An autoscaler as in a cluster. What a replica can do is modelled, so that few clients are load enough.
+    Here,
+    /// One whose metric nobody measures.
+    Blind,
+    /// None: one replica, without a limit.
+    Away,
 }
 
 /// Whether something is there.

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeSet,
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -16,8 +17,9 @@ use tokio::{
 };
 
 use super::{
-    act::{Act, Deployed, Presence, sh},
+    act::{Act, Deployed, Presence, Scaler, sh},
     cache::Cache,
+    scaled::Scaled,
 };
 use crate::{
     accounts,
@@ -61,7 +63,8 @@ const DATA_WITHIN: Duration = Duration::from_mins(2);
 
 /// The shop and who observes it.
 pub(super) struct Ground {
-    deployment: Deployment,
+    deployment: Arc<Deployment>,
+    scaled: Scaled,
     pub(super) stack: Stack,
     pub(super) prometheus: Prometheus,
     /// Objectives that earlier drills have hurt: the slow rows of their burn rates look back for some minutes.
@@ -112,7 +115,8 @@ impl Ground {
         Ok(Self {
             prometheus: stack.prometheus()?,
             http: deployment.http().clone(),
-            deployment,
+            deployment: Arc::new(deployment),
+            scaled: Scaled::default(),
             stack,
             hurt: BTreeSet::new(),
             otlp,
@@ -211,6 +215,13 @@ impl Ground {
                 }
                 Ok(())
             }
+            Act::Deployment(Deployed::Autoscale(Scaler::Away)) => {
+                self.scaled.end(&self.deployment).await
+            }
+            Act::Deployment(Deployed::Autoscale(scaler)) => {
+                let blind = *scaler == Scaler::Blind;
+                self.scaled.begin(&self.deployment, blind).await
+            }
             Act::Deployment(Deployed::Cache(Presence::Away)) => {
                 self.cache.away().await;
                 Ok(())
@@ -266,7 +277,11 @@ impl Ground {
 
     pub(super) async fn close(mut self, interrupt: &Interrupt) {
         self.stack.stop(interrupt).await;
-        self.deployment.stop().await;
+        self.scaled.let_go().await;
+        // Whoever else had it has let go of it.
+        if let Some(deployment) = Arc::into_inner(self.deployment) {
+            deployment.stop().await;
+        }
         self.cache.away().await;
     }
 }

@@ -18,16 +18,20 @@ const HEADINGS: [&str; 5] = ["Meaning", "Impact", "Diagnosis", "Mitigation", "Re
 /// The most lines of a page: somebody was asleep a minute ago.
 const LINES: usize = 80;
 /// What Prometheus and rules give to series, beside what services do.
-const LABELS: [&str; 11] = [
+const LABELS: [&str; 15] = [
     "alertname",
     "alertstate",
     "cache",
+    "condition",
+    "horizontalpodautoscaler",
     "job",
     "le",
+    "metric_name",
     "outcome",
     "rule_group",
     "service",
     "slo",
+    "status",
     "team",
     "window",
 ];
