@@ -69,7 +69,10 @@ pub fn timed(root: &Path) -> anyhow::Result<Vec<String>> {
     let mut timed = vec![ALERTMANAGER.to_owned()];
     for file in files {
         let name = file?.file_name();
-        timed.push(format!("{RULES}/{}", name.display()));
+        // What else is there, such as a kustomization.yaml, Prometheus does not read either: rule_files are rules/*.yml.
+        if Path::new(&name).extension().is_some_and(|it| it == "yml") {
+            timed.push(format!("{RULES}/{}", name.display()));
+        }
     }
     timed.sort();
     Ok(timed)
