@@ -1,6 +1,7 @@
 //! The experiments, a file each, and the list of them: the command line, the README and the report follow it.
 
 mod baseline;
+mod caching;
 mod crash;
 mod degrade;
 mod outage;
@@ -12,6 +13,7 @@ use crate::{args::RunArgs, experiment::Experiment};
 /// Every experiment, in the order they run.
 pub const ALL: &[Experiment] = &[
     baseline::BASELINE,
+    caching::CACHING,
     crash::CRASH,
     degrade::DEGRADE,
     outage::OUTAGE,

@@ -2,6 +2,8 @@
 
 pub(crate) mod browser;
 pub(crate) mod buyer;
+pub(crate) mod editor;
+pub(crate) mod reader;
 pub(crate) mod searcher;
 
 use std::sync::Arc;
@@ -16,5 +18,7 @@ pub(crate) fn scenario(persona: Persona, engine: &Arc<Engine>) -> Scenario {
         Persona::Browser => browser::scenario(engine),
         Persona::Searcher => searcher::scenario(engine),
         Persona::Buyer => buyer::scenario(engine),
+        Persona::Reader => reader::scenario(engine),
+        Persona::Editor => editor::scenario(engine),
     }
 }

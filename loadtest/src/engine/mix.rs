@@ -13,10 +13,20 @@ pub enum Persona {
     Searcher,
     /// Buys something.
     Buyer,
+    /// Looks at one product, and at nothing else.
+    Reader,
+    /// Changes the price of one product, as the shop's admin.
+    Editor,
 }
 
 /// Every persona, in the order of [`Persona::index`].
-pub(crate) const PERSONAS: [Persona; 3] = [Persona::Browser, Persona::Searcher, Persona::Buyer];
+pub(crate) const PERSONAS: [Persona; 5] = [
+    Persona::Browser,
+    Persona::Searcher,
+    Persona::Buyer,
+    Persona::Reader,
+    Persona::Editor,
+];
 
 impl Persona {
     pub(crate) fn index(self) -> usize {
@@ -26,7 +36,7 @@ impl Persona {
     /// How long a visit takes against one of a browser's, which decides how many goose users wait for arrivals of this kind.
     fn length(self) -> usize {
         match self {
-            Self::Browser | Self::Searcher => 1,
+            Self::Browser | Self::Searcher | Self::Reader | Self::Editor => 1,
             // It polls its order to the end, which a shop in trouble takes some time over.
             Self::Buyer => 6,
         }
@@ -42,18 +52,38 @@ pub struct Mix {
     pub searcher: u32,
     /// Parts that buy.
     pub buyer: u32,
+    /// Parts that look at one product.
+    pub reader: u32,
+    /// Parts that change a price.
+    pub editor: u32,
 }
+
+/// Nobody at all: `Mix { reader: 1, ..NOBODY }`.
+pub const NOBODY: Mix = Mix {
+    browser: 0,
+    searcher: 0,
+    buyer: 0,
+    reader: 0,
+    editor: 0,
+};
 
 /// The nominal mix.
 pub const NOMINAL: Mix = Mix {
     browser: 70,
     searcher: 20,
     buyer: 10,
+    ..NOBODY
 };
 
 impl Mix {
-    fn parts(self) -> [u32; 3] {
-        [self.browser, self.searcher, self.buyer]
+    fn parts(self) -> [u32; PERSONAS.len()] {
+        [
+            self.browser,
+            self.searcher,
+            self.buyer,
+            self.reader,
+            self.editor,
+        ]
     }
 
     /// The persona of one arrival: always the same for a seed and a number.
@@ -86,7 +116,7 @@ mod tests {
 
     #[test]
     fn personas_come_as_often_as_the_mix_says() {
-        let mut counts = [0_u32; 3];
+        let mut counts = [0_u32; PERSONAS.len()];
         for arrival in 0..10_000 {
             counts[NOMINAL.persona(7, arrival).index()] += 1;
         }
@@ -94,15 +124,11 @@ mod tests {
         for (count, (share, tolerance)) in
             counts
                 .into_iter()
-                .zip([(7000, 230), (2000, 200), (1000, 150)])
+                .zip([(7000, 230), (2000, 200), (1000, 150), (0, 0), (0, 0)])
         {
             assert!(count.abs_diff(share) <= tolerance, "{counts:?}");
         }
-        let only = Mix {
-            browser: 0,
-            searcher: 0,
-            buyer: 3,
-        };
+        let only = Mix { buyer: 3, ..NOBODY };
         assert!((0..100).all(|it| only.persona(7, it) == Persona::Buyer));
         assert_eq!(only.weights().count(), 1);
     }

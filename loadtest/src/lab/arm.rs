@@ -35,6 +35,7 @@ pub(super) async fn measure(
         dir,
         gateway: &shop.gateway,
         tokens: &shop.tokens,
+        admin: shop.admin.as_deref(),
         backends: &shop.backends,
         name: arm.name,
     };
