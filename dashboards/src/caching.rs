@@ -23,21 +23,14 @@ pub(crate) fn dashboard() -> Dashboard {
 fn cache() -> Row {
     let look_ups = names::CACHE_REQUESTS;
     let all = growth(&["cache"], look_ups, &[]);
-    let spared = like("result", "hit|stale|coalesced");
-    let load = is("result", "miss");
-    let reads = [
-        is("service", "catalog"),
-        is(names::DB_OPERATION_NAME, "SELECT"),
-        is(names::DB_COLLECTION_NAME, "products"),
-    ];
-    let reads = reads.each_ref().map(String::as_str);
+    let spared = like("result", "hit|stale|coalesced|absent");
     Row {
         title: "Cached values",
         panels: vec![
             Panel::lines(
                 "What share of look-ups needs no load?",
                 Unit::Share,
-                "Hits, stale values that were served while a fresh one was loaded, and look-ups that waited for a load already under way. Low after a restart, which empties the memory, and with many distinct keys; not a fault in itself.",
+                "Hits, stale values that were served while a fresh one was loaded, look-ups that waited for a load already under way, and keys known not to exist. Low after a restart, which empties the memory, and with many distinct keys; not a fault in itself.",
             )
             .ask(share(&growth(&["cache"], look_ups, &[&spared]), &all), "{{cache}}")
             .most(1.0)
@@ -45,21 +38,20 @@ fn cache() -> Row {
             Panel::lines(
                 "How do look-ups end?",
                 Unit::PerSecond,
-                "hit: fresh in memory. stale: old, and being renewed. coalesced: waited for somebody else's load. miss: loaded.",
+                "hit: fresh in memory. stale: old, and being renewed. coalesced: waited for somebody else's load. miss: loaded. absent: known not to exist.",
             )
             .ask(growth(&["cache", "result"], look_ups, &[]), "{{cache}}: {{result}}"),
-            Panel::lines(
-                "What reaches the database all the same?",
-                Unit::PerSecond,
-                "Loads, beside all reads of products: the rest are lists and batches, which are not cached.",
-            )
-            .ask(growth(&["cache"], look_ups, &[&load]), "loads of {{cache}}")
-            .ask(
-                observed(&[], names::DB_CLIENT_OPERATION_DURATION, &reads),
-                "reads of products",
-            )
-            .to(Link::Dashboard("windtunnel-dependencies", "What the shop depends on")),
+            reaching_the_database(),
             waiting(),
+            Panel::lines(
+                "What is loaded, and where from?",
+                Unit::PerSecond,
+                "For a miss somebody waits, for a refresh nobody. shared: another replica had loaded it. Many loads at the origin at once are a stampede: see CacheStampede.",
+            )
+            .ask(
+                growth(&["cache", "reason", "source"], names::CACHE_LOADS, &[]),
+                "{{cache}}: {{reason}}, {{source}}",
+            ),
             Panel::lines(
                 "What is thrown away?",
                 Unit::PerSecond,
@@ -69,10 +61,33 @@ fn cache() -> Row {
                 growth(&["service", "cache", "scope"], names::CACHE_INVALIDATIONS, &[]),
                 "{{service}} {{cache}}: {{scope}}",
             )
-            .to(Link::Service)
-            .wide(12),
+            .to(Link::Service),
         ],
     }
+}
+
+fn reaching_the_database() -> Panel {
+    let origin = is("source", "origin");
+    let reads = [
+        is("service", "catalog"),
+        is(names::DB_OPERATION_NAME, "SELECT"),
+        is(names::DB_COLLECTION_NAME, "products"),
+    ];
+    let reads = reads.each_ref().map(String::as_str);
+    Panel::lines(
+        "What reaches the database all the same?",
+        Unit::PerSecond,
+        "Loads at the origin, beside all reads of products: the rest are lists and batches, which are not cached.",
+    )
+    .ask(
+        growth(&["cache"], names::CACHE_LOADS, &[&origin]),
+        "loads of {{cache}}",
+    )
+    .ask(
+        observed(&[], names::DB_CLIENT_OPERATION_DURATION, &reads),
+        "reads of products",
+    )
+    .to(Link::Dashboard("windtunnel-dependencies", "What the shop depends on"))
 }
 
 fn waiting() -> Panel {
@@ -95,7 +110,6 @@ fn waiting() -> Panel {
         "99 % are faster than",
     )
     .at_most(OBJECTIVES.browse_seconds)
-    .wide(12)
 }
 
 fn index() -> Row {

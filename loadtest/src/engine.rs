@@ -20,4 +20,4 @@ mod turnstile;
 pub(crate) mod visit;
 
 pub(crate) use attempt::Event;
-pub use attempt::{Attempt, Counts, OrderSeen};
+pub use attempt::{Attempt, Counts, OrderSeen, ProductSeen};

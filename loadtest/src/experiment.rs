@@ -91,9 +91,14 @@ pub struct Shop {
     pub autoscaled: Option<f64>,
     /// Who visits it.
     pub mix: Mix,
+    /// How many of its products are asked for, from the most popular one on.
+    pub products: u32,
     /// What it runs on, whatever was asked for; `None` leaves that to the command line.
     pub backends: Option<&'static [Server]>,
 }
+
+/// How many products a shop is seeded with, which is the services' default.
+pub const SEEDED: u32 = 1000;
 
 /// The shop as it is by default.
 pub const SHOP: Shop = Shop {
@@ -101,6 +106,7 @@ pub const SHOP: Shop = Shop {
     replicas: &[],
     autoscaled: None,
     mix: NOMINAL,
+    products: SEEDED,
     backends: None,
 };
 
@@ -118,6 +124,18 @@ impl Shop {
     #[must_use]
     pub const fn replicas(self, replicas: &'static [(Service, u32)]) -> Self {
         Self { replicas, ..self }
+    }
+
+    /// Visited by these.
+    #[must_use]
+    pub const fn mix(self, mix: Mix) -> Self {
+        Self { mix, ..self }
+    }
+
+    /// Of whose products only so many are asked for.
+    #[must_use]
+    pub const fn products(self, products: u32) -> Self {
+        Self { products, ..self }
     }
 
     /// What it runs on.
@@ -167,6 +185,11 @@ pub const fn warm_up(seconds: u32) -> LoadPhase {
         kind: Kind::WarmUp,
         ..nominal("warm-up", seconds)
     }
+}
+
+/// So many seconds without arrivals, in which something is put in place.
+pub const fn quiet(name: &'static str, seconds: u32) -> LoadPhase {
+    nominal(name, seconds).times(0.0)
 }
 
 /// So many seconds of the nominal load.
@@ -276,13 +299,16 @@ impl Arm {
             environment,
             replicas,
             autoscaled,
-            mix: _,
+            mix,
+            products: _,
             backends,
         } = self.shop;
         self.timeline.is_empty()
             && environment.is_empty()
             && replicas.is_empty()
             && autoscaled.is_none()
+            // Whoever started it has its admin's password.
+            && mix.editor == 0
             && backends.is_none()
     }
 

@@ -2,6 +2,7 @@
 
 mod autoscaling;
 mod baseline;
+mod caching;
 mod crash;
 mod degrade;
 mod outage;
@@ -16,6 +17,7 @@ use crate::{args::RunArgs, experiment::Experiment};
 pub const ALL: &[Experiment] = &[
     baseline::BASELINE,
     autoscaling::AUTOSCALING,
+    caching::CACHING,
     crash::CRASH,
     degrade::DEGRADE,
     outage::OUTAGE,

@@ -64,6 +64,11 @@ impl ClientView {
     pub(crate) fn length(&self) -> Duration {
         self.phases.last().map_or(Duration::ZERO, |it| it.to)
     }
+
+    /// The phase of this name, the first time it was.
+    pub(crate) fn phase(&self, name: &str) -> Option<&PhaseTime> {
+        self.phases.iter().find(|it| it.name == name)
+    }
 }
 
 /// What one arm showed.

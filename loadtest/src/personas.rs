@@ -2,6 +2,8 @@
 
 pub(crate) mod browser;
 pub(crate) mod buyer;
+pub(crate) mod editor;
+pub(crate) mod reader;
 pub(crate) mod searcher;
 pub(crate) mod seeker;
 
@@ -18,5 +20,7 @@ pub(crate) fn scenario(persona: Persona, engine: &Arc<Engine>) -> Scenario {
         Persona::Searcher => searcher::scenario(engine),
         Persona::Buyer => buyer::scenario(engine),
         Persona::Seeker => seeker::scenario(engine),
+        Persona::Reader => reader::scenario(engine),
+        Persona::Editor => editor::scenario(engine),
     }
 }

@@ -77,9 +77,17 @@ impl fmt::Debug for Remote {
 
 /// A value with the time it was loaded, in milliseconds since 1970.
 #[derive(Serialize, Deserialize)]
-struct Kept<V> {
-    loaded_at: i64,
-    value: V,
+pub(super) struct Kept<V> {
+    pub(super) loaded_at: i64,
+    pub(super) value: V,
+}
+
+impl<V> Kept<V> {
+    /// How long ago it was loaded; no time at all where another clock is ahead of ours.
+    pub(super) fn age(&self) -> Duration {
+        let age = u64::try_from(now_ms().saturating_sub(self.loaded_at)).unwrap_or(0);
+        Duration::from_millis(age)
+    }
 }
 
 /// A call that came to nothing, in one word.
@@ -136,25 +144,20 @@ impl Remote {
         }))
     }
 
-    /// The value of `key` and how old it is.
-    pub(super) async fn get<V: DeserializeOwned>(&self, key: &str) -> Option<(V, Duration)> {
+    /// What is kept of `key`.
+    pub(super) async fn get<V: DeserializeOwned>(&self, key: &str) -> Option<Kept<V>> {
         let bytes = self.call("GET", self.client.get(&self.key(key))).await??;
         let Ok(kept) = serde_json::from_slice::<Kept<V>>(&bytes) else {
             // Another version of this service wrote it, or something else did: it will be written over.
             self.note(Failure("garbage"));
             return None;
         };
-        let age = u64::try_from(now_ms().saturating_sub(kept.loaded_at)).unwrap_or(0);
-        Some((kept.value, Duration::from_millis(age)))
+        Some(kept)
     }
 
-    /// Keeps `value` for the other replicas.
-    pub(super) async fn set<V: Serialize>(&self, key: &str, value: &V) {
-        let kept = Kept {
-            loaded_at: now_ms(),
-            value,
-        };
-        let bytes = serde_json::to_vec(&kept).unwrap_or_default();
+    /// Keeps a value for the other replicas.
+    pub(super) async fn set<V: Serialize>(&self, key: &str, kept: &Kept<V>) {
+        let bytes = serde_json::to_vec(kept).unwrap_or_default();
         if bytes.is_empty() || bytes.len() > MAX_BYTES {
             self.note(Failure("too_large"));
             return;

@@ -1,5 +1,9 @@
 //! What a cache does, whichever it is; and what becomes of it when the shared one misbehaves.
 
+mod absence;
+mod shared;
+mod switches;
+
 use std::sync::atomic::AtomicU32;
 
 use tokio::{net::TcpListener, sync::Notify};
@@ -10,7 +14,10 @@ const OPTIONS: Options = Options {
     url: Url::Memory,
     ttl: Duration::from_mins(1),
     stale: Duration::from_mins(1),
+    absent: Duration::from_mins(1),
     capacity: 10,
+    coalescing: Switch::On,
+    invalidation: Switch::On,
     // Far longer than in a service: a busy machine must not look like a broken cache.
     timeout: Duration::from_secs(2),
 };
@@ -121,30 +128,6 @@ async fn a_stale_value_is_served_while_one_fresh_one_is_loaded(url: &Url) {
     }
 }
 
-fn tell(text: &str) {
-    use std::io::Write as _;
-    writeln!(std::io::stdout(), "{text}").unwrap();
-}
-
-/// What the server says of itself.
-async fn version(url: &Url) -> String {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    let (address, question) = match url {
-        Url::Memory => return "in memory".into(),
-        Url::Redis(place) => (place.address.as_str(), "INFO server\r\n"),
-        Url::Memcached(place) => (place.address.as_str(), "version\r\n"),
-    };
-    let mut server = tokio::net::TcpStream::connect(address).await.unwrap();
-    server.write_all(question.as_bytes()).await.unwrap();
-    let mut answer = [0; 1024];
-    let length = server.read(&mut answer).await.unwrap();
-    let answer = String::from_utf8_lossy(&answer[..length]);
-    let mut lines = answer.lines();
-    let line = lines.find(|it| it.to_lowercase().contains("version"));
-    line.unwrap_or("a server that does not say its version")
-        .to_owned()
-}
-
 /// What every cache does.
 async fn suite(url: &Url) {
     concurrent_loads_of_one_key_are_one(url).await;
@@ -152,96 +135,13 @@ async fn suite(url: &Url) {
     a_stale_value_is_served_while_one_fresh_one_is_loaded(url).await;
     a_load_that_began_before_a_change_does_not_bring_the_old_value_back(url).await;
     what_is_new_already_stays_and_what_was_missed_goes(url).await;
-    tell(&format!("{url}: five behaviours of every cache"));
-}
-
-/// What a shared cache does beside that.
-async fn shared_suite(url: &Url) {
-    suite(url).await;
-    what_one_replica_loaded_the_others_find(url).await;
-    garbage_is_a_miss_and_is_written_over(url).await;
-    whoever_has_another_prefix_finds_nothing(url).await;
-    an_old_value_that_another_replica_has_shared_is_not_taken(url).await;
-    let version = version(url).await;
-    tell(&format!(
-        "{url}, {version}: four behaviours of a shared cache"
-    ));
-}
-
-async fn what_one_replica_loaded_the_others_find(url: &Url) {
-    let (one, other, key) = (
-        open(url, OPTIONS).await,
-        open(url, OPTIONS).await,
-        fresh_key(),
-    );
-    assert_eq!(one.get_or_load(&key, answer(1)).await.unwrap(), 1);
-    assert_eq!(other.get_or_load(&key, answer(2)).await.unwrap(), 1);
-    one.invalidate(&key, 3).await;
-    let third = open(url, OPTIONS).await;
-    assert_eq!(third.get_or_load(&key, answer(3)).await.unwrap(), 3);
-}
-
-async fn whoever_has_another_prefix_finds_nothing(url: &Url) {
-    let (ours, key) = (open(url, OPTIONS).await, fresh_key());
-    assert_eq!(ours.get_or_load(&key, answer(1)).await.unwrap(), 1);
-    let theirs: Url = format!("{url}?prefix=theirs").parse().unwrap();
-    let theirs = open(&theirs, OPTIONS).await;
-    assert_eq!(theirs.get_or_load(&key, answer(2)).await.unwrap(), 2);
-    let again = open(url, OPTIONS).await;
-    assert_eq!(again.get_or_load(&key, answer(3)).await.unwrap(), 1);
-}
-
-async fn garbage_is_a_miss_and_is_written_over(url: &Url) {
-    let key = fresh_key();
-    // A text where a number is expected: another version's value, say.
-    let options = Options {
-        url: url.clone(),
-        ..OPTIONS
-    };
-    let vandal = Remote::open("test", &options).await.unwrap().unwrap();
-    vandal.set(&key, &"not a number").await;
-    assert_eq!(vandal.get::<String>(&key).await.unwrap().0, "not a number");
-    let cache = open(url, OPTIONS).await;
-    assert_eq!(cache.get_or_load(&key, answer(5)).await.unwrap(), 5);
-    assert_eq!(vandal.get::<u32>(&key).await.unwrap().0, 5);
-}
-
-async fn an_old_value_that_another_replica_has_shared_is_not_taken(url: &Url) {
-    let (one, other, key) = (
-        open(url, OPTIONS).await,
-        open(url, OPTIONS).await,
-        fresh_key(),
-    );
-    one.invalidate(&key, 2).await;
-    // It has not heard of the change yet.
-    assert_eq!(other.get_or_load(&key, answer(1)).await.unwrap(), 1);
-    assert_eq!(one.get_or_load(&key, answer(2)).await.unwrap(), 2);
-    other.invalidate(&key, 2).await;
-    assert_eq!(other.get_or_load(&key, answer(2)).await.unwrap(), 2);
+    absence::suite(url).await;
+    switches::suite(url).await;
 }
 
 #[tokio::test]
 async fn memory() {
     suite(&Url::Memory).await;
-}
-
-fn server(variable: &str) -> Url {
-    let url = std::env::var(variable);
-    let url =
-        url.unwrap_or_else(|_| panic!("{variable} is not set: eval \"$(scripts/backends env)\""));
-    url.parse().expect("a cache's URL")
-}
-
-#[tokio::test]
-#[ignore = "needs Redis: scripts/backends up"]
-async fn redis() {
-    shared_suite(&server("REDIS_URL")).await;
-}
-
-#[tokio::test]
-#[ignore = "needs Memcached: scripts/backends up"]
-async fn memcached() {
-    shared_suite(&server("MEMCACHED_URL")).await;
 }
 
 /// Both kinds of shared cache at one address.
@@ -300,7 +200,10 @@ async fn a_shared_cache_that_is_down_is_a_slow_path() {
 async fn a_value_is_as_old_here_as_it_was_in_the_shared_cache() {
     let cache = open(&Url::Memory, OPTIONS).await;
     for (age, fresh, served) in [(0, true, true), (90, false, true), (120, false, false)] {
-        let entry = cache.entry(1, Duration::from_secs(age));
+        let entry = cache.entry(Kept {
+            loaded_at: now_ms() - 1_000 * age,
+            value: 1,
+        });
         let key = fresh_key();
         cache.entries.insert(key.clone(), entry).await;
         let known = cache.known(&key).await;

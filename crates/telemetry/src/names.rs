@@ -93,8 +93,10 @@ pub const TELEMETRY_EXPORT_FAILURES: &str = "telemetry_export_failures_total";
 /// Gauge: lines or spans accepted and not yet written or exported. Label [`SIGNAL`].
 pub const TELEMETRY_QUEUED: &str = "telemetry_queued";
 
-/// Counter: cache look-ups. Labels `cache`, `result` (`hit`, `stale`, `miss`, `coalesced`).
+/// Counter: cache look-ups. Labels `cache`, `result` (`hit`, `stale`, `miss`, `coalesced`, `absent`).
 pub const CACHE_REQUESTS: &str = "cache_requests_total";
+/// Counter: loads for a cache that are over. Labels `cache`, `reason` (`miss`, `refresh`), `source` (`shared`, `origin`).
+pub const CACHE_LOADS: &str = "cache_loads_total";
 /// Counter: values given up because they have changed. Labels `cache`, `scope` (`key`; `all` where it is not known which).
 pub const CACHE_INVALIDATIONS: &str = "cache_invalidations_total";
 /// Counter: calls to a shared cache that came to nothing. Labels `cache`, [`ERROR_TYPE`] (`timeout`, `garbage`,

@@ -26,7 +26,7 @@ use crate::{
     args::DrillArgs,
     deployment::{self, Backends, Deployment, SERVICES},
     engine::{
-        mix::Mix,
+        mix::{Mix, NOBODY},
         parent,
         plan::{Arrivals, Phase, Plan},
     },
@@ -43,7 +43,7 @@ const MIX: Mix = Mix {
     browser: 50,
     searcher: 30,
     buyer: 20,
-    seeker: 0,
+    ..NOBODY
 };
 /// A busy machine must not look like a cache that is away.
 const CACHE_TIMEOUT: &str = "500ms";
@@ -138,6 +138,7 @@ impl Ground {
             seed: 1,
             users: USERS,
             products: PRODUCTS,
+            admin: None,
             timeout_ms: CLIENT_TIMEOUT_MS,
             mix: MIX,
             tokens: self.tokens.clone(),

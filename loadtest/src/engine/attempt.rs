@@ -25,6 +25,18 @@ pub struct Attempt {
     /// The order that the answer was about, if it was about one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub order: Option<OrderSeen>,
+    /// The product that the answer was about, where it counts how old it was.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub product: Option<ProductSeen>,
+}
+
+/// A product as a reader, or whoever changed it, saw it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProductSeen {
+    /// Which product.
+    pub id: String,
+    /// Rises with each change.
+    pub version: i64,
 }
 
 /// An order as its buyer saw it.

@@ -15,14 +15,20 @@ pub enum Persona {
     Buyer,
     /// Looks for something, and leaves with the list.
     Seeker,
+    /// Looks at one product, and at nothing else.
+    Reader,
+    /// Changes the price of one product, as the shop's admin.
+    Editor,
 }
 
 /// Every persona, in the order of [`Persona::index`].
-pub(crate) const PERSONAS: [Persona; 4] = [
+pub(crate) const PERSONAS: [Persona; 6] = [
     Persona::Browser,
     Persona::Searcher,
     Persona::Buyer,
     Persona::Seeker,
+    Persona::Reader,
+    Persona::Editor,
 ];
 
 impl Persona {
@@ -33,7 +39,7 @@ impl Persona {
     /// How long a visit takes against one of a browser's, which decides how many goose users wait for arrivals of this kind.
     fn length(self) -> usize {
         match self {
-            Self::Browser | Self::Searcher | Self::Seeker => 1,
+            Self::Browser | Self::Searcher | Self::Seeker | Self::Reader | Self::Editor => 1,
             // It polls its order to the end, which a shop in trouble takes some time over.
             Self::Buyer => 6,
         }
@@ -51,27 +57,46 @@ pub struct Mix {
     pub buyer: u32,
     /// Parts that send a search and nothing else.
     pub seeker: u32,
+    /// Parts that look at one product.
+    pub reader: u32,
+    /// Parts that change a price.
+    pub editor: u32,
 }
+
+/// Nobody at all: `Mix { reader: 1, ..NOBODY }`.
+pub const NOBODY: Mix = Mix {
+    browser: 0,
+    searcher: 0,
+    buyer: 0,
+    seeker: 0,
+    reader: 0,
+    editor: 0,
+};
 
 /// The nominal mix.
 pub const NOMINAL: Mix = Mix {
     browser: 70,
     searcher: 20,
     buyer: 10,
-    seeker: 0,
+    ..NOBODY
 };
 
 /// Searches alone: no other service has anything to do with them but the gateway.
 pub(crate) const SEARCHES: Mix = Mix {
-    browser: 0,
-    searcher: 0,
-    buyer: 0,
     seeker: 1,
+    ..NOBODY
 };
 
 impl Mix {
     fn parts(self) -> [u32; PERSONAS.len()] {
-        [self.browser, self.searcher, self.buyer, self.seeker]
+        [
+            self.browser,
+            self.searcher,
+            self.buyer,
+            self.seeker,
+            self.reader,
+            self.editor,
+        ]
     }
 
     /// The persona of one arrival: always the same for a seed and a number.
@@ -112,16 +137,11 @@ mod tests {
         for (count, (share, tolerance)) in
             counts
                 .into_iter()
-                .zip([(7000, 230), (2000, 200), (1000, 150)])
+                .zip([(7000, 230), (2000, 200), (1000, 150), (0, 0), (0, 0)])
         {
             assert!(count.abs_diff(share) <= tolerance, "{counts:?}");
         }
-        let only = Mix {
-            browser: 0,
-            searcher: 0,
-            buyer: 3,
-            seeker: 0,
-        };
+        let only = Mix { buyer: 3, ..NOBODY };
         assert!((0..100).all(|it| only.persona(7, it) == Persona::Buyer));
         assert_eq!(only.weights().count(), 1);
     }

@@ -4,6 +4,7 @@ use std::{
     fs::File,
     io::{BufRead as _, BufReader as FileReader},
     path::Path,
+    time::SystemTime,
 };
 
 use anyhow::Context as _;
@@ -20,6 +21,8 @@ use crate::{
 
 /// What came of a plan.
 pub(crate) struct Load {
+    /// When the first arrival was due, by the clock that spans and scrapes go by; none, if the engine ended before.
+    pub(crate) began: Option<SystemTime>,
     /// Every attempt that was written down.
     pub(crate) attempts: Vec<Attempt>,
     /// The engine's own counts, or how it ended before it could give them.
@@ -46,7 +49,7 @@ pub(crate) async fn run(
         .write_all(&line)
         .await
         .context("hand the plan to the engine")?;
-    let mut last = None;
+    let (mut began, mut last) = (None, None);
     let mut lines = BufReader::new(&mut process.socket).lines();
     loop {
         let line = tokio::select! {
@@ -63,7 +66,11 @@ pub(crate) async fn run(
         };
         match event {
             Event::Done(counts) => last = Some(counts),
-            Event::Began | Event::Progress(_) => follow(&event),
+            Event::Began => {
+                began = Some(SystemTime::now());
+                follow(&event);
+            }
+            Event::Progress(_) => follow(&event),
         }
     }
     let status = process.child.wait().await.context("wait for the engine")?;
@@ -76,7 +83,11 @@ pub(crate) async fn run(
             log.display()
         )
     });
-    Ok(Load { attempts, counts })
+    Ok(Load {
+        began,
+        attempts,
+        counts,
+    })
 }
 
 impl Load {
@@ -130,8 +141,10 @@ mod tests {
             status: Some(200),
             error: None,
             order: None,
+            product: None,
         };
         Load {
+            began: None,
             attempts: vec![attempt],
             counts,
         }

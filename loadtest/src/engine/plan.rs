@@ -17,7 +17,7 @@ pub struct Plan {
     pub seed: u64,
     /// Goose users, and so the most visits at once.
     pub users: usize,
-    /// How many products the shop was seeded with.
+    /// How many of the products that the shop was seeded with are asked for.
     pub products: u32,
     /// The longest a client waits for an answer, in milliseconds.
     pub timeout_ms: u64,
@@ -25,6 +25,8 @@ pub struct Plan {
     pub mix: Mix,
     /// The tokens of shoppers who are logged in. They are handed over in memory and written down nowhere.
     pub tokens: Vec<String>,
+    /// The token of the shop's admin, where somebody comes who needs it.
+    pub admin: Option<String>,
     /// Phases, one after the other.
     pub phases: Vec<Phase>,
     /// Directory for `attempts.jsonl` and goose's own reports.

@@ -56,6 +56,15 @@ impl Request {
         }
     }
 
+    /// Changes what is at `path`, counted as `route`, by `body`.
+    pub(crate) fn patch(route: &'static str, path: String, body: &impl Serialize) -> Self {
+        Self {
+            method: GooseMethod::Patch,
+            json: Some(serde_json::to_vec(body).expect("a body is JSON")),
+            ..Self::get(route, path)
+        }
+    }
+
     /// As the shopper to whom `token` belongs.
     pub(crate) fn authorized(mut self, token: Option<&str>) -> Self {
         self.token = token.map(str::to_owned);
@@ -76,6 +85,7 @@ impl Request {
     pub(super) fn name(&self) -> String {
         let method = match self.method {
             GooseMethod::Post => "POST",
+            GooseMethod::Patch => "PATCH",
             _ => "GET",
         };
         format!("{method} {}", self.route)

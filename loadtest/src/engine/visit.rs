@@ -2,7 +2,7 @@
 
 use std::{net::Ipv4Addr, sync::Arc, time::Instant};
 
-use api::Order;
+use api::{Order, Product};
 use goose::prelude::{GooseRequest, GooseUser, TransactionError};
 use rand::{Rng as _, SeedableRng as _, rngs::SmallRng};
 use rand_distr::{Distribution as _, Zipf};
@@ -11,7 +11,7 @@ use tokio::time::Duration;
 
 use super::{
     arrivals::Arrival,
-    attempt::{Attempt, OrderSeen},
+    attempt::{Attempt, OrderSeen, ProductSeen},
     request::Request,
     state::Engine,
 };
@@ -62,7 +62,25 @@ impl Visit {
         request: Request,
         check: impl FnOnce(&[u8]) -> Result<T, String>,
     ) -> Result<Option<T>, Box<TransactionError>> {
-        self.exchange(user, request, check, |_| None).await
+        self.exchange(user, request, check, |_| Seen::default())
+            .await
+    }
+
+    /// The same where the answer is a product, of which is kept how old it was.
+    pub(crate) async fn send_product(
+        &mut self,
+        user: &mut GooseUser,
+        request: Request,
+        check: impl FnOnce(&[u8]) -> Result<Product, String>,
+    ) -> Result<Option<Product>, Box<TransactionError>> {
+        let seen = |it: &Product| Seen {
+            product: Some(ProductSeen {
+                id: it.id.to_string(),
+                version: it.version,
+            }),
+            ..Seen::default()
+        };
+        self.exchange(user, request, check, seen).await
     }
 
     /// The same where the answer is the order of this visit, which the audit will ask for. `fair` says that neither card nor
@@ -81,8 +99,11 @@ impl Visit {
             fair,
         };
         let read = |body: &[u8]| parse::<Order>(body);
-        self.exchange(user, request, read, |it| Some(seen(it)))
-            .await
+        let seen = |it: &Order| Seen {
+            order: Some(seen(it)),
+            ..Seen::default()
+        };
+        self.exchange(user, request, read, seen).await
     }
 
     async fn exchange<T>(
@@ -90,7 +111,7 @@ impl Visit {
         user: &mut GooseUser,
         request: Request,
         check: impl FnOnce(&[u8]) -> Result<T, String>,
-        order: impl FnOnce(&T) -> Option<OrderSeen>,
+        seen: impl FnOnce(&T) -> Seen,
     ) -> Result<Option<T>, Box<TransactionError>> {
         let id = self.next_id();
         let (route, name) = (request.name(), request.route());
@@ -128,6 +149,7 @@ impl Visit {
                 return Err(error);
             }
         }
+        let Seen { order, product } = outcome.as_ref().map(seen).unwrap_or_default();
         self.engine.record(Attempt {
             id,
             phase: self.arrival.phase,
@@ -137,7 +159,8 @@ impl Visit {
             done_us: self.engine.micros(done),
             status,
             error: outcome.as_ref().err().cloned(),
-            order: outcome.as_ref().ok().and_then(order),
+            order,
+            product,
         });
         self.intended = done;
         Ok(outcome.ok())
@@ -164,6 +187,11 @@ impl Visit {
         tokens
             .get(usize::try_from(shopper).ok()?)
             .map(String::as_str)
+    }
+
+    /// The token of the shop's admin.
+    pub(crate) fn admin(&self) -> Option<&str> {
+        self.engine.plan.admin.as_deref()
     }
 
     /// Looks at the page for a while.
@@ -194,6 +222,13 @@ impl Visit {
         let number = zipf.sample(&mut self.random) as u32;
         number.clamp(1, count)
     }
+}
+
+/// What an answer was about.
+#[derive(Default)]
+struct Seen {
+    order: Option<OrderSeen>,
+    product: Option<ProductSeen>,
 }
 
 /// Counts a visit as under way until its last trace is gone.

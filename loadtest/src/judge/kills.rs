@@ -15,7 +15,14 @@ const MIN_ORDERS_A_MINUTE: f64 = 50.0;
 
 /// How late requests were sent is not asked: what is promised here does not depend on time.
 pub(crate) fn checks(it: &Measurement) -> Vec<Check> {
-    vec![orders_kept_coming(it), all_came_back(it), load_went_on(it)]
+    let mut checks = vec![orders_kept_coming(it)];
+    checks.extend(recovery(it));
+    checks
+}
+
+/// Whatever was killed was ready again, under load.
+pub(crate) fn recovery(it: &Measurement) -> Vec<Check> {
+    vec![all_came_back(it), load_went_on(it)]
 }
 
 fn orders_kept_coming(it: &Measurement) -> Check {

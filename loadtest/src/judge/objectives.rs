@@ -245,6 +245,7 @@ mod tests {
                 status: Some(if it % bad == 0 { 500 } else { 200 }),
                 error: (it % bad == 0).then(|| "status 500".into()),
                 order: None,
+                product: None,
             })
             .collect();
         Recording::of(&attempts)

@@ -255,6 +255,7 @@ mod tests {
                 status: OrderStatus::Pending,
                 fair: true,
             }),
+            product: None,
         }
     }
 

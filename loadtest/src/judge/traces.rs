@@ -147,6 +147,7 @@ mod tests {
             status: Some(200),
             error: None,
             order: None,
+            product: None,
         };
         let evidence = [(Service::Gateway, testimony)].into();
         connected(&[attempt], &evidence, ROUTE, &["gateway", "catalog"]).outcome

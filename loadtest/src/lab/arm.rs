@@ -36,6 +36,7 @@ pub(super) async fn measure(
         dir,
         gateway: &shop.gateway,
         tokens: &shop.tokens,
+        admin: shop.admin.as_deref(),
         backends: &shop.backends,
         name: arm.name,
     };

@@ -22,8 +22,6 @@ use crate::{
     verdict::Check,
 };
 
-/// What a shop is seeded with, which is the services' default.
-const PRODUCTS: u32 = 1000;
 /// The longest a client waits.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Goose users for each arrival a second: a visit takes about half a second, so most of them are idle.
@@ -42,6 +40,8 @@ pub(super) struct Course<'a> {
     pub(super) gateway: &'a str,
     /// Tokens of shoppers who are logged in.
     pub(super) tokens: &'a [String],
+    /// That of the admin, if somebody comes who needs it.
+    pub(super) admin: Option<&'a str>,
     pub(super) backends: &'a Backends,
     /// What request ids and idempotency keys begin with.
     pub(super) name: &'a str,
@@ -188,9 +188,10 @@ impl Course<'_> {
             target: self.gateway.to_owned(),
             seed: self.lab.seed.wrapping_add(again),
             users,
-            products: PRODUCTS,
+            products: self.arm.shop.products,
             mix: self.arm.shop.mix,
             tokens: self.tokens.to_vec(),
+            admin: self.admin.map(str::to_owned),
             timeout_ms: u64::try_from(CLIENT_TIMEOUT.as_millis())?,
             phases,
             starve_ms: self.lab.args.starve_ms,

@@ -29,6 +29,8 @@ pub(super) struct Shop {
     pub(super) gateway: String,
     /// Tokens of shoppers who are logged in.
     pub(super) tokens: Vec<String>,
+    /// That of the admin, if somebody comes who needs it.
+    pub(super) admin: Option<String>,
 }
 
 impl Shop {
@@ -54,16 +56,17 @@ impl Shop {
         let deployment = Deployment::start(dir, options, lab.stop).await?;
         let gateway = format!("http://{}", deployment.gateway()?);
         let prepared = tokio::select! {
-            tokens = prepare(lab, arm, &deployment, &gateway) => tokens,
+            tokens = prepare(lab, arm, &deployment, &gateway, dir) => tokens,
             () = lab.stop.cancelled() => Err(Interrupted.into()),
         };
-        let (deployment, tokens) = deployment.or_stop(prepared).await?;
+        let (deployment, (tokens, admin)) = deployment.or_stop(prepared).await?;
         Ok(Self {
             deployment,
             receiver,
             backends,
             gateway,
             tokens,
+            admin,
         })
     }
 }
@@ -73,20 +76,21 @@ async fn prepare(
     arm: &Arm,
     deployment: &Deployment,
     gateway: &str,
-) -> anyhow::Result<Vec<String>> {
+    dir: &Path,
+) -> anyhow::Result<(Vec<String>, Option<String>)> {
     for &(service, replicas) in arm.shop.replicas {
         let started = deployment.scale(service, replicas).await;
         started.with_context(|| format!("start {replicas} replicas of {service}"))?;
     }
+    // Hashing their passwords takes a while, and whoever does not buy needs no token.
+    let count = if arm.shop.mix.buyer > 0 { SHOPPERS } else { 0 };
     lab.progress
         .step(format!("{}: logging shoppers in", arm.name));
-    // Nobody else needs a token.
-    let shoppers = match arm.shop.mix.buyer {
-        0 => 0,
-        _ => SHOPPERS,
+    let tokens = accounts::shoppers(deployment.http(), gateway, accounts::SHOPPER, count).await?;
+    let admin = match arm.shop.mix.editor {
+        0 => None,
+        _ => Some(accounts::admin(deployment.http(), gateway, dir).await?),
     };
-    let tokens =
-        accounts::shoppers(deployment.http(), gateway, accounts::SHOPPER, shoppers).await?;
     if let Some(signal) = lab.args.lose {
         let loss = chassis::Fault {
             telemetry_loss: Some(chassis::TelemetryLoss {
@@ -97,5 +101,5 @@ async fn prepare(
         };
         timeline::set_fault(deployment, Service::Gateway, &loss).await?;
     }
-    Ok(tokens)
+    Ok((tokens, admin))
 }

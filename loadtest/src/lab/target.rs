@@ -111,6 +111,7 @@ async fn measured(
         dir,
         gateway: &target.gateway,
         tokens: &tokens.with_context(|| format!("log shoppers in at {}", target.gateway))?,
+        admin: None,
         backends: &Backends::default(),
         name: &format!("{}.{started}", arm.name),
     };

@@ -139,6 +139,7 @@ mod tests {
             status,
             error: None,
             order: None,
+            product: None,
         };
         let line = |status| serde_json::to_string(&attempt(status)).unwrap() + "\n";
         let file = dir.path().join("attempts.jsonl");

@@ -12,7 +12,7 @@ use axum::{Json, Router, routing::get};
 use loadtest::{
     engine::{
         Attempt,
-        mix::Mix,
+        mix::{Mix, NOBODY},
         plan::{Arrivals, Phase, Plan},
     },
     recording::Recording,
@@ -68,11 +68,10 @@ fn run(
         products: 1,
         mix: Mix {
             browser: 1,
-            searcher: 0,
-            buyer: 0,
-            seeker: 0,
+            ..NOBODY
         },
         tokens: Vec::new(),
+        admin: None,
         timeout_ms: 5000,
         phases: vec![Phase {
             name: "only".into(),

@@ -37,6 +37,9 @@ impl Store {
         insert(&product).execute(&mut transaction).await?;
         self.tell(&mut transaction, &product).await?;
         transaction.commit().await?;
+        // Whoever has asked for it too soon was told that there is none.
+        let (key, version) = (product.id.as_str(), product.version);
+        self.cache.invalidate(key, version).await;
         Ok(product)
     }
 

@@ -150,6 +150,7 @@ impl Shop {
                     status: Some(200),
                     error: None,
                     order: None,
+                    product: None,
                 })
                 .collect(),
             evidence: [(Service::Gateway, gateway), (Service::Catalog, catalog)].into(),

@@ -3,21 +3,52 @@
 use super::{assert_only, rewrite, scaled};
 use crate::deployment::Service;
 
+const CACHES: &str = "caches count what they load";
+
 #[test]
 fn a_cache_that_does_not_count_what_it_loads_is_named() {
-    let caches = "caches count what they load";
-    let words = ["loads that are no miss", "21 hits", "0 misses", "21 loads"];
-    assert_only(caches, &words, |it| {
-        rewrite(it, Service::Catalog, |text| {
-            text.replace("\"miss\"", "\"hit\"")
+    let results = "cache_requests_total";
+    let loads = "cache_loads_total";
+    for (words, from, to) in [
+        // Every miss a hit: there are more hits than reads that loaded nothing.
+        (
+            &["hits that loaded", "21 hits", "0 misses", "21 loads"][..],
+            "result=\"miss\"",
+            "result=\"hit\"",
+        ),
+        (
+            &["loads that are not counted", "0 at the origin"],
+            "source=\"origin\"",
+            "source=\"elsewhere\"",
+        ),
+        (
+            &["from a shared cache that was not asked", "21 shared"],
+            "source=\"origin\"",
+            "source=\"shared\"",
+        ),
+        (
+            &["loads that are no miss", "21 of refreshes"],
+            "reason=\"miss\"",
+            "reason=\"refresh\"",
+        ),
+    ] {
+        assert_only(CACHES, words, |it| {
+            rewrite(it, Service::Catalog, |text| text.replace(from, to));
         });
-    });
-    assert_only(caches, &["misses that load nothing", "26 misses"], |it| {
-        let misses = "cache_requests_total";
-        rewrite(it, Service::Catalog, |text| {
-            scaled(text, misses, |it| it + 5.0)
+    }
+    for (words, counter, more) in [
+        (&["misses that load nothing", "26 misses"], results, 5.0),
+        (&["results without a read", "26 misses"], results, 5.0),
+        (&["reads without a result", "11 misses"], results, -10.0),
+        (&["loads that there were not", "26 at"], loads, 5.0),
+        (&["loads that are not counted", "16 at"], loads, -5.0),
+    ] {
+        assert_only(CACHES, words, |it| {
+            rewrite(it, Service::Catalog, |text| {
+                scaled(text, counter, |it| it + more)
+            });
         });
-    });
+    }
 }
 
 #[test]

@@ -301,12 +301,13 @@ pub(super) fn exposition(spans: &[Span]) -> String {
     let loads = spans.iter().filter(|it| it.name.contains("SELECT")).count();
     let replica = r#"discovery_replicas{server_address="inventory"}"#;
     let missed = r#"cache_requests_total{cache="products",result="miss"}"#;
+    let loaded = r#"cache_loads_total{cache="products",reason="miss",source="origin"}"#;
     let started = USAGE.started;
     write!(
         text,
         "service_ready 1\nhttp_server_active_requests{{http_request_method=\"GET\",url_scheme=\"http\"}} 0\n\
          process_cpu_seconds_total 1.5\nprocess_resident_memory_bytes 10000000\n\
-         process_start_time_seconds {started}\nprocess_open_fds 21\n{replica} 1\n{missed} {loads}\n"
+         process_start_time_seconds {started}\nprocess_open_fds 21\n{replica} 1\n{missed} {loads}\n{loaded} {loads}\n"
     )
     .unwrap();
     text
