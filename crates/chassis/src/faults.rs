@@ -16,6 +16,7 @@ use axum::{
     routing::get,
 };
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 
 use crate::{Error, Problem};
 
@@ -28,8 +29,8 @@ const MAX_FAULTS: usize = 64;
 /// The longest latency and CPU burn, so that a typing error does not outlive the day.
 const MAX_MILLIS: u64 = 60_000;
 
-/// What goes wrong on one route. Parts that are left out do nothing; those given act in this order: `cpu_ms`,
-/// `latency_ms`, `hang`, `error_ratio`.
+/// What goes wrong on one route. Parts that are left out do nothing; those given act in this order: `at_once`,
+/// `cpu_ms`, `latency_ms`, `hang`, `error_ratio`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Fault {
@@ -40,6 +41,8 @@ pub struct Fault {
     pub cpu_ms: u64,
     /// Milliseconds of waiting before the handler runs.
     pub latency_ms: u64,
+    /// How many requests pass through that at once, as through so many workers; the others queue, first come, first served. 0: all.
+    pub at_once: usize,
     /// Never answer.
     pub hang: bool,
     /// Mebibytes held until the fault is cleared. Applies to the whole process.
@@ -85,34 +88,51 @@ impl Fault {
     }
 }
 
+/// A fault in force.
+#[derive(Debug, Clone)]
+struct Installed {
+    fault: Fault,
+    /// The workers of [`Fault::at_once`].
+    workers: Option<Arc<Semaphore>>,
+}
+
+impl From<Fault> for Installed {
+    fn from(fault: Fault) -> Self {
+        let workers = (fault.at_once > 0).then(|| Arc::new(Semaphore::new(fault.at_once)));
+        Self { fault, workers }
+    }
+}
+
 /// The faults in force; cloning shares them.
 #[derive(Debug, Clone, Default)]
-pub struct Faults(Arc<RwLock<Vec<Fault>>>);
+pub struct Faults(Arc<RwLock<Vec<Installed>>>);
 
 impl Faults {
     fn list(&self) -> Vec<Fault> {
-        self.0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        let faults = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        faults.iter().map(|it| it.fault.clone()).collect()
     }
 
-    fn find(&self, matched: Option<&str>, path: &str) -> Option<Fault> {
+    fn find(&self, matched: Option<&str>, path: &str) -> Option<Installed> {
+        let hit = |route: &str| route == path || matched == Some(route);
+        self.first(hit).or_else(|| self.first(str::is_empty))
+    }
+
+    /// The first on a route that is meant.
+    fn first(&self, meant: impl Fn(&str) -> bool) -> Option<Installed> {
         let faults = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let hit = |it: &&Fault| it.route == path || matched.is_some_and(|route| it.route == route);
-        let any = || faults.iter().find(|it| it.route.is_empty());
-        faults.iter().find(hit).or_else(any).cloned()
+        faults.iter().find(|it| meant(&it.fault.route)).cloned()
     }
 
     fn set(&self, fault: Fault) -> Result<(), Error> {
         fault.check()?;
         let mut faults = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let replaced = faults.iter().position(|it| it.route == fault.route);
+        let replaced = faults.iter().position(|it| it.fault.route == fault.route);
         if replaced.is_none() && faults.len() == MAX_FAULTS {
             let text = format!("{MAX_FAULTS} faults are set already; clear some first");
             return Err(Error::Unprocessable(text));
         }
-        let replaced = replaced.map(|it| faults.remove(it));
+        let replaced = replaced.map(|it| faults.remove(it).fault);
         let held = replaced.as_ref().is_some_and(|it| it.memory_mb > 0);
         if let Some(loss) = replaced.and_then(|it| it.telemetry_loss) {
             telemetry::loss::one_in(loss.signal, 0);
@@ -124,7 +144,7 @@ impl Faults {
             hold(fault.memory_mb);
         }
         tracing::warn!(fault = format!("{fault:?}"), "fault set");
-        faults.push(fault);
+        faults.push(fault.into());
         Ok(())
     }
 
@@ -133,12 +153,12 @@ impl Faults {
         let mut faults = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let (gone, kept) = std::mem::take(&mut *faults)
             .into_iter()
-            .partition::<Vec<_>, _>(|it| route.is_none_or(|route| it.route == route));
+            .partition::<Vec<_>, _>(|it| route.is_none_or(|route| it.fault.route == route));
         *faults = kept;
-        for loss in gone.iter().filter_map(|it| it.telemetry_loss) {
+        for loss in gone.iter().filter_map(|it| it.fault.telemetry_loss) {
             telemetry::loss::one_in(loss.signal, 0);
         }
-        if gone.iter().any(|it| it.memory_mb > 0) {
+        if gone.iter().any(|it| it.fault.memory_mb > 0) {
             hold(0);
         }
         tracing::warn!(cleared = gone.len(), "faults cleared");
@@ -190,17 +210,22 @@ pub(crate) async fn inject(State(faults): State<Faults>, request: Request, next:
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "injected fault".into()).into_response()
 }
 
-impl Fault {
+impl Installed {
     /// Lets time pass as the fault says, and says whether an error comes of it.
     async fn happens(&self) -> bool {
-        burn(self.cpu_ms).await;
-        if self.latency_ms > 0 {
-            tokio::time::sleep(Duration::from_millis(self.latency_ms)).await;
+        let Self { fault, workers } = self;
+        let _worker = match workers {
+            Some(workers) => workers.acquire().await.ok(),
+            None => None,
+        };
+        burn(fault.cpu_ms).await;
+        if fault.latency_ms > 0 {
+            tokio::time::sleep(Duration::from_millis(fault.latency_ms)).await;
         }
-        if self.hang {
+        if fault.hang {
             std::future::pending::<()>().await;
         }
-        fastrand::f64() < self.error_ratio
+        fastrand::f64() < fault.error_ratio
     }
 }
 
@@ -219,8 +244,7 @@ impl Faults {
 impl Faults {
     /// Lets the fault of `place`, such as [`DATABASE`], happen; one of every route is none of its own.
     pub async fn strike_at(&self, place: &str) -> Result<(), Error> {
-        let own = |it: &Fault| it.route == place;
-        match self.list().into_iter().find(own) {
+        match self.first(|it| it == place) {
             Some(fault) if fault.happens().await => {
                 Err(Error::Internal(anyhow::anyhow!("injected fault")))
             }
@@ -271,7 +295,10 @@ mod tests {
     fn a_fault_hits_its_own_route_and_one_without_a_route_hits_the_rest() {
         let faults = Faults::default();
         faults.set(on("/products/{id}")).unwrap();
-        let find = |route| faults.find(Some(route), "/products/p-000001");
+        let find = |route| {
+            let found = faults.find(Some(route), "/products/p-000001");
+            found.map(|it| it.fault)
+        };
         assert_eq!(find("/products/{id}"), Some(on("/products/{id}")));
         assert_eq!(find("/products"), None);
         faults.set(on("")).unwrap();
@@ -319,6 +346,24 @@ mod tests {
         assert_eq!(held(), 2 * 1024 * 1024);
         faults.clear(None);
         assert_eq!(held(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn workers_take_one_request_each_at_a_time() {
+        let faults = Faults::default();
+        let two_workers = Fault {
+            latency_ms: 40,
+            at_once: 2,
+            ..Fault::default()
+        };
+        faults.set(two_workers).unwrap();
+        let began = tokio::time::Instant::now();
+        let times = (0..5).map(async |_| {
+            faults.strike("order.placed").await.unwrap();
+            began.elapsed().as_millis()
+        });
+        let times = futures_util::future::join_all(times).await;
+        assert_eq!(times, [40, 40, 80, 80, 120]);
     }
 
     #[tokio::test]

@@ -22,6 +22,7 @@ impl From<Fault> for chassis::Fault {
             route: it.route.to_owned(),
             cpu_ms: it.cpu_ms,
             latency_ms: it.latency_ms,
+            at_once: it.at_once,
             hang: it.hang,
             error_ratio: it.error_ratio,
             ..Self::default()

@@ -58,6 +58,8 @@ pub struct Fault {
     pub cpu_ms: u64,
     /// Milliseconds of waiting.
     pub latency_ms: u64,
+    /// How many requests pass through that at once; 0: all.
+    pub at_once: usize,
     /// Never answer.
     pub hang: bool,
     /// The share of requests, from 0 to 1, that are answered with an error.
@@ -69,6 +71,7 @@ pub const FAULT: Fault = Fault {
     route: "",
     cpu_ms: 0,
     latency_ms: 0,
+    at_once: 0,
     hang: false,
     error_ratio: 0.0,
 };
