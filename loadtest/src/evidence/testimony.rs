@@ -18,6 +18,18 @@ pub struct Testimony {
     pub spans: Vec<Span>,
 }
 
+impl Testimony {
+    /// How much a counter of this name has grown, all its labels and all replicas together.
+    pub(crate) fn growth(&self, counter: &str) -> f64 {
+        let ends = self
+            .scrapes
+            .iter()
+            .filter_map(|it| it.first().zip(it.last()));
+        let of = |it: &Scrape| it.exposition.sum(counter);
+        ends.map(|(first, last)| of(last) - of(first)).sum()
+    }
+}
+
 /// One scrape.
 #[derive(Debug, Clone)]
 pub struct Scrape {
