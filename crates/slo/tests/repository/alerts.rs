@@ -12,13 +12,14 @@ use slo::{
 const PAGES: [&str; 2] = ["ErrorBudgetBurn", "GatewayDown"];
 
 /// The dashboards that alerts may lead to.
-const DASHBOARDS: [&str; 7] = [
+const DASHBOARDS: [&str; 8] = [
     "windtunnel-overview",
     "windtunnel-service",
     "windtunnel-slo",
     "windtunnel-journey",
     "windtunnel-dependencies",
     "windtunnel-caching",
+    "windtunnel-resilience",
     "windtunnel-loadtest",
 ];
 
