@@ -129,9 +129,17 @@ pub struct LoadPhase {
     /// What timelines and checks call it.
     pub name: &'static str,
     length: Length,
-    /// As a multiple of the nominal rate.
-    rate: f64,
+    rate: Rate,
     kind: Kind,
+}
+
+/// How many arrive.
+#[derive(Clone, Copy)]
+enum Rate {
+    /// As a multiple of the nominal rate.
+    Nominal(f64),
+    /// So many a second, whatever the nominal rate is.
+    Fixed(f64),
 }
 
 #[derive(Clone, Copy)]
@@ -163,7 +171,7 @@ pub const fn nominal(name: &'static str, seconds: u32) -> LoadPhase {
     LoadPhase {
         name,
         length: Length::Seconds(seconds),
-        rate: 1.0,
+        rate: Rate::Nominal(1.0),
         kind: Kind::Plain,
     }
 }
@@ -184,7 +192,16 @@ impl LoadPhase {
     #[must_use]
     pub const fn times(self, factor: f64) -> Self {
         Self {
-            rate: self.rate * factor,
+            rate: Rate::Nominal(factor),
+            ..self
+        }
+    }
+
+    /// At so many arrivals a second: where what they meet is as large on every machine.
+    #[must_use]
+    pub const fn at(self, arrivals: f64) -> Self {
+        Self {
+            rate: Rate::Fixed(arrivals),
             ..self
         }
     }
@@ -240,7 +257,10 @@ impl Arm {
             name: it.name.to_owned(),
             seconds: length(it).as_secs_f64(),
             arrivals: Arrivals::Poisson {
-                rate: args.rate * it.rate,
+                rate: match it.rate {
+                    Rate::Nominal(factor) => args.rate * factor,
+                    Rate::Fixed(rate) => rate,
+                },
             },
         };
         self.load.iter().map(phase).collect()
@@ -339,6 +359,7 @@ mod tests {
             load: &[
                 warm_up(3),
                 nominal("before", 5).times(2.0),
+                nominal("fixed", 1).at(7.0),
                 nominal("measured", 22).measured(),
             ],
             ..super::ARM
@@ -357,12 +378,12 @@ mod tests {
         };
         let files = Backends::default();
         let quick = ARM.phases(&args(None), &files);
-        assert_eq!(seconds(&quick), [3.0, 5.0, 22.0]);
+        assert_eq!(seconds(&quick), [3.0, 5.0, 1.0, 22.0]);
         let rates: Vec<_> = quick.iter().map(|it| it.arrivals.peak()).collect();
-        assert_eq!(rates, [10.0, 20.0, 10.0]);
+        assert_eq!(rates, [10.0, 20.0, 7.0, 10.0]);
         let longer = args(Some(Duration::from_secs(88)));
-        assert_eq!(seconds(&ARM.phases(&longer, &files)), [3.0, 5.0, 44.0]);
-        assert_eq!(seconds(&ARM.more(&longer, &files)), [1.0, 0.0, 44.0]);
-        assert_eq!(ARM.measured(), Some(2));
+        assert_eq!(seconds(&ARM.phases(&longer, &files)), [3.0, 5.0, 1.0, 44.0]);
+        assert_eq!(seconds(&ARM.more(&longer, &files)), [1.0, 0.0, 0.0, 44.0]);
+        assert_eq!(ARM.measured(), Some(3));
     }
 }

@@ -4,6 +4,7 @@ mod baseline;
 mod crash;
 mod degrade;
 mod outage;
+mod overload;
 
 use std::{fmt, fmt::Write as _};
 
@@ -15,6 +16,7 @@ pub const ALL: &[Experiment] = &[
     crash::CRASH,
     degrade::DEGRADE,
     outage::OUTAGE,
+    overload::OVERLOAD,
 ];
 
 /// Experiments that cannot be chosen.
