@@ -2,7 +2,7 @@
 //!
 //! - [`model`]: what a dashboard is here
 //! - `promql`, `shared`: queries as all of them ask
-//! - `overview`, `service`, `objectives`, `journey`, `dependencies`, `caching`, `autoscaling`: the dashboards, a file each
+//! - `overview`, `service`, `objectives`, `journey`, `dependencies`, `caching`, `autoscaling`, `resilience`: the dashboards, a file each
 //! - `grafana`: their JSON
 //! - [`expression`]: what a query asks for
 //! - [`prometheus`], [`check`], [`cost`]: whether every panel has data, and what a scrape costs
@@ -26,6 +26,7 @@ mod overview;
 pub mod picture;
 pub mod prometheus;
 mod promql;
+mod resilience;
 mod service;
 mod thresholds;
 
@@ -43,6 +44,7 @@ pub fn all() -> Vec<Dashboard> {
         dependencies::dashboard(),
         caching::dashboard(),
         autoscaling::dashboard(),
+        resilience::dashboard(),
     ]
 }
 

@@ -16,7 +16,8 @@ use serde_json::Value;
 /// Metrics of Prometheus itself.
 const OF_PROMETHEUS: [&str; 2] = ["ALERTS", "up"];
 /// Histograms whose samples have no trace that they could point at.
-const WITHOUT_EXEMPLARS: [&str; 3] = [
+const WITHOUT_EXEMPLARS: [&str; 4] = [
+    telemetry::names::ADMISSION_WAIT,
     telemetry::names::ORDERS_COMPLETION,
     telemetry::names::SEARCH_FRESHNESS,
     telemetry::names::DNS_LOOKUP_DURATION,

@@ -6,6 +6,7 @@ mod caching;
 mod crash;
 mod degrade;
 mod outage;
+mod overload;
 
 use std::{fmt, fmt::Write as _};
 
@@ -21,6 +22,7 @@ pub const ALL: &[Experiment] = &[
     crash::CRASH,
     degrade::DEGRADE,
     outage::OUTAGE,
+    overload::OVERLOAD,
 ];
 
 /// Experiments that cannot be chosen.

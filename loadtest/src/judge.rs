@@ -6,6 +6,7 @@ pub(crate) mod kills;
 pub(crate) mod looks;
 mod lost_samples;
 pub(crate) mod objectives;
+pub(crate) mod overload;
 pub mod reconcile;
 pub(crate) mod saga;
 pub(crate) mod scaling;

@@ -4,7 +4,7 @@ use axum::Router;
 use telemetry::Caller;
 use tower_http::cors::CorsLayer;
 
-use crate::Door;
+use crate::{Class, Door, admission::Classes};
 
 /// The longest head of a stranger's request, in bytes. Services behind the door take twice as much, so that none that it
 /// passes on is too long for them.
@@ -27,6 +27,7 @@ pub struct App {
     pub(crate) cors: Option<CorsLayer>,
     pub(crate) caller: Caller,
     pub(crate) hears_deadlines: bool,
+    pub(crate) classes: Classes,
     share: Option<Share>,
 }
 
@@ -56,6 +57,14 @@ impl App {
             share: Some(share),
             ..self
         }
+    }
+
+    /// Refuses these routes as late as `class` says when there is not room for all; the others are of [`Class::Rest`]. Each is
+    /// `METHOD /route/{template}`, or `/package.Service/Method` for gRPC.
+    #[must_use]
+    pub fn worth(mut self, class: Class, routes: &[&'static str]) -> Self {
+        self.classes.declare(class, routes);
+        self
     }
 
     /// Continues the traces of `caller`.
@@ -88,6 +97,7 @@ impl From<Router> for App {
             cors: None,
             caller: Caller::Trusted,
             hears_deadlines: true,
+            classes: Classes::default(),
             share: None,
         }
     }

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
 
-use crate::serve::HEAD_TIMEOUT;
+use crate::{Concurrency, serve::HEAD_TIMEOUT};
 
 /// The settings every service takes, each a flag and an environment variable; flatten it into the service's own `Config`.
 #[derive(Debug, Clone, clap::Args)]
@@ -31,6 +31,9 @@ pub struct Config {
     /// it: 75s behind an AWS load balancer, 620s behind Google's
     #[arg(long, env, default_value = "10s", value_parser = idle_timeout, value_name = "DURATION")]
     pub idle_timeout: Duration,
+    /// How many requests may be under way at once, and how many wait.
+    #[command(flatten)]
+    pub concurrency: Concurrency,
     /// Drain timeout: how long requests in flight may continue after SIGTERM before they are cancelled
     #[arg(long, env, default_value = "10s", value_parser = humantime::parse_duration, value_name = "DURATION")]
     pub drain_timeout: Duration,

@@ -56,6 +56,9 @@ pub enum Error {
     /// 503: something we need did not answer; trying again may help.
     #[error("{0} is unavailable")]
     Unavailable(&'static str),
+    /// 503: there is no room for the request, and nothing was done for it; trying again later may help.
+    #[error("the service is overloaded; try again in 1 s")]
+    Overloaded,
     /// 504: the deadline passed first.
     #[error("the request did not finish within its deadline")]
     Timeout,
@@ -65,6 +68,9 @@ pub enum Error {
 }
 
 impl Error {
+    /// When to try again, in seconds, where that may help soon.
+    pub(crate) const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
+
     /// The HTTP status of this error.
     pub fn status(&self) -> StatusCode {
         match self {
@@ -79,7 +85,7 @@ impl Error {
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable(_) | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -104,6 +110,7 @@ impl Error {
                 retry_after_s: *retry_after_s,
             },
             Self::Unavailable(what) => Self::Unavailable(what),
+            Self::Overloaded => Self::Overloaded,
             Self::Timeout => Self::Timeout,
             Self::Internal(cause) => Self::Internal(anyhow::anyhow!("{cause:#}")),
         }
@@ -123,7 +130,8 @@ impl Error {
             | Self::UriTooLong
             | Self::HeadTooLarge
             | Self::TooManyRequests { .. } => tonic::Code::ResourceExhausted,
-            Self::Unavailable(_) => tonic::Code::Unavailable,
+            // And not RESOURCE_EXHAUSTED, which says that it is the caller who asks for too much.
+            Self::Unavailable(_) | Self::Overloaded => tonic::Code::Unavailable,
             Self::Timeout => tonic::Code::DeadlineExceeded,
             Self::Internal(_) => tonic::Code::Internal,
         };
@@ -147,6 +155,7 @@ impl Error {
             Self::Unprocessable(_) => "unprocessable",
             Self::TooManyRequests { .. } => "too_many_requests",
             Self::Unavailable(_) => "unavailable",
+            Self::Overloaded => "overloaded",
             Self::Timeout => "timeout",
             Self::Internal(_) => "internal",
         }
@@ -173,7 +182,7 @@ impl IntoResponse for Error {
                 HeaderValue::from_static("Bearer error=\"invalid_token\""),
             ),
             Self::TooManyRequests { retry_after_s } => (header::RETRY_AFTER, retry_after_s.into()),
-            Self::Unavailable(_) => (header::RETRY_AFTER, HeaderValue::from_static("1")),
+            Self::Unavailable(_) | Self::Overloaded => (header::RETRY_AFTER, Self::RETRY_AFTER),
             _ => return response,
         };
         response.headers_mut().insert(name, value);

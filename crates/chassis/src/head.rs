@@ -131,7 +131,7 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::Refused;
-    use crate::{App, Door, Limits, public, serve};
+    use crate::{App, Concurrency, Door, Limits, public, serve};
 
     #[test]
     fn a_head_over_the_limit_is_refused_for_what_is_too_long_in_it() {
@@ -157,6 +157,7 @@ mod tests {
         let limits = Limits {
             timeout: Duration::from_secs(10),
             body: 1024,
+            concurrency: Concurrency::default(),
         };
         let routes = Router::new().route("/", get(async || "ok"));
         let app = App::from(routes).called_by(telemetry::Caller::Untrusted);

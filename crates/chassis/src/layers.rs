@@ -14,7 +14,8 @@ use tokio::time::Instant;
 use tower_http::{catch_panic::CatchPanicLayer, limit::RequestBodyLimitLayer};
 
 use crate::{
-    App, Config, Error, Problem,
+    App, Concurrency, Config, Error, Problem,
+    admission::{self, Gate},
     body::Waiting,
     deadline,
     error::PROBLEM_JSON,
@@ -30,6 +31,8 @@ pub struct Limits {
     pub timeout: Duration,
     /// Maximum size of a request body in bytes.
     pub body: usize,
+    /// How many requests may be under way at once, and how many wait.
+    pub concurrency: Concurrency,
 }
 
 impl From<&Config> for Limits {
@@ -37,12 +40,13 @@ impl From<&Config> for Limits {
         Self {
             timeout: config.request_timeout,
             body: config.body_limit,
+            concurrency: config.concurrency,
         }
     }
 }
 
-/// Wraps a service's routes in telemetry, CORS, problem+json, panic handling, deadline, faults and body limit, from the
-/// outside in. Tests of a service wrap it in the same.
+/// Wraps a service's routes in telemetry, CORS, problem+json, panic handling, body limit, deadline, admission and faults, from
+/// the outside in. Tests of a service wrap it in the same.
 pub fn public(app: impl Into<App>, limits: Limits) -> Router {
     wrap(app.into(), limits, &Faults::default())
 }
@@ -53,22 +57,25 @@ pub(crate) fn wrap(
         cors,
         caller,
         hears_deadlines,
+        classes,
         ..
     }: App,
     limits: Limits,
     faults: &Faults,
 ) -> Router {
+    let deadline = Deadline {
+        limit: limits.timeout,
+        heard: hears_deadlines,
+        gate: Gate::new(&limits.concurrency, classes),
+    };
     let app = routes
         .layer(axum::extract::DefaultBodyLimit::disable())
-        .layer(RequestBodyLimitLayer::new(limits.body))
         .layer(middleware::from_fn_with_state(
             faults.clone(),
             faults::inject,
         ))
-        .layer(middleware::from_fn_with_state(
-            (limits.timeout, hears_deadlines),
-            enforce_deadline,
-        ))
+        .layer(middleware::from_fn_with_state(deadline, enforce_deadline))
+        .layer(RequestBodyLimitLayer::new(limits.body))
         .layer(CatchPanicLayer::custom(answer_panic))
         .layer(middleware::from_fn(render_problems))
         .layer(middleware::from_fn(head::refuse));
@@ -88,10 +95,19 @@ pub(crate) fn answer(error: Error, grpc: bool) -> Response {
     }
 }
 
+/// How long a request may take, its time at the gate included.
+#[derive(Debug, Clone)]
+struct Deadline {
+    limit: Duration,
+    /// Whether its caller may shorten that.
+    heard: bool,
+    gate: Option<Gate>,
+}
+
 /// Ends a request that takes too long. Where its client took most of that time for a body that never came whole, the client is
 /// told so, and nothing of ours has failed.
 async fn enforce_deadline(
-    State((limit, heard)): State<(Duration, bool)>,
+    State(Deadline { limit, heard, gate }): State<Deadline>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -104,7 +120,14 @@ async fn enforce_deadline(
     let waiting = Waiting::default();
     let version = request.version();
     let request = request.map(|it| waiting.watch(it));
-    let response = deadline::within(Instant::now() + allowed, next.run(request)).await;
+    let until = Instant::now() + allowed;
+    let answer_in_time = async {
+        match &gate {
+            Some(gate) => admission::admit(gate, request, next, until).await,
+            None => next.run(request).await,
+        }
+    };
+    let response = deadline::within(until, answer_in_time).await;
     match response {
         // A handler that saw the deadline come may have said so itself.
         Some(response) if response.status() != StatusCode::GATEWAY_TIMEOUT => response,
@@ -209,6 +232,7 @@ mod tests {
         let limits = Limits {
             timeout: Duration::from_secs(1),
             body: 1024,
+            concurrency: Concurrency::default(),
         };
         let request = Request::post("/test.Service/Call")
             .header(header::CONTENT_TYPE, content_type)
@@ -228,6 +252,7 @@ mod tests {
         let limits = Limits {
             timeout: LIMIT,
             body: 1024,
+            concurrency: Concurrency::default(),
         };
         let app = public(app.called_by(telemetry::Caller::Untrusted), limits);
         app.oneshot(request).await.unwrap()
@@ -278,8 +303,8 @@ mod tests {
             ("/late", drip([4]), 408),
             ("/store", drip([4]), 408),
             ("/store", slow(4), 504),
-            ("/hang", drip([1]), 504),
-            ("/late", drip([1]), 504),
+            ("/hang", drip([1]), 408),
+            ("/late", drip([1]), 408),
             ("/hang", "whole".into(), 504),
         ] {
             let start = Instant::now();

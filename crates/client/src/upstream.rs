@@ -161,7 +161,8 @@ impl Upstream {
             call.inject(request.headers_mut());
             let grpc = parts.version == Version::HTTP_2;
             deadline::announce(request.headers_mut(), until - Instant::now(), grpc);
-            match tokio::time::timeout_at(until, exchange(client, request)).await {
+            let exchange = tokio::time::timeout_at(until, exchange(client, request));
+            match chassis::elsewhere(exchange).await {
                 Ok(Ok(answer)) => {
                     let trailers = answer.body().trailers();
                     call.finish(answer.status(), answer.headers(), trailers);

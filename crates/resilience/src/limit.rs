@@ -4,11 +4,12 @@
 //! at once, `L · (1 − base / now)` queue, where `base` is how long one takes when none queues and `now` how long it takes at present. If
 //! fewer queue than a twelfth of `L`, the limit grows; if more than a sixth, it falls to where a few would.
 //!
-//! Three things differ from Netflix's. Latencies are compared as means of whole windows, because requests of different kinds take
+//! Four things differ from Netflix's. Latencies are compared as means of whole windows, because requests of different kinds take
 //! differently long. The allowance is a share of `L` and not its logarithm, which at a limit of fifteen allows half of it to queue.
 //! And the base is measured anew now and then, else a service that has become slower for good would be taken for one that queues: while
 //! few requests are under way simply so, and where the limit is reached at half of it, so that no queue is measured with it (as Envoy's
-//! `adaptive_concurrency` does, at three).
+//! `adaptive_concurrency` does, at three). And a latency that is above the base by less than the noise of the machine tells of no queue:
+//! where a request takes a tenth of a millisecond, every pause of the scheduler would.
 //!
 //! Weighed: Netflix's `Gradient2` follows a mean of the past, and so forgets within minutes of overload what was normal. tower has only
 //! fixed limits.
@@ -33,10 +34,12 @@ pub struct Bounds {
     pub samples: u32,
     /// After how long the base is measured anew.
     pub remeasure: Duration,
+    /// How far a latency may be above the base without a queue.
+    pub noise: Duration,
 }
 
 impl Default for Bounds {
-    /// 4 to 1,000, beginning at 20; a tenth of a second or ten samples, whichever comes later; a new base every minute.
+    /// 4 to 1,000, beginning at 20; a tenth of a second or ten samples, whichever comes later; a new base every minute; no noise.
     fn default() -> Self {
         Self {
             least: 4,
@@ -45,6 +48,7 @@ impl Default for Bounds {
             window: Duration::from_millis(100),
             samples: 10,
             remeasure: Duration::from_mins(1),
+            noise: Duration::ZERO,
         }
     }
 }
@@ -82,6 +86,8 @@ struct Gathering {
     count: u32,
     dropped: u32,
     most_in_flight: usize,
+    /// Whether somebody found no room.
+    reached: bool,
 }
 
 impl Limit {
@@ -129,6 +135,11 @@ impl Limit {
         self.gathered(in_flight, now);
     }
 
+    /// Somebody found no room. Who may use only a share of the limit ([`Admission`](crate::Admission)) finds none before there are so many.
+    pub fn reached(&mut self) {
+        self.window.reached = true;
+    }
+
     fn gathered(&mut self, in_flight: usize, now: Instant) {
         let window = &mut self.window;
         window.most_in_flight = window.most_in_flight.max(in_flight);
@@ -150,7 +161,7 @@ impl Limit {
             return;
         }
         let latency = window.total / window.count.max(1);
-        let reached = float(window.most_in_flight) >= self.allowed.floor();
+        let reached = window.reached || float(window.most_in_flight) >= self.allowed.floor();
         if self.remeasuring > 0 {
             self.remeasuring -= 1;
             if self.remeasuring == 0 {
@@ -158,7 +169,11 @@ impl Limit {
             }
             return;
         }
-        let (base, due) = self.base.unwrap_or((latency, now));
+        let Some((base, due)) = self.base else {
+            // There may have been a queue already.
+            self.rebase(latency, now);
+            return;
+        };
         if latency < base {
             self.rebase(latency, now);
         } else if now >= due && reached {
@@ -167,7 +182,8 @@ impl Limit {
         } else if now >= due && float(window.most_in_flight) * 2.0 <= self.allowed {
             self.rebase(latency, now);
         }
-        self.follow(base.min(latency), latency, window.most_in_flight);
+        let used = window.reached || float(window.most_in_flight) * 2.0 > self.allowed;
+        self.follow(base.min(latency), latency, used);
     }
 
     /// Takes a new base. If it is far below the one before, that was measured with a queue, and so may this be: then it is soon measured
@@ -184,11 +200,12 @@ impl Limit {
         self.base = Some((latency, now + again.min(self.bounds.remeasure)));
     }
 
-    fn follow(&mut self, base: Duration, latency: Duration, most_in_flight: usize) {
-        let ratio = if latency.is_zero() {
+    fn follow(&mut self, base: Duration, latency: Duration, used: bool) {
+        let expected = base + self.bounds.noise;
+        let ratio = if latency <= expected {
             1.0
         } else {
-            base.as_secs_f64() / latency.as_secs_f64()
+            expected.as_secs_f64() / latency.as_secs_f64()
         };
         let queue = self.allowed * (1.0 - ratio);
         let (few, many) = (
@@ -199,8 +216,8 @@ impl Limit {
             // Halfway to where so many queue as lies between few and many.
             let wanted = self.allowed * ratio + f64::midpoint(few, many);
             self.set(f64::midpoint(self.allowed, wanted.min(self.allowed)));
-        } else if queue < few && float(most_in_flight) * 2.0 > self.allowed {
-            // It grows only if it is used: what is never reached was never tried.
+        } else if queue < few && used {
+            // What is never reached was never tried.
             self.set(self.allowed + (self.allowed / 20.0).max(1.0));
         }
     }

@@ -46,4 +46,4 @@ pub use messaging::{Delivered, Origin, Sending, process};
 pub use metrics::register;
 pub use process::limit_memory;
 pub use rpc::{is_grpc, serve_rpc};
-pub use server::{Caller, is_rpc, observe, promise};
+pub use server::{Caller, Shed, is_rpc, observe, promise};

@@ -6,10 +6,21 @@
 
 /// Histogram: seconds from the request's head to the response's head, or until it was cut off. Labels
 /// [`HTTP_REQUEST_METHOD`], [`URL_SCHEME`], [`HTTP_ROUTE`], [`HTTP_RESPONSE_STATUS_CODE`], [`ERROR_TYPE`] (the status from 500
-/// on, or why it was cut off: `cancelled` by its client, `stalled` because that did not read, `io` or `panic` by us).
+/// on; `shed` where there was no room for it; or why it was cut off: `cancelled` by its client, `stalled` because that did not
+/// read, `io` or `panic` by us).
 pub const HTTP_SERVER_REQUEST_DURATION: &str = "http_server_request_duration_seconds";
 /// Gauge: requests being served now, HTTP and gRPC. Labels [`HTTP_REQUEST_METHOD`], [`URL_SCHEME`].
 pub const HTTP_SERVER_ACTIVE_REQUESTS: &str = "http_server_active_requests";
+/// Gauge: requests that may be under way at once; it adapts. Absent where nothing limits them.
+pub const ADMISSION_LIMIT: &str = "admission_limit";
+/// Gauge: requests that are under way, without those that wait for another service: what [`ADMISSION_LIMIT`] limits.
+pub const ADMISSION_IN_FLIGHT: &str = "admission_in_flight";
+/// Gauge: requests that wait to begin.
+pub const ADMISSION_WAITING: &str = "admission_waiting";
+/// Histogram: seconds that a request waited to begin, of those that had to wait, however that ended. Label [`CLASS`].
+pub const ADMISSION_WAIT: &str = "admission_wait_seconds";
+/// Counter: requests that were refused before any work was done for them. Labels [`CLASS`], [`REASON`].
+pub const ADMISSION_SHED: &str = "admission_shed_total";
 /// Histogram: seconds of one outbound HTTP attempt. Labels [`HTTP_REQUEST_METHOD`], [`SERVER_ADDRESS`], [`SERVER_PORT`],
 /// [`URL_TEMPLATE`], [`HTTP_RESPONSE_STATUS_CODE`] (empty where no response came, or not the whole of it), [`ERROR_TYPE`] (the
 /// status from 400 on, or why no whole response came).
@@ -20,7 +31,7 @@ pub const HTTP_CLIENT_REQUEST_DURATION: &str = "http_client_request_duration_sec
 /// `no_protocol`: the client did not say which version it speaks; `peer_limit`: its address has too many connections.
 pub const HTTP_SERVER_CONNECTIONS_CLOSED: &str = "http_server_connections_closed_total";
 /// Histogram: seconds of one inbound gRPC call. Labels [`RPC_SYSTEM_NAME`], [`RPC_METHOD`], [`RPC_RESPONSE_STATUS_CODE`],
-/// [`ERROR_TYPE`] (the status where it is the server's fault, or why it was cut off).
+/// [`ERROR_TYPE`] (the status where it is the server's fault, `shed` where there was no room for it, or why it was cut off).
 pub const RPC_SERVER_CALL_DURATION: &str = "rpc_server_call_duration_seconds";
 /// Histogram: seconds of one outbound gRPC attempt. Labels [`RPC_SYSTEM_NAME`], [`RPC_METHOD`], [`SERVER_ADDRESS`],
 /// [`SERVER_PORT`], [`RPC_RESPONSE_STATUS_CODE`] (empty where no status came), [`ERROR_TYPE`] (any status but `OK`, or why
@@ -173,6 +184,11 @@ pub const MESSAGING_OPERATION_NAME: &str = "messaging_operation_name";
 pub const MESSAGING_DESTINATION_NAME: &str = "messaging_destination_name";
 /// The queue, which is named after the service that consumes it; or the service that overheard it.
 pub const MESSAGING_CONSUMER_GROUP_NAME: &str = "messaging_consumer_group_name";
+/// What a request is worth when there is not room for all: `checkout`, `browse`, `search` or `rest`.
+pub const CLASS: &str = "class";
+/// Why a request was refused: `full` (no room even to wait), `waited` (as long as any may) or `too_late` (an answer would have
+/// come after its deadline).
+pub const REASON: &str = "reason";
 /// `logs` or `traces`.
 pub const SIGNAL: &str = "signal";
 

@@ -59,6 +59,10 @@ pub fn observe(router: Router, caller: Caller) -> Router {
 #[derive(Debug, Clone, Copy)]
 struct Rpc;
 
+/// Marks an answer, as its extension, as that to a request for which there was no room: its `error.type` is `shed`.
+#[derive(Debug, Clone, Copy)]
+pub struct Shed;
+
 /// Whether [`observe`] took the request for a gRPC call: its route is that of a service that [`serve_rpc`](crate::serve_rpc)
 /// told of, and its content type that of gRPC.
 pub fn is_rpc(request: &Request) -> bool {
@@ -151,6 +155,8 @@ struct ServerCall {
     began: Began,
     /// The status of the answer and how long its head took, once there is one.
     head: Option<(u16, Duration)>,
+    /// Why it failed, where the status does not say that.
+    reason: &'static str,
     over: bool,
 }
 
@@ -196,6 +202,7 @@ impl ServerCall {
             active,
             began,
             head: None,
+            reason: "",
             over: false,
         }
     }
@@ -208,7 +215,7 @@ impl ServerCall {
                 let (status, head) = self.head.expect("an answer that ends has begun");
                 // The end of a gRPC call is part of it; how fast a client reads is not the server's.
                 let took = took.filter(|_| self.rpc_method.is_some()).unwrap_or(head);
-                self.end(status, rpc_status, "", took);
+                self.end(status, rpc_status, self.reason, took);
             }
             (None, End::Broken) => self.break_off(Broken::IO),
             // As its drop says.
@@ -221,16 +228,16 @@ impl ServerCall {
         self.end(why.status, Some(why.rpc_status), why.error_type, took);
     }
 
-    /// `rpc_status` is none where the answer was not in gRPC, `cut_off` empty where it came to its end.
+    /// `rpc_status` is none where the answer was not in gRPC, `reason` empty where the status says it.
     fn end(
         &mut self,
         http_status: u16,
         rpc_status: Option<&'static str>,
-        cut_off: &'static str,
+        reason: &'static str,
         took: Duration,
     ) {
         self.over = true;
-        self.record(http_status, rpc_status, cut_off, took);
+        self.record(http_status, rpc_status, reason, took);
         // Only now: whoever sees no request in flight must find all of them in the signals.
         self.active.dec();
     }
@@ -239,7 +246,7 @@ impl ServerCall {
         &mut self,
         http_status: u16,
         rpc_status: Option<&'static str>,
-        cut_off: &'static str,
+        reason: &'static str,
         duration: Duration,
     ) {
         let end = self.began.at + duration;
@@ -247,11 +254,11 @@ impl ServerCall {
         let asked = self.asked(rpc_status);
         let failed = asked.failed(http_status);
         let error_type = match asked {
-            Asked::Http { .. } => route::error_type(http_status, cut_off),
-            Asked::Rpc { status, .. } if failed && cut_off.is_empty() => status.to_owned(),
-            Asked::Rpc { .. } => cut_off.to_owned(),
+            Asked::Http { .. } => route::error_type(http_status, reason),
+            Asked::Rpc { status, .. } if failed && reason.is_empty() => status.to_owned(),
+            Asked::Rpc { .. } => reason.to_owned(),
         };
-        self.count(asked, http_status, cut_off, &error_type, duration);
+        self.count(asked, http_status, reason, &error_type, duration);
         access::write(
             end,
             &self.context,
@@ -297,7 +304,7 @@ impl ServerCall {
         &self,
         asked: Asked<'_>,
         http_status: u16,
-        cut_off: &'static str,
+        reason: &'static str,
         error_type: &str,
         duration: Duration,
     ) {
@@ -305,7 +312,7 @@ impl ServerCall {
         match asked {
             Asked::Http { method, .. } => {
                 let route = &self.route;
-                route.observe(method, http_status, cut_off, seconds, span);
+                route.observe(method, http_status, reason, seconds, span);
             }
             Asked::Rpc { method, status } => {
                 let labels = Labels([
@@ -378,6 +385,9 @@ impl<F: Future<Output = Result<Response, Infallible>>> Future for Observed<F> {
         let grpc = call.rpc_method.is_some() && rpc::is_grpc(response.headers());
         let rpc_status = grpc.then(|| rpc::status(response.headers())).flatten();
         call.head = Some((response.status().as_u16(), call.began.elapsed()));
+        if response.extensions().get::<Shed>().is_some() {
+            call.reason = "shed";
+        }
         if call.method == "HEAD" || response.body().is_end_stream() {
             call.ended(End::Whole(rpc_status), None);
             return Poll::Ready(Ok(response));

@@ -23,12 +23,17 @@ pub struct Testimony {
 impl Testimony {
     /// Processor time of all replicas from their first scrape to their last, in seconds.
     pub fn cpu_seconds(&self) -> f64 {
-        let read = |it: &Scrape| it.exposition.sum(names::PROCESS_CPU_SECONDS);
-        let of_replica = |it: &Vec<Scrape>| match (it.first(), it.last()) {
-            (Some(first), Some(last)) => read(last) - read(first),
-            _ => 0.0,
-        };
-        self.scrapes.iter().map(of_replica).sum()
+        self.growth(names::PROCESS_CPU_SECONDS)
+    }
+
+    /// How much a counter of this name has grown, all its labels and all replicas together.
+    pub(crate) fn growth(&self, counter: &str) -> f64 {
+        let ends = self
+            .scrapes
+            .iter()
+            .filter_map(|it| it.first().zip(it.last()));
+        let of = |it: &Scrape| it.exposition.sum(counter);
+        ends.map(|(first, last)| of(last) - of(first)).sum()
     }
 }
 

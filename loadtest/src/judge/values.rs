@@ -9,6 +9,7 @@
 //! - Names: everything says what the table of conventions asks for.
 //! - Gauges: at rest, what must be nothing is nothing, and a process uses what the kernel says.
 //! - Caches: what was loaded at the origin is what was missed or refreshed.
+//! - Refusals: what was counted as refused for want of room is what lines tell of.
 //!
 //! All in one pass over spans and lines each. Signals that are missing altogether are found by [`reconcile`](super::reconcile),
 //! which compares counts and sets.
@@ -24,6 +25,7 @@ mod origins;
 mod outcomes;
 mod parents;
 mod series;
+mod sheds;
 mod times;
 
 #[cfg(test)]
@@ -55,5 +57,6 @@ pub fn check(evidence: &Evidence) -> Vec<Check> {
         names::check(&facts),
         gauges::check(&facts),
         caches::check(&facts),
+        sheds::check(&facts),
     ]
 }

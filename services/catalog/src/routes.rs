@@ -8,7 +8,7 @@ use axum::{
     response::IntoResponse,
     routing::get,
 };
-use chassis::{Error, Problem};
+use chassis::{App, Class, Error, Problem};
 use identity::{Admin, BearerScheme};
 use serde::Deserialize;
 use utoipa::{IntoParams, OpenApi as _};
@@ -18,9 +18,9 @@ use crate::{Store, grpc, products};
 const DEFAULT_LIMIT: u32 = 20;
 const MAX_LIMIT: u32 = 100;
 
-/// The whole service as a router, ready to serve or to test.
-pub fn app(state: crate::State) -> Router {
-    Router::new()
+/// The whole service, ready to serve or to test.
+pub fn app(state: crate::State) -> App {
+    let routes = Router::new()
         .route("/products", get(list).post(create))
         .route("/products/{id}", get(product).patch(change))
         .route(
@@ -28,7 +28,14 @@ pub fn app(state: crate::State) -> Router {
             get(async || Json(Documentation::openapi())),
         )
         .with_state(state.clone())
-        .merge(grpc::router(state.store))
+        .merge(grpc::router(state.store));
+    App::from(routes)
+        // What an order costs.
+        .worth(
+            Class::Checkout,
+            &["/windtunnel.catalog.v1.Catalog/GetProducts"],
+        )
+        .worth(Class::Browse, &["GET /products", "GET /products/{id}"])
 }
 
 #[derive(utoipa::OpenApi)]

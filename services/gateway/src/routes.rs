@@ -13,7 +13,7 @@ use axum::{
     response::IntoResponse,
     routing::{get, on},
 };
-use chassis::{App, Error, Problem};
+use chassis::{App, Class, Error, Problem};
 use serde_json::{Value, json};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use utoipa::openapi::OpenApi;
@@ -52,6 +52,9 @@ pub fn app(state: crate::State) -> App {
         .merge(documentation::page())
         .layer(middleware::from_fn_with_state(state.clone(), auth::admit));
     let app = App::with_cors(routes, state.cors)
+        .worth(Class::Checkout, &["POST /orders", "POST /sessions"])
+        .worth(Class::Browse, &["GET /products", "GET /products/{id}"])
+        .worth(Class::Search, &["GET /search"])
         .called_by(state.caller)
         .shared(state.share);
     if state.trust_deadline {

@@ -7,22 +7,26 @@ use axum::{
     response::Response,
     routing::get,
 };
-use chassis::{Error, Problem};
+use chassis::{App, Class, Error, Problem};
 use serde::Serialize;
 use utoipa::{OpenApi as _, ToSchema};
 
 use crate::{Store, grpc};
 
-/// The whole service as a router, ready to serve or to test.
-pub fn app(state: crate::State) -> Router {
-    Router::new()
+/// The whole service, ready to serve or to test.
+pub fn app(state: crate::State) -> App {
+    let routes = Router::new()
         .route("/stock/{product_id}", get(stock))
         .route(
             "/openapi.json",
             get(async || Json(Documentation::openapi())),
         )
         .with_state(state.clone())
-        .merge(grpc::router(state.store))
+        .merge(grpc::router(state.store));
+    App::from(routes).worth(
+        Class::Browse,
+        &["/windtunnel.inventory.v1.Inventory/GetAvailability"],
+    )
 }
 
 /// What the admin port shows beside what every service shows.

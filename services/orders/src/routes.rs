@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use chassis::{Error, Problem};
+use chassis::{App, Class, Error, Problem};
 use identity::{BearerScheme, Identity, not_kept};
 use serde::Deserialize;
 use utoipa::{IntoParams, OpenApi as _};
@@ -20,9 +20,9 @@ const DEFAULT_LIMIT: u32 = 20;
 const MAX_LIMIT: u32 = 100;
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// The whole service as a router, ready to serve or to test.
-pub fn app(state: crate::State) -> Router {
-    Router::new()
+/// The whole service, ready to serve or to test.
+pub fn app(state: crate::State) -> App {
+    let routes = Router::new()
         .route("/orders", get(list).post(place))
         .route("/orders/{id}", get(one))
         .route_layer(map_response(not_kept))
@@ -30,7 +30,8 @@ pub fn app(state: crate::State) -> Router {
             "/openapi.json",
             get(async || Json(Documentation::openapi())),
         )
-        .with_state(state)
+        .with_state(state);
+    App::from(routes).worth(Class::Checkout, &["POST /orders"])
 }
 
 /// What the admin port shows beside what every service shows.

@@ -7,20 +7,21 @@ use axum::{
     http::StatusCode,
     routing::get,
 };
-use chassis::{Error, Problem};
+use chassis::{App, Class, Error, Problem};
 use utoipa::OpenApi as _;
 
 use crate::{Rebuilder, Status, Store};
 
-/// The whole service as a router, ready to serve or to test.
-pub fn app(state: crate::State) -> Router {
-    Router::new()
+/// The whole service, ready to serve or to test.
+pub fn app(state: crate::State) -> App {
+    let routes = Router::new()
         .route("/search", get(search))
         .route(
             "/openapi.json",
             get(async || Json(Documentation::openapi())),
         )
-        .with_state(state)
+        .with_state(state);
+    App::from(routes).worth(Class::Search, &["GET /search"])
 }
 
 /// What the admin port has beside: the index can be rebuilt from the catalogue.

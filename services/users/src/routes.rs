@@ -9,7 +9,7 @@ use axum::{
     response::IntoResponse,
     routing::{get, post},
 };
-use chassis::{Error, Problem};
+use chassis::{App, Class, Error, Problem};
 use identity::{BearerScheme, Identity, not_kept};
 use utoipa::OpenApi as _;
 
@@ -18,9 +18,9 @@ use crate::account::{BadCredentials, check_email, check_password, opaque};
 /// Answers with a token in them are not to be kept by anyone in between (RFC 6750, section 5.3).
 const NOT_KEPT: (HeaderName, &str) = (header::CACHE_CONTROL, "no-store");
 
-/// The whole service as a router, ready to serve or to test.
-pub fn app(state: crate::State) -> Router {
-    Router::new()
+/// The whole service, ready to serve or to test.
+pub fn app(state: crate::State) -> App {
+    let routes = Router::new()
         .route("/users", post(register))
         .route("/users/me", get(me).layer(map_response(not_kept)))
         .route("/sessions", post(log_in))
@@ -29,7 +29,12 @@ pub fn app(state: crate::State) -> Router {
             "/openapi.json",
             get(async || Json(Documentation::openapi())),
         )
-        .with_state(state)
+        .with_state(state);
+    // Without the keys no service knows who is asking.
+    App::from(routes).worth(
+        Class::Checkout,
+        &["POST /sessions", "GET /.well-known/jwks.json"],
+    )
 }
 
 #[derive(utoipa::OpenApi)]

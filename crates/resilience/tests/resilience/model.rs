@@ -38,8 +38,10 @@ struct Server {
     random: Random,
     /// How long a worker takes for a request, on average.
     takes: Duration,
-    /// Whether requests are of all priorities, or all of the highest.
+    /// Whether requests are of all priorities, ...
     mixed: bool,
+    /// ... or all of this one, which is the highest at first.
+    only: usize,
     /// When each request that is being worked on ends, since when it is under way, and beside how many it began.
     busy: BinaryHeap<Reverse<(Duration, Duration, usize)>>,
     queue: VecDeque<(Duration, usize)>,
@@ -57,6 +59,7 @@ impl Server {
             limit: Limit::new(Bounds::default()),
             takes: SERVICE,
             mixed,
+            only: 3,
             random: Random(seed),
             busy: BinaryHeap::new(),
             queue: VecDeque::new(),
@@ -99,11 +102,12 @@ impl Server {
 
     fn arrive(&mut self) {
         let any = usize::try_from(self.random.next() % 4).expect("one of four");
-        let class = if self.mixed { any } else { 3 };
+        let class = if self.mixed { any } else { self.only };
         self.offered[class] += 1;
         let in_flight = self.in_flight();
         if !Admission::default().admits(Priority::ALL[class], in_flight, self.limit.current()) {
             self.refused[class] += 1;
+            self.limit.reached();
             return;
         }
         self.queue.push_back((self.now, in_flight + 1));
@@ -156,6 +160,19 @@ fn under_overload_the_limit_comes_to_what_the_workers_can_do() {
             goodput > 0.9 * capacity,
             "{goodput:.0}/s of {capacity:.0}/s"
         );
+    }
+}
+
+#[test]
+fn the_limit_is_found_although_nobody_may_use_all_of_it() {
+    for (seed, only) in SEEDS.flat_map(|seed| [(seed, 0), (seed, 1), (seed, 2)]) {
+        let mut server = Server::new(16, false, seed);
+        server.only = only;
+        let capacity = 16.0 / SERVICE.as_secs_f64();
+        server.serve(3.0 * capacity, Duration::from_secs(20));
+        // Of so many workers there is something to do for this share.
+        let room = Admission::default().room(Priority::ALL[only], server.limit.current());
+        assert_near(f64::from(u32::try_from(room).expect("small")), 16);
     }
 }
 
@@ -218,4 +235,27 @@ fn under_overload_what_matters_most_is_refused_least() {
     let shares = [0, 1, 2, 3].map(share);
     assert!(shares.is_sorted_by(|a, b| a >= b), "{shares:?}");
     assert!(shares[0] > 0.9 && shares[3] < 0.4, "{shares:?}");
+}
+
+#[test]
+fn what_a_machine_takes_for_itself_is_no_queue() {
+    let lowest = |noise| {
+        let mut limit = Limit::new(Bounds {
+            noise,
+            ..Bounds::default()
+        });
+        let begin = Instant::now();
+        let mut least = limit.current();
+        for sample in 0..1_000 {
+            let micros = if sample < 100 { 100 } else { 4_000 };
+            let now = begin + Duration::from_millis(20 * sample);
+            limit.completed(Duration::from_micros(micros), 20, now);
+            least = least.min(limit.current());
+        }
+        least
+    };
+    let first = Bounds::default().first;
+    assert_eq!(lowest(Duration::from_millis(5)), first);
+    // Until the base is measured anew.
+    assert!(lowest(Duration::ZERO) < first / 2);
 }

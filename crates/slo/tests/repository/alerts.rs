@@ -12,7 +12,7 @@ use slo::{
 const PAGES: [&str; 2] = ["ErrorBudgetBurn", "GatewayDown"];
 
 /// The dashboards that alerts may lead to.
-const DASHBOARDS: [&str; 8] = [
+const DASHBOARDS: [&str; 9] = [
     "windtunnel-overview",
     "windtunnel-service",
     "windtunnel-slo",
@@ -20,6 +20,7 @@ const DASHBOARDS: [&str; 8] = [
     "windtunnel-dependencies",
     "windtunnel-caching",
     "windtunnel-autoscaling",
+    "windtunnel-resilience",
     "windtunnel-loadtest",
 ];
 

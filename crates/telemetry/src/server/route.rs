@@ -13,12 +13,12 @@ use crate::{
     names, rpc,
 };
 
-/// Why a request with this status failed: what cut its answer off, the status if the server failed, else nothing.
-pub(super) fn error_type(status: u16, cut_off: &str) -> String {
-    if cut_off.is_empty() && status >= 500 {
+/// Why a request with this status failed: the `reason` that is known beside it, the status if the server failed, else nothing.
+pub(super) fn error_type(status: u16, reason: &str) -> String {
+    if reason.is_empty() && status >= 500 {
         status.to_string()
     } else {
-        cut_off.to_owned()
+        reason.to_owned()
     }
 }
 
@@ -46,18 +46,13 @@ pub fn promise(method: &'static str, route: &'static str, statuses: &[u16]) {
     }
 }
 
-fn histogram(
-    method: &'static str,
-    route: Cow<'static, str>,
-    status: u16,
-    cut_off: &str,
-) -> Latency {
+fn histogram(method: &'static str, route: Cow<'static, str>, status: u16, reason: &str) -> Latency {
     HTTP_DURATION.get_or_create_owned(&Labels([
         (names::HTTP_REQUEST_METHOD, method.into()),
         (names::URL_SCHEME, SCHEME.into()),
         (names::HTTP_ROUTE, route),
         (names::HTTP_RESPONSE_STATUS_CODE, status.to_string().into()),
-        (names::ERROR_TYPE, error_type(status, cut_off).into()),
+        (names::ERROR_TYPE, error_type(status, reason).into()),
     ]))
 }
 
@@ -87,7 +82,7 @@ impl Route {
         &self,
         method: &'static str,
         status: u16,
-        cut_off: &'static str,
+        reason: &'static str,
         seconds: f64,
         span: &SpanContext,
     ) {
@@ -97,19 +92,19 @@ impl Route {
             .unwrap_or_else(PoisonError::into_inner);
         let hit = known
             .iter()
-            .find(|it| it.1 == status && it.0 == method && it.2 == cut_off);
+            .find(|it| it.1 == status && it.0 == method && it.2 == reason);
         if let Some((.., latency)) = hit {
             latency.observe(seconds, span);
             return;
         }
         drop(known);
-        let latency = histogram(method, self.template.clone().into(), status, cut_off);
+        let latency = histogram(method, self.template.clone().into(), status, reason);
         latency.observe(seconds, span);
         let mut known = self
             .latencies
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        known.push((method, status, cut_off, latency));
+        known.push((method, status, reason, latency));
     }
 }
 

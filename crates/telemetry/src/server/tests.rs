@@ -1,7 +1,9 @@
 //! Which requests are calls, what names them, and which traces are kept.
 
 use axum::{
+    Extension,
     body::HttpBody,
+    http::StatusCode,
     routing::{get, post},
 };
 use http::header::CONTENT_TYPE;
@@ -124,6 +126,10 @@ async fn a_request_is_over_when_its_answer_is_and_recorded_as_that_ended() {
         let app = Router::new()
             .route("/broken", get(async || Body::new(Half(false))))
             .route("/empty", get(async || ()))
+            .route(
+                "/crowded",
+                get(async || (StatusCode::SERVICE_UNAVAILABLE, Extension(Shed))),
+            )
             .route("/read", get(async || "whole"))
             .route("/left", get(async || "whole"))
             .route("/unread", get(async || "whole"))
@@ -152,6 +158,8 @@ async fn a_request_is_over_when_its_answer_is_and_recorded_as_that_ended() {
 
     assert!(read(answer("/broken").await).await.is_err());
     assert!(recorded("/broken", 500, "io") && !recorded("/broken", 200, ""));
+    drop(read(answer("/crowded").await).await);
+    assert!(recorded("/crowded", 503, "shed") && !recorded("/crowded", 503, "503"));
     let empty = answer("/empty").await;
     assert!(recorded("/empty", 200, ""), "nothing is left to send");
     drop(empty);

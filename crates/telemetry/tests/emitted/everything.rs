@@ -3,7 +3,7 @@
 use std::{io::Write as _, time::Duration};
 
 use axum::{
-    Router,
+    Extension, Router,
     body::{Body, to_bytes},
     http::{Method, Request, StatusCode, header},
     routing::any,
@@ -58,6 +58,10 @@ async fn serve() {
             }),
         )
         .route("/broken", any(async || StatusCode::BAD_GATEWAY))
+        .route(
+            "/crowded",
+            any(async || (StatusCode::SERVICE_UNAVAILABLE, Extension(telemetry::Shed))),
+        )
         .route("/test.Things/{*rest}", any(grpc("0")))
         .fallback(async || StatusCode::NOT_FOUND);
     let app = telemetry::observe(app, Caller::Trusted);
@@ -72,6 +76,7 @@ async fn serve() {
     };
     ask("GET", "/ok/7?secret=1", "text/plain").await;
     ask("GET", "/broken", "text/plain").await;
+    ask("GET", "/crowded", "text/plain").await;
     ask("GET", "/nowhere", "text/plain").await;
     ask("BREW", "/ok/7", "text/plain").await;
     ask("BREW", "/nowhere", "text/plain").await;

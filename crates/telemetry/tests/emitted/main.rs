@@ -86,6 +86,7 @@ const SPANS: [(&str, &[&str]); 7] = [
         &[
             "GET /ok/{id}",
             "GET /broken",
+            "GET /crowded",
             "GET",
             "HTTP /ok/{id}",
             "HTTP",

@@ -11,7 +11,9 @@ use crate::{
 };
 
 /// What is nothing while nothing is asked of the shop.
-const NOTHING: [&str; 6] = [
+const NOTHING: [&str; 8] = [
+    names::ADMISSION_IN_FLIGHT,
+    names::ADMISSION_WAITING,
     names::HTTP_SERVER_ACTIVE_REQUESTS,
     names::MESSAGING_OUTBOX_MESSAGES,
     names::MESSAGING_QUEUE_MESSAGES,

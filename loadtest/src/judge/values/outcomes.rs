@@ -5,6 +5,7 @@ use telemetry::attributes::{ERROR_TYPE, HTTP_RESPONSE_STATUS_CODE, RPC_RESPONSE_
 use super::{
     facts::{Facts, kind},
     findings::Findings,
+    sheds::SHED,
 };
 use crate::{
     deployment::Service,
@@ -40,7 +41,7 @@ fn expected(span: &Span) -> Option<(bool, Vec<&str>)> {
     let rpc = span.attribute(RPC_RESPONSE_STATUS_CODE);
     let served = |status, failed: bool, gave_up: bool| {
         let reasons = match (failed, gave_up) {
-            (true, _) => BROKEN.into_iter().chain([status]).collect(),
+            (true, _) => BROKEN.into_iter().chain([SHED, status]).collect(),
             (false, true) => GIVEN_UP.to_vec(),
             (false, false) => vec![""],
         };

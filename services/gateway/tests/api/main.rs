@@ -8,7 +8,7 @@ mod passages;
 use std::{fs, net::SocketAddr, time::Duration};
 
 use axum::{Router, body::Body};
-use chassis::{Host, Limits, public};
+use chassis::{Concurrency, Host, Limits, public};
 use clap::Parser as _;
 use futures_util::{StreamExt as _, stream};
 use gateway::{Config, State};
@@ -34,6 +34,7 @@ fn limits() -> Limits {
     Limits {
         timeout: Duration::from_secs(10),
         body: 65536,
+        concurrency: Concurrency::default(),
     }
 }
 

@@ -5,7 +5,7 @@ mod orders;
 use std::{net::SocketAddr, time::Duration};
 
 use api::inventory::{GetAvailabilityRequest, inventory_client::InventoryClient};
-use chassis::{Host, Limits, public};
+use chassis::{Concurrency, Host, Limits, public};
 use clap::Parser as _;
 use client::{GrpcUpstream, Upstream};
 use inventory::{Config, State, app};
@@ -30,6 +30,7 @@ async fn serve(data: &Databases) -> SocketAddr {
     let limits = Limits {
         timeout: Duration::from_secs(10),
         body: 65536,
+        concurrency: Concurrency::default(),
     };
     testbed::serve(public(app(state), limits)).await
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use api::{CardNumber, GOOD_CARD, NewItem, NewOrder, Order, OrderStatus, Role, product_id};
-use chassis::{Host, Limits, public};
+use chassis::{App, Concurrency, Host, Limits, public};
 use clap::Parser as _;
 use identity::SigningKey;
 use orders::{Config, State, app};
@@ -137,10 +137,11 @@ fn keys(data: &Databases) -> Keys {
     }
 }
 
-async fn listen(app: axum::Router) -> SocketAddr {
+async fn listen(app: impl Into<App>) -> SocketAddr {
     let limits = Limits {
         timeout: Duration::from_secs(10),
         body: 65536,
+        concurrency: Concurrency::default(),
     };
     testbed::serve(public(app, limits)).await
 }

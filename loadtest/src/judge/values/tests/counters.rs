@@ -98,3 +98,14 @@ fn a_gauge_that_is_not_true_is_named() {
         },
     );
 }
+
+#[test]
+fn a_refusal_that_is_counted_and_not_told_of_is_named() {
+    let words = ["catalog: admission_shed_total", "grew by 2, 0 access lines"];
+    assert_only("refusals agree", &words, |it| {
+        rewrite(it, Service::Catalog, |text| {
+            let labels = "class=\"browse\",reason=\"full\"";
+            format!("{text}admission_shed_total{{{labels}}} 2\n")
+        });
+    });
+}
