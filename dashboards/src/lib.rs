@@ -2,7 +2,7 @@
 //!
 //! - [`model`]: what a dashboard is here
 //! - `promql`, `shared`: queries as all of them ask
-//! - `overview`, `service`, `objectives`, `journey`, `dependencies`, `caching`: the dashboards, a file each
+//! - `overview`, `service`, `objectives`, `journey`, `dependencies`, `caching`, `resilience`: the dashboards, a file each
 //! - `grafana`: their JSON
 //! - [`expression`]: what a query asks for
 //! - [`prometheus`], [`check`], [`cost`]: whether every panel has data, and what a scrape costs
@@ -25,6 +25,7 @@ mod overview;
 pub mod picture;
 pub mod prometheus;
 mod promql;
+mod resilience;
 mod service;
 mod thresholds;
 
@@ -41,6 +42,7 @@ pub fn all() -> Vec<Dashboard> {
         journey::dashboard(),
         dependencies::dashboard(),
         caching::dashboard(),
+        resilience::dashboard(),
     ]
 }
 
