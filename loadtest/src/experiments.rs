@@ -3,6 +3,7 @@
 mod baseline;
 mod crash;
 mod degrade;
+mod isolation;
 mod outage;
 
 use std::{fmt, fmt::Write as _};
@@ -14,6 +15,7 @@ pub const ALL: &[Experiment] = &[
     baseline::BASELINE,
     crash::CRASH,
     degrade::DEGRADE,
+    isolation::ISOLATION,
     outage::OUTAGE,
 ];
 

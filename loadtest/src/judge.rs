@@ -1,6 +1,7 @@
 //! What must be true: turns facts into checks. Nothing here reads a file, a clock or a socket.
 
 pub(crate) mod audit;
+pub(crate) mod isolation;
 pub(crate) mod kills;
 pub(crate) mod looks;
 mod lost_samples;

@@ -11,7 +11,8 @@ use crate::{
 };
 
 /// What is nothing while nothing is asked of the shop.
-const NOTHING: [&str; 6] = [
+const NOTHING: [&str; 7] = [
+    names::CLIENT_BULKHEAD_CALLS,
     names::HTTP_SERVER_ACTIVE_REQUESTS,
     names::MESSAGING_OUTBOX_MESSAGES,
     names::MESSAGING_QUEUE_MESSAGES,
