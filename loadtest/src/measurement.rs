@@ -44,6 +44,10 @@ pub(crate) struct PhaseTime {
 }
 
 impl PhaseTime {
+    pub(crate) fn length(&self) -> Duration {
+        self.to.saturating_sub(self.from)
+    }
+
     /// Those of a plan that begins at `origin`; phases of no length are left out.
     pub(crate) fn of(phases: &[Phase], origin: Duration) -> Vec<Self> {
         let mut from = origin;

@@ -64,7 +64,7 @@ impl Outcomes {
             (phase.from..phase.to).contains(&at) && ROUTES.contains(&it.route.as_str())
         };
         let mut outcomes = Self {
-            seconds: (phase.to - phase.from).as_secs_f64(),
+            seconds: phase.length().as_secs_f64(),
             ..Self::default()
         };
         let mut refusals = Vec::new();
@@ -281,6 +281,7 @@ mod tests {
             status: Some(status),
             error: (status >= 400).then(String::new),
             order: None,
+            product: None,
         }
     }
 

@@ -37,7 +37,8 @@ struct Documentation;
 /// The gateway's document with what the services say of the routes that pass through. A service that is away is left out.
 pub(crate) async fn merged(upstreams: &Upstreams) -> OpenApi {
     let mut document = <Documentation as utoipa::OpenApi>::openapi();
-    let ask = |target| fetch(upstreams.at(target));
+    // Each is some kilobytes large, and there are four of them.
+    let ask = |target| Box::pin(fetch(upstreams.at(target)));
     let (users, catalog, search, orders) = tokio::join!(
         ask(Target::Users),
         ask(Target::Catalog),
