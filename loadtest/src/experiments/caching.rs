@@ -124,9 +124,9 @@ const CHANGING: Mix = Mix {
     ..NOBODY
 };
 
-/// One in a hundred and one: a change takes a slow database some time, and others wait for it.
+/// One in sixty-one: a change takes a slow database some time, and others wait for it.
 const SELDOM_CHANGING: Mix = Mix {
-    reader: 100,
+    reader: 60,
     editor: 1,
     ..NOBODY
 };
