@@ -34,7 +34,7 @@ pub(super) const CACHING: Experiment = Experiment {
                 .env(&[("CACHE_TTL", "2s"), ("CACHE_STALE", "1s")])
                 .mix(READERS)
                 .products(RATIO.products),
-            load: &[warm_up(3).times(4.0), nominal("steady", 15).times(4.0)],
+            load: &[warm_up(3).at(200.0), nominal("steady", 15).at(200.0)],
             checks: &[
                 validity::checks,
                 |it| caching::as_in_theory(it, RATIO, "steady"),
@@ -90,14 +90,14 @@ pub(super) const CACHING: Experiment = Experiment {
                 .products(LOST.products)
                 .replicas(&[(Catalog, LOST.replicas)]),
             load: &[
-                warm_up(3).times(4.0),
-                nominal("before", 4).times(4.0),
-                during_rounds("lost").times(4.0),
+                warm_up(3).at(200.0),
+                nominal("before", 4).at(200.0),
+                during_rounds("lost").at(200.0),
             ],
             timeline: &[Step::Rounds(LOSSES)],
             checks: &[
                 validity::checks,
-                |it| kills::recovery(it),
+                kills::recovery,
                 |it| caching::pages_stayed_good(it, "lost"),
                 |it| caching::came_back(it, LOST, "before", "lost"),
                 |it| caching::each_is_one_load(it, LOST),
@@ -124,9 +124,9 @@ const CHANGING: Mix = Mix {
     ..NOBODY
 };
 
-/// One in a hundred and one: a change takes a slow database some time, and others wait for it.
+/// One in sixty-one: a change takes a slow database some time, and others wait for it.
 const SELDOM_CHANGING: Mix = Mix {
-    reader: 100,
+    reader: 60,
     editor: 1,
     ..NOBODY
 };
@@ -159,7 +159,7 @@ const HOT_SHOP: Shop = SHOP
 
 const HOT_ARM: Arm = Arm {
     // The first readers find an empty cache before a slow origin.
-    load: &[quiet("fault", 1), nominal("expiries", 8).times(4.0)],
+    load: &[quiet("fault", 1), nominal("expiries", 8).at(200.0)],
     timeline: &[at_start("fault", Do::Fault(Catalog, SLOW))],
     checks: &[
         validity::checks,

@@ -13,7 +13,12 @@ mod theory;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::{engine::Attempt, measurement::Measurement};
+use super::validity;
+use crate::{
+    engine::Attempt,
+    measurement::Measurement,
+    verdict::{Check, Outcome},
+};
 
 pub(crate) use self::{
     expiries::{each_is_a_stampede, each_is_one_load, nobody_waits},
@@ -62,6 +67,19 @@ fn pages<'a>(it: &'a Measurement, phase: &str) -> impl Iterator<Item = &'a Attem
                 .zip(due)
                 .is_some_and(|(it, due)| it.contains(&due))
     })
+}
+
+/// A check that counts time says nothing where the machine was late.
+fn unless_delayed(it: &Measurement, check: Check) -> Check {
+    let clients = &it.clients;
+    match validity::delayed(&clients.recording, clients.stolen) {
+        Some(reason) if check.outcome == Outcome::Fail => Check {
+            outcome: Outcome::Invalid,
+            ..check
+        }
+        .because(vec![reason.to_owned()]),
+        _ => check,
+    }
 }
 
 /// When the first arrival was due; long ago, if none ever was.

@@ -13,10 +13,12 @@ use crate::{
     verdict::{Check, Group, Outcome},
 };
 
-/// How far a share may be from theory. Half a point is one standard deviation of some five thousand look-ups.
+/// How far a share may be from theory.
 const MARGIN: f64 = 0.02;
+/// And where that is more, this over the root of the number of look-ups: three and a half standard deviations of simulated ones.
+const MARGIN_OF_FEW: f64 = 1.05;
 /// Fewer look-ups tell nothing.
-const MIN_LOOK_UPS: f64 = 2_000.0;
+const MIN_LOOK_UPS: f64 = 1_000.0;
 
 /// Hits and stale values as the cache counts them, and loads as spans show them, during `phase`.
 pub(crate) fn as_in_theory(it: &Measurement, settings: Settings, phase: &str) -> Vec<Check> {
@@ -89,9 +91,10 @@ fn counted(it: &Measurement, window: &Range<SystemTime>) -> BTreeMap<String, f64
 }
 
 fn share(name: &str, seen: f64, of: f64, expected: f64) -> Check {
+    let margin = MARGIN.max(MARGIN_OF_FEW / of.sqrt());
     let outcome = if !seen.is_finite() || of < MIN_LOOK_UPS {
         Outcome::Invalid
-    } else if (seen - expected).abs() <= MARGIN {
+    } else if (seen - expected).abs() <= margin {
         Outcome::Pass
     } else {
         Outcome::Fail
@@ -100,9 +103,9 @@ fn share(name: &str, seen: f64, of: f64, expected: f64) -> Check {
     let check = Check::new(Group::Objective, name, outcome).saw(
         format!("{} of {of:.0} look-ups", percent(seen)),
         format!(
-            "{}, give or take {:.0} points",
+            "{}, give or take {:.1} points",
             percent(expected),
-            100.0 * MARGIN
+            100.0 * margin
         ),
     );
     match outcome {
