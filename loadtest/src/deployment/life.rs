@@ -24,7 +24,7 @@ pub struct Life {
 }
 
 impl Life {
-    /// As [`super::Replica::instance`].
+    /// As [`discovery::Replica::instance`].
     pub fn instance(&self) -> String {
         discovery::instance(self.service, self.number, self.start)
     }
