@@ -24,8 +24,8 @@ pub(super) const OVERLOAD: Experiment = Experiment {
             description: "The catalogue has room for 100 requests a second, and is asked for 300.",
             checks: &[
                 validity::checks,
+                validity::room,
                 overload::offered,
-                overload::processors,
                 overload::promises,
                 overload::refusals,
                 validity::rest,
@@ -44,7 +44,7 @@ pub(super) const OVERLOAD: Experiment = Experiment {
             // harm what must be harmed.
             checks: &[
                 validity::finished,
-                overload::processors,
+                validity::room,
                 overload::promises,
                 validity::rest,
                 audit::all,
