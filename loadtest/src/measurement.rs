@@ -27,8 +27,6 @@ pub(crate) struct ClientView {
     pub(crate) recording: Recording,
     /// The share of processor time that other machines took meanwhile, from 0 to 1, where the kernel tells.
     pub(crate) stolen: Option<f64>,
-    /// The share in which its own processors had work, where the kernel tells.
-    pub(crate) busy: Option<f64>,
     /// How often it was looked at, this look included.
     pub(crate) looks: u32,
     /// The confidence of the intervals of this look.

@@ -12,7 +12,6 @@ pub(crate) fn count() -> u32 {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Processors {
     all: u64,
-    idle: u64,
     stolen: u64,
 }
 
@@ -29,7 +28,6 @@ impl Processors {
         let ticks: Vec<u64> = ticks.collect::<Result<_, _>>().ok()?;
         Some(Self {
             all: ticks.iter().sum(),
-            idle: ticks.get(3)? + ticks.get(4)?,
             stolen: *ticks.get(7)?,
         })
     }
@@ -40,12 +38,6 @@ impl Processors {
         let all = self.all.saturating_sub(earlier.all).max(1);
         to_f64(self.stolen.saturating_sub(earlier.stolen)) / to_f64(all)
     }
-
-    /// The share of the time since `earlier`, from 0 to 1, in which processors had work.
-    pub(crate) fn busy_since(self, earlier: Self) -> f64 {
-        let all = self.all.saturating_sub(earlier.all).max(1);
-        1.0 - to_f64(self.idle.saturating_sub(earlier.idle)) / to_f64(all)
-    }
 }
 
 #[cfg(test)]
@@ -53,12 +45,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn steal_and_work_are_shares_of_all_time() {
+    fn steal_is_a_share_of_all_time() {
         let before = Processors::parse("cpu  100 0 50 850 0 0 0 10 7 0\ncpu0 1 2").unwrap();
         let after = Processors::parse("cpu  150 0 50 880 0 0 0 30 57 0\ncpu0 1 2").unwrap();
         assert!((after.stolen_since(before) - 0.2).abs() < 1e-9);
         assert!(after.stolen_since(after).abs() < 1e-9);
-        assert!((after.busy_since(before) - 0.7).abs() < 1e-9);
     }
 
     #[test]

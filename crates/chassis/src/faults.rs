@@ -46,8 +46,6 @@ pub struct Fault {
     pub cpu_ms: u64,
     /// Milliseconds of waiting before the handler runs.
     pub latency_ms: u64,
-    /// How many requests pass through that at once, as through so many workers; the others queue, first come, first served. 0: all.
-    pub at_once: usize,
     /// Never answer.
     pub hang: bool,
     /// Mebibytes held until the fault is cleared. Applies to the whole process.

@@ -24,8 +24,8 @@ pub(super) const OVERLOAD: Experiment = Experiment {
             description: "The catalogue has room for 100 requests a second, and is asked for 300.",
             checks: &[
                 validity::checks,
+                validity::room,
                 overload::offered,
-                overload::processors,
                 overload::promises,
                 overload::refusals,
                 validity::rest,
@@ -39,12 +39,14 @@ pub(super) const OVERLOAD: Experiment = Experiment {
             name: "off",
             description: "The same, where services begin whatever comes.",
             claim: Claim::MustFail(&["goodput holds under overload", "checkouts come first"]),
-            shop: SHOP.env(&[("CONCURRENCY_LIMIT", "off")]),
+            shop: SHOP
+                .env(&[("CONCURRENCY_LIMIT", "off")])
+                .upstreams("protections=off"),
             // Visits that take long leave no idle user for some arrivals. There is overload all the same: nothing else could
             // harm what must be harmed.
             checks: &[
                 validity::finished,
-                overload::processors,
+                validity::room,
                 overload::promises,
                 validity::rest,
                 audit::all,

@@ -24,8 +24,8 @@ const ROUTES: [&str; 3] = ["GET /products", "GET /products/{id}", "POST /orders"
 const CHECKOUT: &str = "POST /orders";
 /// An answer that comes later is as good as none. Workers are slow here, so this is longer than what the shop promises.
 const IN_TIME: Duration = Duration::from_millis(500);
-/// Who is refused is told within this time.
-const AT_ONCE: Duration = Duration::from_millis(20);
+/// Who is refused is told within this time, which is little beside that of an answer.
+const AT_ONCE: Duration = Duration::from_millis(50);
 /// How much of what is good at capacity must be good under overload, ...
 const KEPT: f64 = 0.9;
 /// ... and what is no noise any more.
@@ -36,8 +36,6 @@ const CHECKOUTS: f64 = 0.99;
 const NAMED: usize = 5;
 /// Overload is what asks for so much more than capacity, at least.
 const MORE: f64 = 2.0;
-/// Where processors have more to do than this share of their time, they are what there is too little of.
-const MAX_BUSY: f64 = 0.85;
 
 /// What came of the requests of one phase.
 #[derive(Debug, Default)]
@@ -123,11 +121,6 @@ pub(crate) fn offered(it: &Measurement) -> Vec<Check> {
     felt.into_iter().collect()
 }
 
-/// Whether it was of what it was meant to be.
-pub(crate) fn processors(it: &Measurement) -> Vec<Check> {
-    it.clients.busy.map(busy).into_iter().collect()
-}
-
 fn phases(it: &Measurement) -> Option<(Outcomes, Outcomes)> {
     let of = |name| Outcomes::of(&it.clients.load.attempts, &it.clients.phases, name);
     of(CAPACITY).zip(of(OVERLOAD))
@@ -143,18 +136,6 @@ fn felt(at: &Outcomes, over: &Outcomes) -> Check {
     Check::new(Group::Validity, "there was overload", outcome).saw(
         format!("{more:.1} times as many requests as at capacity"),
         format!("at least {MORE} times as many"),
-    )
-}
-
-fn busy(share: f64) -> Check {
-    let outcome = if share <= MAX_BUSY {
-        Outcome::Pass
-    } else {
-        Outcome::Invalid
-    };
-    Check::new(Group::Validity, "processors had time left", outcome).saw(
-        format!("busy {:.0} % of the time", 100.0 * share),
-        format!("at most {:.0} %", 100.0 * MAX_BUSY),
     )
 }
 
@@ -329,7 +310,7 @@ mod tests {
         );
         assert_eq!(checkouts(&over).outcome, Outcome::Inconclusive);
         assert_eq!(told(&over).outcome, Outcome::Pass);
-        let slow = (0..9).map(|it| attempt("GET /products", 10 + it, 50, 503));
+        let slow = (0..9).map(|it| attempt("GET /products", 10 + it, 120, 503));
         assert_eq!(told(&outcomes(slow.collect()).1).outcome, Outcome::Fail);
     }
 }

@@ -70,9 +70,7 @@ impl Course<'_> {
             if number > 1 {
                 self.go_on(&mut clients, &mut drive).await?;
             }
-            let now = before.zip(Processors::now());
-            clients.stolen = now.map(|(before, now)| now.stolen_since(before));
-            clients.busy = now.map(|(before, now)| now.busy_since(before));
+            clients.stolen = before.and_then(|it| Some(Processors::now()?.stolen_since(it)));
             clients.looks = number;
             clients.confidence = confidence;
             let judged = self
@@ -110,7 +108,6 @@ impl Course<'_> {
             recording: Recording::of(&load.attempts),
             load,
             stolen: None,
-            busy: None,
             looks: 1,
             confidence: ONE_LOOK[0],
         };

@@ -33,8 +33,11 @@ impl Replica {
             url: cache::Url::Memory,
             ttl: LONG,
             stale: LONG,
+            absent: LONG,
             capacity: 10,
             timeout: LONG,
+            coalescing: cache::Switch::On,
+            invalidation: cache::Switch::On,
         };
         let cache = Cache::open("test", options, |it| *it);
         let cache = cache.await.unwrap();
