@@ -36,7 +36,8 @@ RUN set -eu; \
     echo 'windtunnel:x:10001:10001::/:' >etc/passwd; echo 'windtunnel:x:10001:' >etc/group; echo 'hosts: files dns' >etc/nsswitch.conf; \
     chmod -R u=rwX,go=rX .; \
     mkdir -p /root/owned/logs /root/owned/data /root/owned/runs \
-      /root/owned/volumes/config /root/owned/volumes/secrets /root/owned/volumes/shop /root/owned/volumes/postgres \
+      /root/owned/volumes/config /root/owned/volumes/secrets /root/owned/volumes/catalog /root/owned/volumes/inventory /root/owned/volumes/orders \
+      /root/owned/volumes/payments /root/owned/volumes/search /root/owned/volumes/users /root/owned/volumes/postgres \
       /root/owned/volumes/rabbitmq /root/owned/volumes/grafana /root/owned/volumes/collector; \
     chmod 755 /root/owned/*
 

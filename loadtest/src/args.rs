@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
+use reqwest::Url;
 
 use crate::deployment::Backends;
 
@@ -31,6 +32,28 @@ What the shop runs on:
 scripts/backends up starts the servers, eval \"$(scripts/backends env)\" says where they are. Each run has names of its own \
 there and deletes them at the end.";
 
+/// Which deployment is loaded.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct TargetArgs {
+    /// Load the shop behind this gateway instead of one of our own
+    #[arg(long, value_name = "URL", conflicts_with_all = ["backends", "observe"], long_help = TARGET_HELP)]
+    pub(crate) target: Option<Url>,
+    /// Where the admin ports of the target are: a discovery file of Prometheus whose targets have the label `service`
+    #[arg(long, value_name = "FILE", requires = "target")]
+    pub(crate) discovery: Option<PathBuf>,
+    /// The target is not on this machine, and I may load it
+    #[arg(long, requires = "target")]
+    pub(crate) i_own_this_target: bool,
+}
+
+/// Said at more length.
+const TARGET_HELP: &str = "\
+Load the shop behind this gateway instead of one of our own.
+
+Experiments that do something to the shop are left out, and so are lines and spans, which only our own shop gives us. With \
+--discovery the ledgers are audited and the gateway's samples compared. At most 200 arrivals a second, 240 s a look; clients have \
+one address unless the gateway trusts X-Forwarded-For, and so share one rate limit.";
+
 /// How experiments run.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct RunArgs {
@@ -46,6 +69,9 @@ pub(crate) struct RunArgs {
     /// What the shop runs on: files, real, or servers by name, such as postgres,kafka,memcached
     #[arg(long, default_value_t, value_name = "SERVERS", long_help = BACKENDS_HELP)]
     pub(crate) backends: Backends,
+    /// What is loaded, if not a shop of our own.
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
     /// Have Prometheus scrape the shop and our clients meanwhile, and Alertmanager tell of alerts; both must be installed
     #[arg(long)]
     pub(crate) observe: bool,

@@ -155,7 +155,7 @@ struct Target {
 impl Target {
     async fn of(deployment: &Deployment) -> anyhow::Result<Self> {
         let gateway = format!("http://{}", deployment.gateway()?);
-        let tokens = accounts::shoppers(deployment.http(), &gateway, 1).await?;
+        let tokens = accounts::shoppers(deployment.http(), &gateway, accounts::SHOPPER, 1).await?;
         Ok(Self {
             http: deployment.http().clone(),
             gateway,

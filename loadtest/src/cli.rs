@@ -13,7 +13,9 @@ use crate::{
     args::{BenchArgs, DrillArgs, RunArgs, RunsDir, UpArgs},
     bench, drill, engine, experiments,
     interrupted::{Interrupt, Interrupted},
-    observe, personas, prepare, receive, report, run, trickle, up,
+    observe, personas, prepare, receive, report, run,
+    target::{BadTarget, Target},
+    trickle, up,
 };
 
 /// The command line was wrong (`EX_USAGE` of sysexits.h).
@@ -175,14 +177,22 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Run { experiments, run }) => (experiments, run),
         None => (Vec::new(), cli.run),
     };
-    let chosen = match experiments::choose(&names, &args.backends) {
+    let chosen = match experiments::choose(&names, &args) {
         Ok(chosen) => chosen,
         Err(error) => {
             writeln!(io::stderr(), "error: {error}")?;
             return Ok(ExitCode::from(USAGE));
         }
     };
-    let outcome = run::run(&chosen, &args, &cli.runs, Interrupt::on_signals()?).await?;
+    let target = match Target::of(&args).await {
+        Err(error) if error.is::<BadTarget>() => {
+            writeln!(io::stderr(), "error: {error}")?;
+            return Ok(ExitCode::from(USAGE));
+        }
+        found => found?,
+    };
+    let stop = Interrupt::on_signals()?;
+    let outcome = run::run(&chosen, &args, target.as_ref(), &cli.runs, stop).await?;
     Ok(ExitCode::from(outcome.exit_code()))
 }
 

@@ -4,6 +4,7 @@
 //! scrapes), the lines in its log, and the spans it exports; and what its ledgers say.
 
 pub mod access_lines;
+pub(crate) mod admin;
 pub(crate) mod collect;
 pub mod event_lines;
 pub(crate) mod ledgers;

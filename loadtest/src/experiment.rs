@@ -246,6 +246,20 @@ impl Arm {
         self.load.iter().map(phase).collect()
     }
 
+    /// Whether it takes the shop as it is and does nothing to it but to load it.
+    pub(crate) fn only_loads(&self) -> bool {
+        let Shop {
+            environment,
+            replicas,
+            mix: _,
+            backends,
+        } = self.shop;
+        self.timeline.is_empty()
+            && environment.is_empty()
+            && replicas.is_empty()
+            && backends.is_none()
+    }
+
     /// The index of the phase that objectives are judged on.
     pub(crate) fn measured(&self) -> Option<u16> {
         let measured = |it: &LoadPhase| it.kind == Kind::Measured;
@@ -257,6 +271,11 @@ impl Experiment {
     /// Whether it can be carried out on `backends`.
     pub(crate) fn fits(&self, backends: &Backends) -> bool {
         self.needs == Needs::Nothing || !backends.servers().is_empty()
+    }
+
+    /// Whether anything of it can be carried out on a shop that is not to be touched.
+    pub(crate) fn has_mere_load(&self) -> bool {
+        self.arms.iter().any(Arm::only_loads)
     }
 }
 
@@ -308,6 +327,7 @@ pub(crate) fn faults(it: &Experiment) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::args::TargetArgs;
 
     fn seconds(phases: &[Phase]) -> Vec<f64> {
         phases.iter().map(|it| it.seconds).collect()
@@ -328,6 +348,7 @@ mod tests {
             duration,
             rate: 10.0,
             backends: Backends::default(),
+            target: TargetArgs::default(),
             observe: false,
             verbose: false,
             json: false,

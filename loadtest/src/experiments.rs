@@ -7,7 +7,7 @@ mod outage;
 
 use std::{fmt, fmt::Write as _};
 
-use crate::{deployment::Backends, experiment::Experiment};
+use crate::{args::RunArgs, experiment::Experiment};
 
 /// Every experiment, in the order they run.
 pub const ALL: &[Experiment] = &[
@@ -24,6 +24,8 @@ pub enum BadChoice {
     Unknown(String),
     /// It needs servers, and files are none.
     NoServers(&'static str),
+    /// It does something to the shop, and this one is not ours.
+    Touches(&'static str),
 }
 
 impl fmt::Display for BadChoice {
@@ -38,22 +40,41 @@ impl fmt::Display for BadChoice {
                 f,
                 "{name} needs servers, and files are none: choose some with --backends"
             ),
+            Self::Touches(name) => {
+                let loads = ALL.iter().filter(|it| it.has_mere_load());
+                let loads: Vec<_> = loads.map(|it| it.name).collect();
+                write!(
+                    f,
+                    "{name} does something to the shop, and a --target is only loaded; choose {}",
+                    loads.join(", ")
+                )
+            }
         }
     }
 }
 
-/// The experiments called `names`, each once; if there are no names, all that can be carried out on `backends`.
-pub fn choose(names: &[String], backends: &Backends) -> Result<Vec<Experiment>, BadChoice> {
+/// The experiments called `names`, each once; if there are no names, all that can be carried out as `args` have it.
+pub(crate) fn choose(names: &[String], args: &RunArgs) -> Result<Vec<Experiment>, BadChoice> {
+    let on_target = args.target.target.is_some();
+    let obstacle = |it: &Experiment| {
+        if !it.fits(&args.backends) {
+            Some(BadChoice::NoServers(it.name))
+        } else if on_target && !it.has_mere_load() {
+            Some(BadChoice::Touches(it.name))
+        } else {
+            None
+        }
+    };
     if names.is_empty() {
-        let fitting = ALL.iter().filter(|it| it.fits(backends));
-        return Ok(fitting.copied().collect());
+        let possible = ALL.iter().filter(|it| obstacle(it).is_none());
+        return Ok(possible.copied().collect());
     }
     let mut chosen: Vec<Experiment> = Vec::new();
     for name in names {
         let found = ALL.iter().find(|it| it.name == name);
         let found = found.ok_or_else(|| BadChoice::Unknown(name.clone()))?;
-        if !found.fits(backends) {
-            return Err(BadChoice::NoServers(found.name));
+        if let Some(obstacle) = obstacle(found) {
+            return Err(obstacle);
         }
         if !chosen.iter().any(|it| it.name == found.name) {
             chosen.push(*found);

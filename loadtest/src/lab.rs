@@ -2,7 +2,9 @@
 
 mod arm;
 mod conditions;
+mod course;
 mod shop;
+mod target;
 
 use std::time::Instant;
 
@@ -10,7 +12,7 @@ pub(crate) use conditions::Conditions;
 use time::OffsetDateTime;
 
 use crate::{
-    experiment::Experiment,
+    experiment::{Arm, Experiment},
     measurement::Measurement,
     report::{
         arm::report,
@@ -30,10 +32,13 @@ pub(crate) async fn run(
     let began = Instant::now();
     let mut arms: Vec<ArmReport> = Vec::new();
     let mut measurements: Vec<Measurement> = Vec::new();
-    for arm in experiment.arms {
+    for arm in &possible(lab, experiment) {
         let dir = lab.run_dir.path().join(experiment.name).join(arm.name);
         let from = OffsetDateTime::now_utc();
-        let (measurement, objectives) = arm::measure(lab, arm, &dir).await?;
+        let (measurement, objectives) = match lab.target {
+            None => arm::measure(lab, arm, &dir).await?,
+            Some(target) => target::measure(lab, arm, &dir, target).await?,
+        };
         let mut told = report(arm, &measurement, objectives);
         let range = |it| Observed::new(it, from, OffsetDateTime::now_utc());
         told.observed = lab.stack.map(range);
@@ -42,7 +47,8 @@ pub(crate) async fn run(
             measurements.push(measurement);
         }
     }
-    let compare = experiment.across.iter();
+    let all = measurements.len() == experiment.arms.len();
+    let compare = experiment.across.iter().filter(|_| all);
     let checks: Vec<_> = compare.flat_map(|it| it(&measurements)).collect();
     let counting = checks.iter().filter(|it| it.counts).map(|it| it.outcome);
     let outcomes = arms.iter().map(|it| it.outcome).chain(counting);
@@ -54,4 +60,13 @@ pub(crate) async fn run(
         arms,
         checks,
     })
+}
+
+/// The arms that are carried out.
+fn possible(lab: &Conditions<'_>, experiment: &Experiment) -> Vec<Arm> {
+    let arms = experiment.arms.iter();
+    match lab.target {
+        None => arms.copied().collect(),
+        Some(target) => arms.filter_map(|it| target::left_of(it, target)).collect(),
+    }
 }

@@ -13,7 +13,7 @@
 //! - `measurement`: all that is known of a stretch of load
 //! - [`timeline`]: what is done to the shop meanwhile
 //! - [`judge`]: facts turned into checks, without reading anything
-//! - `args`: what was asked for
+//! - `args`, `target`: what was asked for
 //! - [`experiment`], [`experiments`]: what an experiment is, and a file for each
 //! - `report`: the verdict for people and programs
 //! - `progress`, `lab`: where an experiment is carried out
@@ -48,6 +48,7 @@ mod run;
 pub mod run_dir;
 pub mod statistics;
 pub mod table;
+mod target;
 pub mod timeline;
 mod trickle;
 mod up;

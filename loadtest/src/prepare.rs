@@ -17,7 +17,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use crate::deployment::{
-    Service,
+    SERVICES, Service,
     secrets::{self, ADMIN_EMAIL},
 };
 
@@ -49,7 +49,12 @@ pub(crate) fn prepare(args: &PrepareArgs) -> anyhow::Result<()> {
         copy(&volume, &args.into.join(name))?;
     }
     let originals = args.into.join(ORIGINALS);
-    shop(&originals, &args.into.join("shop"))?;
+    for service in SERVICES {
+        for (name, text) in read_by(service, &originals)? {
+            let file = args.into.join(service.name()).join(name);
+            publish(&file, text.as_bytes(), OWN)?;
+        }
+    }
     postgres(&originals, &args.into.join("postgres"))?;
     let password = original(&originals, "rabbitmq", secrets::password)?;
     let user = format!("default_user = shop\ndefault_pass = {password}\n");
@@ -60,27 +65,35 @@ pub(crate) fn prepare(args: &PrepareArgs) -> anyhow::Result<()> {
     publish(&file, password.as_bytes(), SHARED)
 }
 
-/// What the services read.
-fn shop(originals: &Path, volume: &Path) -> anyhow::Result<()> {
-    let own = |name: &str, text: &str| publish(&volume.join(name), text.as_bytes(), OWN);
-    let key = || Ok(users::generate_signing_key());
-    own("signing-key.pem", &original(originals, "signing-key", key)?)?;
-    let card_key = original(originals, "card-key", || Ok(cards::generate()))?;
-    own("card-key.pem", &card_key)?;
-    own("card-key.pub.pem", &cards::public_of(&card_key)?)?;
-    let fingerprint_key = original(originals, "fingerprint-key", secrets::password)?;
-    own("fingerprint-key", &fingerprint_key)?;
-    let admin = original(originals, "admin", secrets::password)?;
-    own("admin-email", ADMIN_EMAIL)?;
-    own("admin-password", &admin)?;
-    let broker = original(originals, "rabbitmq", secrets::password)?;
-    own("broker-password", &broker)?;
-    let mut pgpass = String::new();
-    for service in Service::WITH_DATABASE {
+/// What one service reads and no other does, unless it is for both: a file each.
+fn read_by(service: Service, originals: &Path) -> anyhow::Result<Vec<(&'static str, String)>> {
+    let mut files = Vec::new();
+    if Service::WITH_DATABASE.contains(&service) {
         let password = original(originals, &format!("postgres-{service}"), secrets::password)?;
-        writeln!(pgpass, "*:*:{service}:{service}:{password}")?;
+        files.push(("pgpass", format!("*:*:{service}:{service}:{password}\n")));
     }
-    own("pgpass", &pgpass)
+    if service.hears_or_tells() {
+        let password = original(originals, "rabbitmq", secrets::password)?;
+        files.push(("broker-password", password));
+    }
+    let card_key = || original(originals, "card-key", || Ok(cards::generate()));
+    match service {
+        Service::Users => {
+            let key = || Ok(users::generate_signing_key());
+            files.push(("signing-key.pem", original(originals, "signing-key", key)?));
+            let password = original(originals, "admin", secrets::password)?;
+            files.push(("admin-email", ADMIN_EMAIL.to_owned()));
+            files.push(("admin-password", password));
+        }
+        Service::Payments => files.push(("card-key.pem", card_key()?)),
+        Service::Orders => {
+            files.push(("card-key.pub.pem", cards::public_of(&card_key()?)?));
+            let key = original(originals, "fingerprint-key", secrets::password)?;
+            files.push(("fingerprint-key", key));
+        }
+        Service::Catalog | Service::Gateway | Service::Inventory | Service::Search => (),
+    }
+    Ok(files)
 }
 
 /// A role and a database for each service, which no other may connect to.
@@ -181,9 +194,8 @@ mod tests {
     fn deployment() -> (tempfile::TempDir, PrepareArgs) {
         let root = tempfile::tempdir().unwrap();
         let (from, into) = (root.path().join("from"), root.path().join("into"));
-        for volume in [
-            "secrets", "shop", "postgres", "rabbitmq", "grafana", "config",
-        ] {
+        let volumes = ["secrets", "postgres", "rabbitmq", "grafana", "config"];
+        for volume in SERVICES.map(Service::name).into_iter().chain(volumes) {
             fs::create_dir_all(into.join(volume)).unwrap();
         }
         for (name, mode) in [("prometheus/prometheus.yml", 0o600), ("probe", 0o700)] {
@@ -215,12 +227,12 @@ mod tests {
         prepare(&args).unwrap();
         let read = |name: &str| fs::read_to_string(args.into.join(name)).unwrap();
         let names = [
-            "shop/pgpass",
-            "shop/signing-key.pem",
+            "orders/pgpass",
+            "users/signing-key.pem",
             "postgres/10-databases.sql",
-            "shop/card-key.pem",
-            "shop/card-key.pub.pem",
-            "shop/fingerprint-key",
+            "payments/card-key.pem",
+            "orders/card-key.pub.pem",
+            "orders/fingerprint-key",
         ];
         let first: Vec<_> = names.map(read).into();
         // A volume of a server that was lost alone is filled again.
@@ -228,23 +240,46 @@ mod tests {
         prepare(&args).unwrap();
         assert_eq!(first, names.map(read));
         assert_eq!(cards::public_of(&first[3]).unwrap(), first[4]);
-        for line in first[0].lines() {
-            let password = line.rsplit(':').next().unwrap();
+        for service in Service::WITH_DATABASE {
+            let line = read(&format!("{service}/pgpass"));
+            let password = line.trim_end().rsplit(':').next().unwrap();
             assert_eq!(password.len(), 32);
-            assert!(
-                first[2].contains(&format!("PASSWORD '{password}'")),
-                "{line}"
-            );
+            let role = format!("ROLE \"{service}\" LOGIN PASSWORD '{password}'");
+            assert!(first[2].contains(&role), "{line}");
         }
-        let broker = read("shop/broker-password");
+        let broker = read("search/broker-password");
         assert!(read("rabbitmq/20-user.conf").contains(&format!("default_pass = {broker}\n")));
     }
 
     #[test]
-    fn only_the_shop_reads_what_is_the_shops() {
+    fn each_service_reads_its_own_and_nobody_else_does() {
         let (_root, args) = deployment();
         prepare(&args).unwrap();
-        for volume in ["shop", "secrets"] {
+        let files = |service: Service| {
+            let files = entries(&args.into.join(service.name())).unwrap();
+            let name = |it: PathBuf| it.file_name().unwrap().to_str().unwrap().to_owned();
+            let mut names: Vec<_> = files.into_iter().map(name).collect();
+            names.sort_unstable();
+            names.join(" ")
+        };
+        for (service, own) in [
+            (Service::Catalog, "broker-password pgpass"),
+            (Service::Gateway, ""),
+            (Service::Inventory, "broker-password pgpass"),
+            (
+                Service::Orders,
+                "broker-password card-key.pub.pem fingerprint-key pgpass",
+            ),
+            (Service::Payments, "broker-password card-key.pem pgpass"),
+            (Service::Search, "broker-password"),
+            (
+                Service::Users,
+                "admin-email admin-password pgpass signing-key.pem",
+            ),
+        ] {
+            assert_eq!(files(service), own, "{service}");
+        }
+        for volume in SERVICES.map(Service::name).into_iter().chain(["secrets"]) {
             for path in entries(&args.into.join(volume)).unwrap() {
                 assert_eq!(mode(&path), 0o400, "{}", path.display());
             }

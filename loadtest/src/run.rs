@@ -18,16 +18,18 @@ use crate::{
         terminal::{self, Style},
     },
     run_dir::RunDir,
+    target::Target,
     verdict::Outcome,
 };
 
-/// Runs `experiments`, prints the verdict of each, and writes the report.
+/// Runs `experiments`, on `target` if there is one, prints the verdict of each, and writes the report.
 ///
 /// # Errors
 /// [`crate::interrupted::Interrupted`], or a machine that cannot do it.
 pub(crate) async fn run(
     experiments: &[Experiment],
     args: &RunArgs,
+    target: Option<&Target>,
     runs: &RunsDir,
     stop: Interrupt,
 ) -> anyhow::Result<Outcome> {
@@ -49,6 +51,7 @@ pub(crate) async fn run(
         progress: &progress,
         stop: &stop,
         stack: stack.as_ref(),
+        target,
     };
     let style = Style {
         verbose: args.verbose,
@@ -62,7 +65,11 @@ pub(crate) async fn run(
         stack.stop(&stop).await;
     }
     progress.done();
-    let document = Document::new(&run_dir, seed, &args.backends, began.elapsed(), reports?);
+    let ran_on = match target {
+        None => args.backends.to_string(),
+        Some(target) => target.gateway.clone(),
+    };
+    let document = Document::new(&run_dir, seed, ran_on, began.elapsed(), reports?);
     report::write(&run_dir, &document)?;
     let mut out = io::stdout().lock();
     if args.json {

@@ -145,7 +145,7 @@ struct Tokens {
 impl Tokens {
     async fn of(deployment: &Deployment, gateway: &str, run_dir: &RunDir) -> anyhow::Result<Self> {
         let http = deployment.http();
-        let mut shoppers = accounts::shoppers(http, gateway, 1).await?;
+        let mut shoppers = accounts::shoppers(http, gateway, accounts::SHOPPER, 1).await?;
         Ok(Self {
             shopper: shoppers.remove(0),
             admin: accounts::admin(http, gateway, run_dir.path()).await?,

@@ -4,6 +4,8 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
 
+use crate::serve::HEAD_TIMEOUT;
+
 /// The settings every service takes, each a flag and an environment variable; flatten it into the service's own `Config`.
 #[derive(Debug, Clone, clap::Args)]
 #[group(id = "chassis")] // The default id, `Config`, would collide with the outer struct's.
@@ -25,6 +27,10 @@ pub struct Config {
     /// descriptors
     #[arg(long, env, default_value_t = 4096, value_name = "COUNT")]
     pub max_connections: usize,
+    /// How long a connection may be idle, and over HTTP/1.1 a head may take; at least 10s, and longer than a proxy in front keeps
+    /// it: 75s behind an AWS load balancer, 620s behind Google's
+    #[arg(long, env, default_value = "10s", value_parser = idle_timeout, value_name = "DURATION")]
+    pub idle_timeout: Duration,
     /// Drain timeout: how long requests in flight may continue after SIGTERM before they are cancelled
     #[arg(long, env, default_value = "10s", value_parser = humantime::parse_duration, value_name = "DURATION")]
     pub drain_timeout: Duration,
@@ -42,6 +48,16 @@ pub struct Config {
     pub supervised: bool,
 }
 
+/// Callers of ours close a connection after [`CLIENT_IDLE_TIMEOUT`](crate::CLIENT_IDLE_TIMEOUT), so that they never send a request
+/// just when the service closes it.
+fn idle_timeout(text: &str) -> Result<Duration, String> {
+    let timeout = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if timeout < HEAD_TIMEOUT {
+        return Err(format!("must be at least {HEAD_TIMEOUT:?}"));
+    }
+    Ok(timeout)
+}
+
 /// On or off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Switch {
@@ -49,4 +65,15 @@ pub enum Switch {
     On,
     /// Leave it.
     Off,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_may_be_idle_for_longer_but_not_for_less_than_callers_keep_it() {
+        assert_eq!(idle_timeout("75s"), Ok(Duration::from_secs(75)));
+        assert_eq!(idle_timeout("9s").unwrap_err(), "must be at least 10s");
+    }
 }

@@ -86,7 +86,10 @@ where
     };
     let app = app.into();
     let wanted = config.max_connections;
-    let door = app.door(descriptors::affordable(wanted), wanted);
+    let door = Door {
+        idle: config.idle_timeout,
+        ..app.door(descriptors::affordable(wanted), wanted)
+    };
     let app = layers::wrap(app, Limits::from(config), host.faults());
     host.enter(Stage::Ready);
     let Announcement {

@@ -10,12 +10,7 @@ mod streams;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    convert::Infallible,
-    net::SocketAddr,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, extract::ConnectInfo, http::Request, response::Response};
 use hyper::{
@@ -43,11 +38,12 @@ pub use peers::counted_as;
 
 use crate::head;
 
-/// How long a client may take to send the head of a request, and so how long a connection may be idle before the next.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a client of a service, or a proxy before one, should keep a connection that is idle. Whoever keeps it for as long
-/// as the service does will one day send a request just when the service closes it. Such a request gets no answer, and must
-/// not be sent again unless it is idempotent (RFC 9112, section 9.3.1).
+/// How long a client may take to say what it speaks, and to send the head of a request, unless the [`Door`] lets connections be
+/// idle for longer.
+pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a client of a service should keep a connection that is idle. Whoever keeps it for as long as the service does will
+/// one day send a request just when the service closes it. Such a request gets no answer, and must not be sent again unless it
+/// is idempotent (RFC 9112, section 9.3.1).
 pub const CLIENT_IDLE_TIMEOUT: Duration = Duration::from_secs(HEAD_TIMEOUT.as_secs() / 2);
 /// The longest head that hyper reads, in bytes, and the most that it keeps of an answer which its client has not read. By default
 /// it takes twelve times as much.
@@ -70,6 +66,8 @@ pub struct Door {
     pub streams: u32,
     /// The longest head of a request, in bytes; a longer one is answered 431.
     pub head: usize,
+    /// How long a connection may be idle, and over HTTP/1.1 also how long a head may take: hyper has one clock for both.
+    pub idle: Duration,
 }
 
 impl Door {
@@ -80,6 +78,7 @@ impl Door {
             per_peer: connections,
             streams: 1024,
             head: BUFFER as usize,
+            idle: HEAD_TIMEOUT,
         }
     }
 }
@@ -173,13 +172,13 @@ async fn serve_connection(
     });
     let ended = match version {
         Version::Http1 => {
-            let connection = http1().serve_connection(socket, service);
+            let connection = http1(door).serve_connection(socket, service);
             serve_http1(connection, &stop).await
         }
         Version::Http2 => {
             let streams = Streams(Arc::clone(&shared));
             let connection = http2(streams, door).serve_connection(socket, service);
-            serve_http2(connection, &shared, HEAD_TIMEOUT, &stop).await
+            serve_http2(connection, &shared, door.idle, HEAD_TIMEOUT, &stop).await
         }
         Version::None => return Reason::NoProtocol.count(),
         Version::Gone => return,
@@ -196,16 +195,13 @@ async fn serve_connection(
     tracing::debug!(%error, "connection ended early");
 }
 
-fn http1() -> &'static http1::Builder {
-    static BUILDER: OnceLock<http1::Builder> = OnceLock::new();
-    BUILDER.get_or_init(|| {
-        let mut builder = http1::Builder::new();
-        builder
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIMEOUT)
-            .max_buf_size(BUFFER as usize);
-        builder
-    })
+fn http1(door: Door) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(door.idle)
+        .max_buf_size(BUFFER as usize);
+    builder
 }
 
 fn http2(streams: Streams, door: Door) -> http2::Builder<Streams> {

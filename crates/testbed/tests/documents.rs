@@ -6,10 +6,11 @@ use std::{
 };
 
 /// What a path begins with that is given from the root of the repository.
-const FOLDERS: [&str; 10] = [
+const FOLDERS: [&str; 11] = [
     ".ci/",
     "crates/",
     "dashboards/",
+    "deploy/",
     "docs/",
     "loadtest/",
     "observability/",

@@ -277,7 +277,7 @@ async fn prepare(
     progress: &Progress,
 ) -> anyhow::Result<(Vec<String>, String, Stack)> {
     let http = deployment.http();
-    let tokens = accounts::shoppers(http, gateway, SHOPPERS).await?;
+    let tokens = accounts::shoppers(http, gateway, accounts::SHOPPER, SHOPPERS).await?;
     let admin = accounts::admin(http, gateway, dir).await?;
     let told = progress.clone();
     let options = observe::Options {

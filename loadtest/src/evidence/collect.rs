@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
+    fmt, fs,
     path::PathBuf,
     time::{Duration, SystemTime},
 };
@@ -155,15 +155,26 @@ async fn scrape(
     replica: &Replica,
     format: Format,
 ) -> anyhow::Result<Scrape> {
-    let url = format!("http://{}/metrics", replica.admin);
+    let pid = (format == Format::OpenMetrics).then_some(replica.pid);
+    scrape_at(deployment.http(), &replica.admin, format, pid).await
+}
+
+/// Asks one admin port, and the kernel about its process if that is ours.
+///
+/// # Errors
+/// No answer, or one that is no exposition.
+pub(super) async fn scrape_at(
+    http: &reqwest::Client,
+    admin: &impl fmt::Display,
+    format: Format,
+    pid: Option<u32>,
+) -> anyhow::Result<Scrape> {
+    let url = format!("http://{admin}/metrics");
     let asked = SystemTime::now();
-    let usage = || match format {
-        Format::Text => None,
-        Format::OpenMetrics => Usage::of(replica.pid),
-    };
+    let usage = || pid.and_then(Usage::of);
     let before = usage();
     let read = async {
-        let asked = deployment.http().get(&url);
+        let asked = http.get(&url);
         let answer = asked.header(ACCEPT, format.media_type()).send().await?;
         answer.error_for_status()?.text().await
     };

@@ -1,6 +1,6 @@
 //! The ledgers: what orders, inventory and payments have written down.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context as _;
 use api::{AuditRow, CancelReason, OrderStatus, PaymentEffect, ProductId, StockEffect};
@@ -35,17 +35,31 @@ pub(crate) struct Ledgers {
 }
 
 impl Ledgers {
-    /// Asks the three services of a deployment on their admin ports.
-    pub(crate) async fn read(deployment: &Deployment) -> anyhow::Result<Self> {
+    /// Those of a deployment of ours.
+    pub(crate) async fn of(deployment: &Deployment) -> anyhow::Result<Self> {
+        let replicas = deployment.replicas();
+        // Replicas share a ledger, so one is as good as another.
+        let admin = |service| {
+            let replica = replicas.iter().find(|it| it.service == service);
+            Some(replica?.admin.to_string())
+        };
+        Self::read(deployment.http(), admin).await
+    }
+
+    /// Asks the three services on their `admin` ports.
+    ///
+    /// # Errors
+    /// One that has no port or does not answer, or whose answer is no ledger.
+    pub(crate) async fn read(
+        http: &reqwest::Client,
+        admin: impl Fn(Service) -> Option<String>,
+    ) -> anyhow::Result<Self> {
         let mut ledgers = Self::default();
-        for service in [Service::Orders, Service::Inventory, Service::Payments] {
-            let replicas = deployment.replicas();
-            // Replicas share a ledger, so one is as good as another.
-            let replica = replicas.into_iter().find(|it| it.service == service);
-            let replica = replica.with_context(|| format!("{service} is not running"))?;
-            let url = format!("http://{}/audit", replica.admin);
+        for service in Self::KEPT_BY {
+            let admin = admin(service).with_context(|| format!("{service} is not running"))?;
+            let url = format!("http://{admin}/audit");
             let read = async {
-                let answer = deployment.http().get(&url).send().await?;
+                let answer = http.get(&url).send().await?;
                 answer.error_for_status()?.text().await
             };
             let text = read.await.with_context(|| format!("read {url}"))?;
@@ -55,6 +69,22 @@ impl Ledgers {
             }
         }
         Ok(ledgers)
+    }
+
+    /// Those who keep one.
+    pub(crate) const KEPT_BY: [Service; 3] =
+        [Service::Orders, Service::Inventory, Service::Payments];
+
+    /// Only what came of requests with these idempotency keys: others may use the shop too. How much there is of a product is left
+    /// out, because theirs counts there.
+    pub(crate) fn only(mut self, keys: &BTreeSet<&str>) -> Self {
+        self.orders
+            .retain(|_, order| keys.contains(order.idempotency_key.as_str()));
+        let orders = &self.orders;
+        self.stock.retain(|order, _| orders.contains_key(order));
+        self.payments.retain(|order, _| orders.contains_key(order));
+        self.levels.clear();
+        self
     }
 
     pub(crate) fn enter(&mut self, row: AuditRow) {

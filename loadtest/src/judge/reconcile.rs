@@ -3,8 +3,10 @@
 //! - Door: every answered attempt has one access line at the gateway, with the same status, and the reverse.
 //! - Signals: at every service, samples = access lines = server spans, for each operation and status.
 //! - Edges: what callers counted = what the callee counted; only an attempt the caller gave up may be extra.
+//! - Counted: in a deployment that others use too, no answer is missing at the gateway.
 //! - Events: what was sent was processed by everyone it is for, and at every service samples = lines = spans for events too.
 
+mod counted;
 mod door;
 mod edges;
 mod events;
@@ -12,6 +14,7 @@ mod mismatch;
 mod samples;
 mod signals;
 
+pub(crate) use counted::counted;
 pub use edges::{Edge, edges};
 
 use super::{saga, traces, validity};

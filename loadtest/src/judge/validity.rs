@@ -19,6 +19,16 @@ const MAX_STOLEN: f64 = 0.05;
 
 /// How late the generator was, what it dropped, what the machine took, and whether telemetry and processes lasted.
 pub(crate) fn checks(it: &Measurement) -> Vec<Check> {
+    let mut checks = load(it);
+    checks.push(telemetry_drops(it));
+    if !it.incidents.is_empty() {
+        checks.push(deaths(Group::Validity, "no process died", it));
+    }
+    checks
+}
+
+/// How late the generator was, what it dropped, and what the machine took.
+pub(crate) fn load(it: &Measurement) -> Vec<Check> {
     let mut checks = Vec::new();
     match &it.clients.load.counts {
         Err(how) => checks.push(ended_early(how)),
@@ -28,10 +38,6 @@ pub(crate) fn checks(it: &Measurement) -> Vec<Check> {
         }
     }
     checks.extend(it.clients.stolen.map(stolen));
-    checks.push(telemetry_drops(it));
-    if !it.incidents.is_empty() {
-        checks.push(deaths(Group::Validity, "no process died", it));
-    }
     checks
 }
 

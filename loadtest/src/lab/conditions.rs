@@ -2,6 +2,7 @@
 
 use crate::{
     args::RunArgs, interrupted::Interrupt, observe::Stack, progress::Progress, run_dir::RunDir,
+    target::Target,
 };
 
 /// All that is needed to carry experiments out.
@@ -14,4 +15,6 @@ pub(crate) struct Conditions<'a> {
     pub(crate) stop: &'a Interrupt,
     /// Prometheus and Alertmanager, if they are wanted.
     pub(crate) stack: Option<&'a Stack>,
+    /// What is loaded instead of shops of our own.
+    pub(crate) target: Option<&'a Target>,
 }

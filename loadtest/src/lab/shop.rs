@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Shoppers who are logged in before the load begins; buyers take turns with their tokens, each far below its rate limit.
-const SHOPPERS: u32 = 20;
+pub(super) const SHOPPERS: u32 = 20;
 
 /// Tokens outlive the longest run: an hour to measure, at most three times.
 const TOKEN_TTL: (&str, &str) = ("TOKEN_TTL", "6h");
@@ -80,7 +80,8 @@ async fn prepare(
     }
     lab.progress
         .step(format!("{}: logging shoppers in", arm.name));
-    let tokens = accounts::shoppers(deployment.http(), gateway, SHOPPERS).await?;
+    let tokens =
+        accounts::shoppers(deployment.http(), gateway, accounts::SHOPPER, SHOPPERS).await?;
     if let Some(signal) = lab.args.lose {
         let loss = chassis::Fault {
             telemetry_loss: Some(chassis::TelemetryLoss {

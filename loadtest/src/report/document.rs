@@ -9,7 +9,6 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::waterfall::Waterfall;
 use crate::{
-    deployment::Backends,
     engine::Counts,
     judge::reconcile::Edge,
     observe::Stack,
@@ -34,7 +33,7 @@ pub(crate) struct Document {
     pub(crate) seed: u64,
     /// What was typed.
     pub(crate) command: Vec<String>,
-    /// What the shop ran on: `files`, or servers.
+    /// What the shop ran on: `files`, or servers; or where its gateway is, if it was not ours.
     pub(crate) backends: String,
     pub(crate) machine: Machine,
     pub(crate) run_dir: String,
@@ -205,7 +204,7 @@ impl Document {
     pub(crate) fn new(
         run_dir: &RunDir,
         seed: u64,
-        backends: &Backends,
+        backends: String,
         duration: Duration,
         experiments: Vec<ExperimentReport>,
     ) -> Self {
@@ -218,7 +217,7 @@ impl Document {
             duration_s: duration.as_secs_f64(),
             seed,
             command: std::env::args().collect(),
-            backends: backends.to_string(),
+            backends,
             machine: Machine {
                 os: std::env::consts::OS,
                 architecture: std::env::consts::ARCH,

@@ -31,6 +31,20 @@ fn wrong_usage_is_told_with_exit_code_64() {
         &["whole seconds"],
     );
     says(&scratch, &["--nonsense"], 64, &["--help"]);
+    let on = |target, experiment| ["run", experiment, "--target", target];
+    // Addresses that RFC 5737 keeps free for documents.
+    let theirs = on("http://192.0.2.1:8080", "baseline");
+    says(&scratch, &theirs, 64, &["--i-own-this-target"]);
+    let no_gateway = on("ftp://127.0.0.1", "baseline");
+    says(&scratch, &no_gateway, 64, &["http://HOST:PORT"]);
+    let touches = on("http://127.0.0.1:8080", "crash");
+    says(&scratch, &touches, 64, &["only loaded", "baseline"]);
+    let much = [
+        &on("http://127.0.0.1:8080", "baseline")[..],
+        &["--rate", "500"],
+    ]
+    .concat();
+    says(&scratch, &much, 64, &["at most 200"]);
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod observe;
 mod order;
 mod receive;
 mod secrets;
+mod target;
 mod verdicts;
 
 use std::{

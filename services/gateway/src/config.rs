@@ -57,9 +57,19 @@ pub struct Config {
     /// Maximum number of requests in flight on one HTTP/2 connection
     #[arg(long, env, default_value = "100", value_name = "COUNT")]
     pub max_streams_per_connection: NonZeroU32,
-    /// Use the last address in `X-Forwarded-For` as the client's address: only behind a proxy that sets it
+    /// Use the last address in `X-Forwarded-For` as the client's address: only behind a proxy that appends it
     #[arg(long, env)]
     pub trust_forwarded_for: bool,
+    /// How many proxies append an address to `X-Forwarded-For`: the client's is the first of so many last ones. Google's load
+    /// balancer counts as two, the second of which is its own address
+    #[arg(
+        long,
+        env,
+        default_value = "1",
+        value_name = "COUNT",
+        requires = "trust_forwarded_for"
+    )]
+    pub forwarded_for_proxies: NonZeroUsize,
     /// Honour the sampled flag of a `traceparent` from clients: any client can then fill the trace store
     #[arg(long, env)]
     pub trust_traceparent: bool,

@@ -45,7 +45,8 @@ pub(crate) struct Limiter {
     tries: Arc<Tries>,
     /// Hashes accounts, so that the table names nobody, with a key of this process: nobody can choose one whose hash is another's.
     hasher: RandomState,
-    trust_forwarded_for: bool,
+    /// How many proxies append to `X-Forwarded-For`; 0 where it is not trusted.
+    proxies: usize,
 }
 
 impl Limiter {
@@ -58,7 +59,11 @@ impl Limiter {
             clients: buckets(config.rate_limit, config.rate_burst),
             attempts: buckets(config.login_rate, config.login_burst),
             hasher: RandomState::new(),
-            trust_forwarded_for: config.trust_forwarded_for,
+            proxies: if config.trust_forwarded_for {
+                config.forwarded_for_proxies.get()
+            } else {
+                0
+            },
         }
     }
 
@@ -87,14 +92,15 @@ impl Limiter {
 
     /// Where the client is, as far as it is counted: the peer, or what a trusted proxy says of it.
     pub(crate) fn address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        if !self.trust_forwarded_for {
+        let Some(place) = self.proxies.checked_sub(1) else {
             return counted_as(peer);
-        }
-        // The proxy appends the address it saw; whatever stands before it came from the client.
+        };
+        // Each proxy appends the address it saw; whatever stands before these came from the client.
         let lines = headers.get_all("x-forwarded-for").iter().rev();
-        let mut hops = lines.flat_map(|it| it.as_bytes().rsplit(|it| *it == b','));
-        let last = hops.find(|it| !it.trim_ascii().is_empty());
-        counted_as(last.and_then(forwarded).unwrap_or(peer))
+        let hops = lines.flat_map(|it| it.as_bytes().rsplit(|it| *it == b','));
+        let mut hops = hops.filter(|it| !it.trim_ascii().is_empty());
+        let client = hops.nth(place);
+        counted_as(client.and_then(forwarded).unwrap_or(peer))
     }
 }
 
@@ -217,6 +223,22 @@ mod tests {
         );
         headers.insert("x-forwarded-for", "nonsense".parse().unwrap());
         assert_eq!(trusting.address(peer, &headers), peer);
+    }
+
+    #[tokio::test]
+    async fn behind_two_proxies_the_last_address_but_one_is_the_clients() {
+        let behind = limiter(&["--trust-forwarded-for", "--forwarded-for-proxies=2"]);
+        let peer = IpAddr::from([35, 191, 0, 1]);
+        for (line, address) in [
+            ("1.1.1.1, 198.51.100.7, 34.1.2.3", [198, 51, 100, 7]),
+            ("198.51.100.7,34.1.2.3", [198, 51, 100, 7]),
+            // Somebody who came past them.
+            ("198.51.100.7", [35, 191, 0, 1]),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-forwarded-for", line.parse().unwrap());
+            assert_eq!(behind.address(peer, &headers), IpAddr::from(address));
+        }
     }
 
     #[tokio::test]

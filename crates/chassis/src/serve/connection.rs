@@ -98,11 +98,13 @@ where
     connection.await
 }
 
-/// Serves a connection of HTTP/2 until it ends or has been idle for `idle`, whatever PINGs it answers.
+/// Serves a connection of HTTP/2 until it ends or has been idle for `idle`, whatever PINGs it answers. Whoever does not take leave
+/// within `leave` is left.
 pub(super) async fn serve_http2<C>(
     connection: C,
     shared: &Connection,
     idle: Duration,
+    leave: Duration,
     stop: &CancellationToken,
 ) -> Result<(), C::Error>
 where
@@ -117,12 +119,12 @@ where
     // Whatever is on its way is still served (GOAWAY twice, RFC 9113, section 6.8), ...
     connection.as_mut().graceful_shutdown();
     // ... and who does not take leave is left.
-    let leave = async {
-        tokio::time::sleep(idle).await;
-        shared.idle(idle).await;
+    let left = async {
+        tokio::time::sleep(leave).await;
+        shared.idle(leave).await;
     };
     tokio::select! {
         ended = connection => ended,
-        () = leave => Ok(()),
+        () = left => Ok(()),
     }
 }

@@ -225,6 +225,55 @@ async fn a_connection_without_requests_ends_whatever_pings_it_answers() {
 }
 
 #[tokio::test]
+async fn a_connection_may_be_idle_for_as_long_as_the_door_says() {
+    let door = Door {
+        idle: Duration::from_secs(75),
+        ..Door::inner(8)
+    };
+    let (address, ..) = serve_bytes(door).await;
+    let (mut old, mut new) = (
+        TcpStream::connect(address).await.unwrap(),
+        Http2::connect(address, 100).await,
+    );
+    let ask = async |client: &mut TcpStream| {
+        let request = b"GET /1 HTTP/1.1\r\nhost: a\r\n\r\n";
+        client.write_all(request).await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"x\r\n0\r\n\r\n") {
+            answer.push(client.read_u8().await.unwrap());
+        }
+    };
+    ask(&mut old).await;
+    new.ask(1, 1).await;
+    new.read(1).await;
+    // A proxy's minute.
+    for _ in 0..6 {
+        let mut passed = false;
+        pass(Duration::from_secs(10), || {
+            std::mem::replace(&mut passed, true)
+        })
+        .await;
+        // It answers PINGs meanwhile, as proxies do.
+        let mut head = [0; 9];
+        let heard = new.0.peek(&mut head);
+        if tokio::time::timeout(Duration::from_millis(20), heard)
+            .await
+            .is_ok()
+        {
+            new.frame().await.expect("a frame");
+        }
+    }
+    ask(&mut old).await;
+    new.ask(3, 1).await;
+    new.read(1).await;
+    let mut end = [0; 1];
+    pass(Duration::from_secs(10), || {
+        matches!(old.try_read(&mut end), Ok(0))
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_socket_that_is_not_read_is_closed() {
     let (address, held) = serve_bytes(Door::inner(8)).await;
     let before = Reason::Stalled.counted();
