@@ -142,9 +142,9 @@ pub(crate) struct DrillArgs {
     /// List the drills
     #[arg(long, conflicts_with_all = ["names", "all"])]
     pub(crate) list: bool,
-    /// With --all, how many seconds nothing may fire before the first fault
-    #[arg(long, default_value_t = 600, value_name = "SECONDS")]
-    pub(crate) healthy_for: u64,
+    /// How many seconds nothing may fire before the first fault [default: 600 with --all, else 0]
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) healthy_for: Option<u64>,
     /// Arrivals per second meanwhile
     #[arg(long, default_value_t = 10.0, value_parser = rate, value_name = "RATE")]
     pub(crate) rate: f64,

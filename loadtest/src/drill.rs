@@ -32,6 +32,9 @@ use crate::{
     verdict::Outcome,
 };
 
+/// Seconds without a fault, and without an alert, before all drills.
+const HEALTHY_FOR: u64 = 600;
+
 /// Carries drills out and prints what fired.
 ///
 /// # Errors
@@ -80,9 +83,10 @@ async fn both(
     let alone = lasting
         .into_iter()
         .map(|it| (it.name().to_owned(), vec![it]));
-    for (number, (name, drills)) in shops.into_iter().chain(alone).enumerate() {
-        let healthy = args.all && number == 0;
-        if drills.is_empty() && !healthy {
+    let mut healthy = args.healthy_for.or(args.all.then_some(HEALTHY_FOR));
+    for (name, drills) in shops.into_iter().chain(alone) {
+        let lasts = healthy.take().filter(|it| *it > 0);
+        if drills.is_empty() && lasts.is_none() {
             continue;
         }
         let dir = run_dir.path().join(name);
@@ -91,7 +95,7 @@ async fn both(
             () = stop.cancelled() => Err(Interrupted.into()),
         };
         let mut ground = ground?;
-        let lasts = healthy.then(|| Duration::from_secs(args.healthy_for));
+        let lasts = lasts.map(Duration::from_secs);
         let some = tokio::select! {
             some = all(&drills, lasts, &mut ground, progress) => some,
             () = stop.cancelled() => Err(Interrupted.into()),

@@ -20,6 +20,8 @@ use crate::{
 
 /// Before a fault its alert must have been silent; what the last drill left has so long to clear.
 const QUIET_WITHIN: Duration = Duration::from_mins(8);
+/// Alerts of a shop that has just started are over by then.
+const STARTED_WITHIN: Duration = Duration::from_secs(10);
 /// The dead man's switch is missed after 15 s on this clock.
 const SWITCH_WITHIN: Duration = Duration::from_mins(1);
 
@@ -118,9 +120,17 @@ fn in_words(labels: &Labels) -> String {
 
 /// A healthy shop for `lasts`: nothing fires.
 pub(super) async fn healthy(ground: &Ground, lasts: Duration) -> anyhow::Result<Rehearsed> {
+    let mut it = Rehearsed::new("healthy", "");
+    // Services were absent before they were scraped.
+    let alert = |labels: &Labels| named(labels) != SWITCH;
+    let mut watch = Watch::begin();
+    let silent = watch.until_silent(ground, STARTED_WITHIN, Duration::ZERO, alert);
+    if silent.await?.is_none() {
+        it.wrong
+            .push(format!("not silent within {STARTED_WITHIN:?} of the start"));
+    }
     let mut watch = Watch::begin();
     watch.pass(ground, lasts).await?;
-    let mut it = Rehearsed::new("healthy", "");
     if ground.stack.receiver.switch_is_missed() {
         it.wrong.push("the dead man's switch is missed".to_owned());
     }
