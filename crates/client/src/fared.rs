@@ -1,14 +1,13 @@
 //! How a try fared, for those who learn from it: breaker, outliers, retries.
 //!
 //! What is held against an upstream is what its caller sees of it: no connection, no whole answer, none in time, or an answer that says
-//! that it is broken. An upstream that sheds load (`x-shed`) or says when to come back (429, or 503 with `Retry-After`) lives and knows
+//! that it is broken. An upstream that sheds load ([`chassis::SHED`]) or says when to come back (429, or 503 with `Retry-After`) lives and knows
 //! what it does: it is obeyed, and nothing is held against it; so it is with one that has waited for somebody else (504). Otherwise a
 //! service whose own upstream is away would be cut off together with all that it can still do. Whatever it says, taking long counts.
 
 use std::time::Duration;
 
 use axum::http::{HeaderMap, Response, StatusCode, header};
-use chassis::SHED;
 use resilience::Call;
 use tonic::Code;
 
@@ -49,7 +48,9 @@ impl Fared {
 fn by_status(status: StatusCode, headers: &HeaderMap) -> Fared {
     let after = retry_after(headers);
     let (call, again) = match (status, after) {
-        _ if headers.contains_key(&SHED) => (Call::Ignored, after.map_or(Again::No, Again::After)),
+        _ if headers.contains_key(chassis::SHED) => {
+            (Call::Ignored, after.map_or(Again::No, Again::After))
+        }
         (StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE, Some(wait)) => {
             (Call::Ignored, Again::After(wait))
         }
@@ -77,7 +78,7 @@ fn by_code(trailers: Option<&HeaderMap>, headers: &HeaderMap) -> Fared {
     let code = both().find_map(tonic::Status::from_header_map);
     let pushback = both().find_map(pushback);
     let pushback = pushback.or_else(|| both().find_map(retry_after).map(Again::After));
-    let shed = pushback.is_some() || headers.contains_key(&SHED);
+    let shed = pushback.is_some() || headers.contains_key(chassis::SHED);
     let again = pushback.unwrap_or(Again::No);
     let (call, again) = match code.map(|it| it.code()) {
         Some(Code::Unavailable) if !shed => (Call::Failed, Again::Soon),

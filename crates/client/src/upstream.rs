@@ -175,7 +175,7 @@ impl Upstream {
             ClientCall::http(self.0.server, &parts.method, template, path)
         };
         let out = self.outgoing(&self.0.http, parts, body, start);
-        let answer = self.0.call(out, repeatable).await?;
+        let answer = chassis::elsewhere(self.0.call(&out, repeatable)).await?;
         Ok(answer.map(Collected::to_bytes))
     }
 
@@ -208,14 +208,14 @@ impl Inner {
     /// A call with all that protects it: a place in the bulkhead, leave of the breaker, and retries within the budget.
     async fn call<S: Fn(&request::Parts) -> ClientCall>(
         &self,
-        out: Outgoing<'_, S>,
+        out: &Outgoing<'_, S>,
         repeatable: bool,
     ) -> Result<Response<Body>, Error> {
         let reject = |reason| {
             (out.start)(&out.parts).reject(reason);
             Error::Unavailable(self.server.name)
         };
-        let Some(_seat) = chassis::elsewhere(self.places.enter(out.until)).await else {
+        let Some(_seat) = self.places.enter(out.until).await else {
             return Err(reject("bulkhead_full"));
         };
         let mut turn = Turn {
@@ -230,9 +230,9 @@ impl Inner {
         if let Some(retries) = &self.retries {
             retries.pay_in();
         }
-        let tried = self.attempt(&out, turn).await;
+        let tried = self.attempt(out, turn).await;
         match &self.retries {
-            Some(retries) if repeatable => self.retry(&out, retries, tried).await,
+            Some(retries) if repeatable => self.retry(out, retries, tried).await,
             _ => tried.answer,
         }
     }
@@ -249,7 +249,7 @@ impl Inner {
             let Some(wait) = retries.wait(tried.again, waited, out.until) else {
                 break;
             };
-            chassis::elsewhere(tokio::time::sleep(wait)).await;
+            tokio::time::sleep(wait).await;
             waited = Some(wait);
             let mut turn = Turn {
                 resent,
@@ -314,7 +314,7 @@ impl tower::Service<GrpcRequest> for GrpcUpstream {
             let inner = &upstream.0;
             let start = |parts: &request::Parts| ClientCall::rpc(inner.server, parts.uri.path());
             let out = upstream.outgoing(&inner.grpc, parts, body, start);
-            let answer = inner.call(out, repeatable).await;
+            let answer = chassis::elsewhere(inner.call(&out, repeatable)).await;
             answer.map_err(Error::into_grpc)
         })
     }

@@ -10,6 +10,7 @@ mod callers;
 use std::{collections::BTreeMap, time::Duration};
 
 use self::callers::{Calls, closes, ejects, fills, leaves_alone, opens, tries_again};
+use super::validity;
 use crate::{
     deployment::Service,
     engine::Attempt,
@@ -33,6 +34,13 @@ pub(crate) struct Trial {
     pub(crate) degrade: &'static [&'static str],
     /// What acts at the gateway meanwhile, and is looked at.
     pub(crate) acts: &'static [Protection],
+}
+
+impl Trial {
+    /// Whether the gateway calls who is at fault, and so has a breaker that opens.
+    fn opens(&self) -> bool {
+        self.acts.contains(&Protection::Breaker)
+    }
 }
 
 /// What protects a caller.
@@ -60,13 +68,15 @@ const SLOWER: f64 = 2.0;
 /// ... unless it is within this, in microseconds: what pages are promised in.
 const FAST_US: u64 = 100_000;
 /// With fewer requests nothing is said of latencies.
-const ENOUGH: usize = 20;
+const ENOUGH: usize = 15;
 
 /// What of a measurement is looked at.
 struct Seen<'a> {
     phases: &'a [PhaseTime],
     attempts: &'a [Attempt],
     evidence: &'a Evidence,
+    /// Why latencies say nothing of the shop, if they do not.
+    late: Option<&'static str>,
 }
 
 impl<'a> From<&'a Measurement> for Seen<'a> {
@@ -75,6 +85,7 @@ impl<'a> From<&'a Measurement> for Seen<'a> {
             phases: &it.clients.phases,
             attempts: &it.clients.load.attempts,
             evidence: &it.evidence,
+            late: validity::delayed(&it.clients.recording, it.clients.stolen),
         }
     }
 }
@@ -93,7 +104,7 @@ fn judge(trials: &[Trial], it: &Seen<'_>) -> Vec<Check> {
         };
         checks.push(blast_radius(trial, phase, it));
         let open_from = match trial.faulty {
-            Some(faulty) if trial.acts.contains(&Protection::Breaker) => {
+            Some(faulty) if trial.opens() => {
                 let opened = calls.first_rejected(faulty, phase);
                 checks.push(opens(trial, phase, opened));
                 checks.push(leaves_alone(trial, phase, &calls, faulty, opened));
@@ -115,7 +126,7 @@ fn judge(trials: &[Trial], it: &Seen<'_>) -> Vec<Check> {
         if !trial.degrade.is_empty() {
             checks.push(degrades(trial, phase, it));
         }
-        if !trial.fail.is_empty() || !trial.degrade.is_empty() {
+        if trial.opens() {
             checks.push(fast(trial, phase, open_from, it));
         }
     }
@@ -230,7 +241,7 @@ fn routes<'a>(phase: &PhaseTime, it: &Seen<'a>) -> BTreeMap<&'a str, (Slice, Sli
 
 fn blast_radius(trial: &Trial, phase: &PhaseTime, it: &Seen<'_>) -> Check {
     let mut beyond = Vec::new();
-    let (mut affected, mut all) = (0, 0);
+    let (mut affected, mut all, mut failing) = (0, 0, false);
     for (route, (calm, fault)) in routes(phase, it) {
         if trial.fail.contains(&route) || trial.degrade.contains(&route) {
             continue;
@@ -242,6 +253,7 @@ fn blast_radius(trial: &Trial, phase: &PhaseTime, it: &Seen<'_>) -> Check {
             (Some(before), Some(p95)) => p95 > FAST_US && to_f64(p95) > SLOWER * to_f64(before),
             _ => false,
         };
+        failing |= errors > MORE_ERRORS;
         if errors > MORE_ERRORS || slower {
             affected += count;
             let millis = |it: &Slice| it.p95().map_or(0.0, |it| to_f64(it) / 1000.0);
@@ -260,6 +272,7 @@ fn blast_radius(trial: &Trial, phase: &PhaseTime, it: &Seen<'_>) -> Check {
         (_, 0) => Outcome::Pass,
         // A fault without effect that is felt is none: something else is.
         _ if sham => Outcome::Invalid,
+        _ if !failing && it.late.is_some() => Outcome::Invalid,
         _ => Outcome::Fail,
     };
     let (group, what) = if sham {
@@ -320,7 +333,14 @@ fn fast(trial: &Trial, phase: &PhaseTime, open_from: Option<Duration>, it: &Seen
         let saw = format!("{} requests", slice.latencies.len());
         return held(trial, what, false).saw(saw, limit);
     };
-    held(trial, what, p95 <= FAST_US).saw(
+    let mut check = held(trial, what, p95 <= FAST_US);
+    if let Some(reason) = it.late
+        && check.outcome == Outcome::Fail
+    {
+        check.outcome = Outcome::Invalid;
+        check.details.push(reason.to_owned());
+    }
+    check.saw(
         format!(
             "p95 {:.0} ms of {} requests",
             to_f64(p95) / 1000.0,

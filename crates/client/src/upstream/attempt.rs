@@ -80,8 +80,7 @@ impl Inner {
             };
             let by = Some(place.address());
             watch.at(place);
-            let exchange = tokio::time::timeout_at(out.until, exchange(out.client, request));
-            let ended = chassis::elsewhere(exchange).await;
+            let ended = tokio::time::timeout_at(out.until, exchange(out.client, request)).await;
             let (error, again) = match ended {
                 Ok(Ok(answer)) => {
                     let trailers = answer.body().trailers();

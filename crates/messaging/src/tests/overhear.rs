@@ -36,8 +36,8 @@ impl Replica {
             absent: LONG,
             capacity: 10,
             timeout: LONG,
-            coalescing: cache::Switch::On,
-            invalidation: cache::Switch::On,
+            coalescing: chassis::Switch::On,
+            invalidation: chassis::Switch::On,
         };
         let cache = Cache::open("test", options, |it| *it);
         let cache = cache.await.unwrap();

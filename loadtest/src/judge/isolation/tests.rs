@@ -108,6 +108,7 @@ impl Run {
             phases: &self.phases,
             attempts: &self.attempts,
             evidence: &self.evidence,
+            late: None,
         };
         judge(&[trial], &seen)
     }

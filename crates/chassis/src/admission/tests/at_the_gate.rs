@@ -15,7 +15,7 @@ use tokio::{
 use super::{PATIENCE, fixed, settle};
 use crate::admission::{Class, Classes, Concurrency, Gate, Reason, elsewhere};
 
-const FAR: Duration = Duration::from_secs(60);
+const FAR: Duration = Duration::from_mins(1);
 
 fn gate(settings: &Concurrency) -> Gate {
     Gate::new(settings, Classes::default()).unwrap()
