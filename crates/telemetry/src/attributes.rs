@@ -18,6 +18,8 @@ pub const HTTP_REQUEST_METHOD: &str = "http.request.method";
 /// The request's id: the conventions name captured headers so. A header may come in several lines, so its values are a list;
 /// this has one.
 pub const HTTP_REQUEST_HEADER_X_REQUEST_ID: &str = "http.request.header.x-request-id";
+/// How often the same request was sent before, over HTTP or gRPC; absent where it was not.
+pub const HTTP_REQUEST_RESEND_COUNT: &str = "http.request.resend_count";
 /// A number of three digits; 499 where the caller went away first, or did not read.
 pub const HTTP_RESPONSE_STATUS_CODE: &str = "http.response.status_code";
 /// Route template; absent where none matched.

@@ -1,18 +1,19 @@
-//! Requests that go out: one attempt is one sample and at most one span.
+//! Requests that go out: one attempt is one sample and at most one span, and so is a call that was rejected before any attempt.
 
-use std::{net::SocketAddr, sync::LazyLock};
+use std::{net::SocketAddr, sync::LazyLock, time::SystemTime};
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use opentelemetry::{
     KeyValue,
     trace::{SpanContext, SpanKind},
 };
+use prometheus_client::metrics::{counter::Counter, family::Family};
 
 use crate::{
     attributes,
     clock::Began,
     context::{CURRENT, inject, set_request_id},
-    metrics::{Labels, Latencies, SCHEME, latencies},
+    metrics::{Labels, Latencies, SCHEME, latencies, register},
     names,
     naming::{method_label, span_name},
     rpc,
@@ -27,6 +28,11 @@ static HTTP_DURATION: LazyLock<Latencies<6>> = LazyLock::new(|| {
 static RPC_DURATION: LazyLock<Latencies<6>> = LazyLock::new(|| {
     let help = "Duration of an outbound gRPC attempt, until the end of the response";
     latencies(names::RPC_CLIENT_CALL_DURATION, help)
+});
+
+static REJECTED: LazyLock<Family<Labels<2>, Counter>> = LazyLock::new(|| {
+    let help = "Outbound calls that were rejected before anything was sent";
+    register(names::CLIENT_CALLS_REJECTED, help, Family::default())
 });
 
 #[derive(Debug)]
@@ -57,6 +63,8 @@ pub struct ClientCall {
     /// For the span, if there will be one.
     path: Option<String>,
     replica: Option<SocketAddr>,
+    /// How often the same request was sent before.
+    resent: u32,
     span: SpanContext,
     parent: Option<SpanContext>,
     tracestate: Option<HeaderValue>,
@@ -91,6 +99,7 @@ impl ClientCall {
             asked,
             path: spans::wanted(&span).then(|| path.to_owned()),
             replica: None,
+            resent: 0,
             span,
             parent,
             tracestate,
@@ -103,6 +112,11 @@ impl ClientCall {
     /// Which replica is called.
     pub fn replica(&mut self, address: SocketAddr) {
         self.replica = Some(address);
+    }
+
+    /// The same request was sent so often before.
+    pub fn resent(&mut self, times: u32) {
+        self.resent = times;
     }
 
     /// Hands trace and request id to the callee.
@@ -133,6 +147,27 @@ impl ClientCall {
     /// No answer came, or not the whole of it: `error_type` says why in one word, such as `timeout` or `connect`.
     pub fn fail(mut self, error_type: &'static str) {
         self.end("", error_type);
+    }
+
+    /// Nothing was sent, and nothing will be: `error_type` says why in one word, such as `breaker_open`. It is no attempt, so it
+    /// is counted apart, and its span is none of a client.
+    pub fn reject(mut self, error_type: &'static str) {
+        self.over = true;
+        let labels = Labels([
+            (names::SERVER_ADDRESS, self.server.name.into()),
+            (names::ERROR_TYPE, error_type.into()),
+        ]);
+        REJECTED.get_or_create_owned(&labels).inc();
+        if !spans::wanted(&self.span) {
+            return;
+        }
+        let server = KeyValue::new(attributes::SERVER_ADDRESS, self.server.name);
+        let (name, asked) = self.asked.describe();
+        let mut attributes = vec![server];
+        attributes.extend(asked);
+        attributes.extend(self.cause(error_type));
+        let end = self.began.at + self.began.elapsed();
+        self.export(SpanKind::Internal, name, end, attributes, true);
     }
 
     fn end(&mut self, status: &str, error_type: &str) {
@@ -174,17 +209,34 @@ impl ClientCall {
         if spans::wanted(&self.span) {
             let end = self.began.at + duration;
             let (name, attributes) = self.describe(status, error_type);
-            spans::export(Finished {
-                span: self.span.clone(),
-                parent: self.parent.take(),
-                kind: SpanKind::Client,
-                name: name.into(),
-                start: self.began.at,
+            self.export(
+                SpanKind::Client,
+                name,
                 end,
                 attributes,
-                failed: !error_type.is_empty(),
-            });
+                !error_type.is_empty(),
+            );
         }
+    }
+
+    fn export(
+        &mut self,
+        kind: SpanKind,
+        name: String,
+        end: SystemTime,
+        attributes: Vec<KeyValue>,
+        failed: bool,
+    ) {
+        spans::export(Finished {
+            span: self.span.clone(),
+            parent: self.parent.take(),
+            kind,
+            name: name.into(),
+            start: self.began.at,
+            end,
+            attributes,
+            failed,
+        });
     }
 
     fn describe(&self, status: &str, error_type: &str) -> (String, Vec<KeyValue>) {
@@ -193,10 +245,10 @@ impl ClientCall {
         if let Some(port) = self.server.port.or(replica) {
             attributes.push(KeyValue::new(attributes::SERVER_PORT, i64::from(port)));
         }
-        let name = match &self.asked {
-            Asked::Http { method, template } => {
-                attributes.push(KeyValue::new(attributes::HTTP_REQUEST_METHOD, *method));
-                attributes.push(KeyValue::new(attributes::URL_TEMPLATE, *template));
+        let (name, asked) = self.asked.describe();
+        attributes.extend(asked);
+        match &self.asked {
+            Asked::Http { .. } => {
                 if let Ok(status) = status.parse::<i64>() {
                     attributes.push(KeyValue::new(attributes::HTTP_RESPONSE_STATUS_CODE, status));
                 }
@@ -204,20 +256,17 @@ impl ClientCall {
                     let url = format!("{SCHEME}://{replica}{path}");
                     attributes.push(KeyValue::new(attributes::URL_FULL, url));
                 }
-                span_name(method, template)
             }
-            Asked::Rpc { method } => {
-                attributes.push(KeyValue::new(attributes::RPC_SYSTEM_NAME, rpc::SYSTEM));
-                attributes.push(KeyValue::new(attributes::RPC_METHOD, method.clone()));
-                if !status.is_empty() {
-                    attributes.push(KeyValue::new(
-                        attributes::RPC_RESPONSE_STATUS_CODE,
-                        status.to_owned(),
-                    ));
-                }
-                method.clone()
+            Asked::Rpc { .. } if status.is_empty() => {}
+            Asked::Rpc { .. } => {
+                let status = status.to_owned();
+                attributes.push(KeyValue::new(attributes::RPC_RESPONSE_STATUS_CODE, status));
             }
-        };
+        }
+        if self.resent > 0 {
+            let times = i64::from(self.resent);
+            attributes.push(KeyValue::new(attributes::HTTP_REQUEST_RESEND_COUNT, times));
+        }
         if let Some(replica) = self.replica {
             attributes.push(KeyValue::new(
                 attributes::NETWORK_PEER_ADDRESS,
@@ -228,14 +277,38 @@ impl ClientCall {
                 i64::from(replica.port()),
             ));
         }
-        if let Some(id) = self.request_id.as_ref().and_then(|it| it.to_str().ok()) {
-            attributes.push(spans::request_id(id));
-        }
-        if !error_type.is_empty() {
-            let error_type = error_type.to_owned();
-            attributes.push(KeyValue::new(attributes::ERROR_TYPE, error_type));
-        }
+        attributes.extend(self.cause(error_type));
         (name, attributes)
+    }
+
+    /// The request that led to it, and why it failed, if it did.
+    fn cause(&self, error_type: &str) -> impl Iterator<Item = KeyValue> {
+        let id = self.request_id.as_ref().and_then(|it| it.to_str().ok());
+        let reason = (!error_type.is_empty())
+            .then(|| KeyValue::new(attributes::ERROR_TYPE, error_type.to_owned()));
+        id.map(spans::request_id).into_iter().chain(reason)
+    }
+}
+
+impl Asked {
+    /// What a span is called for it, and how it says so.
+    fn describe(&self) -> (String, [KeyValue; 2]) {
+        match self {
+            Self::Http { method, template } => (
+                span_name(method, template),
+                [
+                    KeyValue::new(attributes::HTTP_REQUEST_METHOD, *method),
+                    KeyValue::new(attributes::URL_TEMPLATE, *template),
+                ],
+            ),
+            Self::Rpc { method } => (
+                method.clone(),
+                [
+                    KeyValue::new(attributes::RPC_SYSTEM_NAME, rpc::SYSTEM),
+                    KeyValue::new(attributes::RPC_METHOD, method.clone()),
+                ],
+            ),
+        }
     }
 }
 

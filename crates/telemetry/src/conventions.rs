@@ -32,8 +32,8 @@ pub fn resource() -> &'static Names {
     &RESOURCE[0]
 }
 
-/// What a span of this kind says: `HTTP server`, `gRPC server`, `HTTP client`, `gRPC client`, `database client`, `producer` or
-/// `consumer`.
+/// What a span of this kind says: `HTTP server`, `gRPC server`, `HTTP client`, `gRPC client`, `rejected call`, `database client`,
+/// `producer` or `consumer`.
 pub fn span(kind: &str) -> Option<&'static Names> {
     SPANS.iter().find(|it| it.kind == kind)
 }
@@ -146,7 +146,7 @@ mod tests {
         let mut in_tables = all(&[&*METRICS]);
         in_tables.extend(METRICS.iter().map(|it| it.kind));
         // Labels of one crate each, which their types name.
-        let own = ["cache", "result", "scope", "outcome", "service"];
+        let own = ["cache", "result", "scope", "outcome", "service", "state"];
         assert_eq!(
             in_tables,
             names.into_iter().chain(own).collect::<BTreeSet<_>>()

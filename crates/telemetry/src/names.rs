@@ -77,6 +77,28 @@ pub const ORDERS_PENDING: &str = "orders_pending";
 pub const DNS_LOOKUP_DURATION: &str = "dns_lookup_duration_seconds";
 /// Gauge: replicas of an upstream that are known. Label [`SERVER_ADDRESS`].
 pub const DISCOVERY_REPLICAS: &str = "discovery_replicas";
+/// Counter: outbound calls that were rejected before anything was sent, which are no attempts. Labels [`SERVER_ADDRESS`],
+/// [`ERROR_TYPE`] (`breaker_open`; `bulkhead_full`; `no_replica` where none is known).
+pub const CLIENT_CALLS_REJECTED: &str = "client_calls_rejected_total";
+/// Gauge: the circuit breaker before an upstream: 0 closed, 1 half open, 2 open, as of the last call. Label [`SERVER_ADDRESS`].
+pub const CLIENT_BREAKER_STATE: &str = "client_breaker_state";
+/// Counter: changes of the state of a circuit breaker. Labels [`SERVER_ADDRESS`], `state` (`closed`, `half_open`, `open`: the
+/// new one).
+pub const CLIENT_BREAKER_TRANSITIONS: &str = "client_breaker_transitions_total";
+/// Gauge: calls to an upstream. Labels [`SERVER_ADDRESS`], `state` (`in_flight`, `waiting` for a place).
+pub const CLIENT_BULKHEAD_CALLS: &str = "client_bulkhead_calls";
+/// Gauge: calls to an upstream that may be in flight at once; absent where nothing limits them. Label [`SERVER_ADDRESS`].
+pub const CLIENT_BULKHEAD_LIMIT: &str = "client_bulkhead_limit";
+/// Counter: calls that failed in a way that a retry may mend. Labels [`SERVER_ADDRESS`], `outcome` (`succeeded` or `failed`, of a
+/// retry that was sent; `no_budget`, `no_time` before the deadline, `breaker_open`, where none was).
+pub const CLIENT_RETRIES: &str = "client_retries_total";
+/// Gauge: retries that the budget of an upstream allows now, as of the last call. Label [`SERVER_ADDRESS`].
+pub const CLIENT_RETRY_BUDGET: &str = "client_retry_budget";
+/// Counter: replicas of an upstream that were ejected for a while. Labels [`SERVER_ADDRESS`], `reason` (`failing` or `slow`, compared
+/// with the others; `refused` a connection).
+pub const CLIENT_EJECTIONS: &str = "client_ejections_total";
+/// Gauge: replicas of an upstream that are ejected, as of the last call. Label [`SERVER_ADDRESS`].
+pub const CLIENT_REPLICAS_EJECTED: &str = "client_replicas_ejected";
 /// Gauge: 1 while the service takes requests and has all it needs, as `/readyz` says.
 pub const SERVICE_READY: &str = "service_ready";
 /// Gauge: replicas that whoever scales a service has told it to have. Label `service`. The scaler records it, not the service.

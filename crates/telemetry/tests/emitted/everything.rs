@@ -122,6 +122,15 @@ fn call() {
             rpc(server).finish(StatusCode::OK, &headers, Some(&trailers));
         }
         rpc(server).fail("connect");
+        let mut again = http(server, &Method::GET);
+        again.resent(1);
+        again.finish(StatusCode::OK, &HeaderMap::new(), None);
+        for call in [
+            ClientCall::http(server, &Method::GET, "/ok/{id}", "/ok/7"),
+            ClientCall::rpc(server, "/test.Things/Get"),
+        ] {
+            call.reject("breaker_open");
+        }
     }
 }
 

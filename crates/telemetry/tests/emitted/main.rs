@@ -80,7 +80,7 @@ fn check_resources(received: &[Received]) {
 }
 
 /// What each kind of span has to have shown here: its names, and whether one of them failed.
-const SPANS: [(&str, &[&str]); 7] = [
+const SPANS: [(&str, &[&str]); 8] = [
     (
         "HTTP server",
         &[
@@ -95,6 +95,7 @@ const SPANS: [(&str, &[&str]); 7] = [
     ("gRPC server", &["test.Things/Get", "_OTHER"]),
     ("HTTP client", &["GET /ok/{id}", "HTTP /ok/{id}"]),
     ("gRPC client", &["test.Things/Get"]),
+    ("rejected call", &["GET /ok/{id}", "test.Things/Get"]),
     ("database client", &["SELECT things", "SELECT"]),
     ("producer", &["send thing.made"]),
     ("consumer", &["process thing.made"]),
@@ -108,8 +109,11 @@ fn check_spans(received: &[Received]) {
         let called: BTreeSet<_> = of_kind.iter().map(|it| it.name.as_str()).collect();
         assert_eq!(called, expected.iter().copied().collect(), "{kind}");
         for failed in [false, true] {
-            assert!(
+            // A rejection is a failure in any case.
+            let expected = failed || kind != "rejected call";
+            assert_eq!(
                 of_kind.iter().any(|it| it.failed == failed),
+                expected,
                 "{kind} {failed}"
             );
         }
@@ -157,6 +161,7 @@ fn check_metrics(text: &str) {
         telemetry::names::MESSAGING_CLIENT_OPERATION_DURATION,
         telemetry::names::MESSAGING_PROCESS_DURATION,
         telemetry::names::HTTP_SERVER_ACTIVE_REQUESTS,
+        telemetry::names::CLIENT_CALLS_REJECTED,
         telemetry::names::TELEMETRY_QUEUED,
         telemetry::names::PROCESS_START_TIME_SECONDS,
     ] {

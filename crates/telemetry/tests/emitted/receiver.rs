@@ -44,6 +44,7 @@ impl Span {
             SpanKind::Client if has("db.system.name") => "database client",
             SpanKind::Client if has("rpc.system.name") => "gRPC client",
             SpanKind::Client => "HTTP client",
+            SpanKind::Internal => "rejected call",
             SpanKind::Producer => "producer",
             SpanKind::Consumer => "consumer",
             _ => "other",
