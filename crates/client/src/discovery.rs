@@ -21,6 +21,8 @@ use prometheus_client::{
 };
 use tokio::sync::{Notify, watch};
 
+use crate::protections::{self, Protections, duration};
+
 pub(crate) use self::dns::DnsName;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -47,7 +49,18 @@ Each may end in parameters, such as dns://catalog:8080?timeout=2s&max_idle=16:
   timeout=DURATION          the longest a call may take
   connect_timeout=DURATION  the longest a connection may take (250ms)
   max_idle=COUNT            idle connections kept for each replica (128)
-  resolver=IP:PORT          dns only: another name server than the machine's";
+  resolver=IP:PORT          dns only: another name server than the machine's
+and, of how calls are protected:
+  bulkhead=COUNT            calls in flight at once; as many more may wait (128)
+  bulkhead_wait=DURATION    the longest that one waits for a place (100ms)
+  breaker=PERCENT           the circuit breaker opens when so many calls fail, of at least 20 (50)
+  breaker_window=DURATION   how far back calls count for that, and for ejection (5s)
+  breaker_open=DURATION     how long it stays open before a call may try (2s)
+  slow=DURATION             a call that takes so long has failed (half of its timeout)
+  retries=PERCENT           calls tried again, of all, if they are idempotent; one a second in any case (10)
+  ejection=on|off           leave out replicas that fail or are slow by more than the others, at most half (on)
+  protections=on|off        all of these; what follows it holds
+bulkhead, breaker and retries may be off";
 
 /// Where the replicas of an upstream are, and what a call to them may cost where that is not what its caller has in mind.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +69,7 @@ pub struct Address {
     pub(crate) timeout: Option<Duration>,
     pub(crate) connect_timeout: Option<Duration>,
     pub(crate) max_idle: Option<usize>,
+    pub(crate) protections: Protections,
 }
 
 /// How the replicas of an upstream are found.
@@ -77,6 +91,7 @@ impl From<Source> for Address {
             timeout: None,
             connect_timeout: None,
             max_idle: None,
+            protections: Protections::default(),
         }
     }
 }
@@ -114,14 +129,12 @@ impl Address {
 
     fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
         let bad = |expected: &str| format!("{name} is {expected}, not {value:?}");
-        let duration = || {
-            let parsed = humantime::parse_duration(value).ok();
-            let parsed = parsed.filter(|it| !it.is_zero());
-            parsed.ok_or_else(|| bad("a duration such as 250ms or 2s"))
-        };
+        if let Some(set) = self.protections.set(name, value) {
+            return set;
+        }
         match (name, &mut self.source) {
-            ("timeout", _) => self.timeout = Some(duration()?),
-            ("connect_timeout", _) => self.connect_timeout = Some(duration()?),
+            ("timeout", _) => self.timeout = Some(duration(name, value)?),
+            ("connect_timeout", _) => self.connect_timeout = Some(duration(name, value)?),
             ("max_idle", _) => {
                 let count = value.parse().map_err(|_| bad("a number of connections"))?;
                 self.max_idle = Some(count);
@@ -131,7 +144,8 @@ impl Address {
             }
             _ => {
                 return Err(format!(
-                    "unknown parameter {name:?}: known are timeout, connect_timeout, max_idle and, of dns, resolver"
+                    "unknown parameter {name:?}: known are timeout, connect_timeout, max_idle, {} and, of dns, resolver",
+                    protections::NAMES.join(", ")
                 ));
             }
         }
@@ -179,11 +193,11 @@ impl fmt::Display for Address {
             ("connect_timeout", self.connect_timeout.map(shown)),
             ("max_idle", self.max_idle.map(|it| it.to_string())),
         ];
-        for (name, value) in parameters {
-            if let Some(value) = value {
-                write!(f, "{before}{name}={value}")?;
-                before = '&';
-            }
+        let parameters = parameters.into_iter();
+        let parameters = parameters.filter_map(|(name, value)| Some((name, value?)));
+        for (name, value) in parameters.chain(self.protections.told()) {
+            write!(f, "{before}{name}={value}")?;
+            before = '&';
         }
         Ok(())
     }

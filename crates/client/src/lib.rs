@@ -3,7 +3,20 @@
 //! An [`Upstream`] knows the replicas of a service from an [`Address`], which is a file, a DNS name or one fixed replica. Each request
 //! goes to the less loaded of two replicas chosen at random, over HTTP or gRPC, within the deadline of the request that it is for,
 //! which the whole answer must meet.
-//! It is sent once: only a connection that was refused is tried again, on another replica.
+//!
+//! What protects caller and upstream from each other stands before that, in this order; each part can be set, or turned off, in the
+//! address ([`ADDRESS_HELP`]), and is a part of the crate `resilience`:
+//!
+//! | part | a call |
+//! |---|---|
+//! | bulkhead | waits a moment for a place if too many are in flight already, and is rejected if none becomes free |
+//! | circuit breaker | is rejected while most calls fail or take too long, but for one that tries now and then |
+//! | retry budget | that failed is sent again, if it is idempotent, up to a share of all calls, and if there is time |
+//! | ejection | does not go to a replica that fails or is slow by more than the others |
+//!
+//! A call that is rejected costs nothing but an [`Error::Unavailable`](chassis::Error::Unavailable), a count and a span. An answer with
+//! `Retry-After` is obeyed, and not held against who gave it: it is how a service sheds load. A request that is not idempotent is sent
+//! once; only a connection that was refused is tried again for it, on another replica.
 //!
 //! **Use it** where replicas come and go and calls must spread over them at once, also over long-lived connections of HTTP/2.
 //! **Do not use it** where something in between balances already (a mesh, a load balancer with one address): give
@@ -30,12 +43,18 @@
 //! # }
 //! ```
 //!
-//! **It costs** hyper's client, hickory-resolver for names, and the crates `chassis` (errors and deadlines) and `telemetry`, which
-//! measures every attempt.
+//! **It costs** hyper's client, hickory-resolver for names, and the crates `chassis` (errors and deadlines), `resilience` and `telemetry`,
+//! which measures every attempt.
 
+mod bulkhead;
+mod counts;
 mod discovery;
 mod failure;
+mod fared;
+mod gate;
+mod protections;
 mod replicas;
+mod retries;
 mod upstream;
 
 pub use discovery::{ADDRESS_HELP, Address, DEFAULT_ADDRESS};

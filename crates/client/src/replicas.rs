@@ -1,5 +1,5 @@
-//! Which replica takes the next request: the less loaded of two chosen at random (Mitzenmacher, "The Power of Two Choices
-//! in Randomized Load Balancing", 2001), among those that accepted the last connection.
+//! Which replica takes the next request: the less loaded of two chosen at random, among those that accepted the last connection
+//! and do no worse than the others.
 
 use std::{
     net::SocketAddr,
@@ -10,19 +10,20 @@ use std::{
     time::Duration,
 };
 
+use resilience::{Call, Criteria, Outliers};
 use tokio::time::Instant;
 
-use crate::discovery;
+use crate::{counts::EjectionCounts, discovery};
 
 /// A replica that refused a connection is left alone for so long, unless all have.
-const EJECTION: Duration = Duration::from_secs(1);
+const REFUSAL: Duration = Duration::from_secs(1);
 
 /// One replica and what we know of it.
 #[derive(Debug)]
 pub(crate) struct Replica {
     pub(crate) address: SocketAddr,
     in_flight: AtomicUsize,
-    ejected_until: Mutex<Option<Instant>>,
+    refused_until: Mutex<Option<Instant>>,
 }
 
 impl Replica {
@@ -30,16 +31,22 @@ impl Replica {
         Arc::new(Self {
             address,
             in_flight: AtomicUsize::new(0),
-            ejected_until: Mutex::new(None),
+            refused_until: Mutex::new(None),
         })
     }
 
-    fn ejected(&self, now: Instant) -> bool {
-        let until = self
-            .ejected_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+    fn refuses(&self, now: Instant) -> bool {
+        let until = self.refused_until.lock();
+        let until = until.unwrap_or_else(PoisonError::into_inner);
         until.is_some_and(|it| now < it)
+    }
+
+    /// Leaves it alone for a while; whether it was not already.
+    fn refused(&self, now: Instant) -> bool {
+        let until = self.refused_until.lock();
+        let mut until = until.unwrap_or_else(PoisonError::into_inner);
+        let before = until.replace(now + REFUSAL);
+        before.is_none_or(|it| it <= now)
     }
 }
 
@@ -56,15 +63,6 @@ impl Place {
     pub(crate) fn address(&self) -> SocketAddr {
         self.0.address
     }
-
-    fn eject(&self) {
-        let mut until = self
-            .0
-            .ejected_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *until = Some(Instant::now() + EJECTION);
-    }
 }
 
 impl Drop for Place {
@@ -76,15 +74,33 @@ impl Drop for Place {
 /// The replicas of one upstream.
 #[derive(Debug)]
 pub(crate) struct Balancer {
+    name: &'static str,
     discovered: discovery::Replicas,
     replicas: Mutex<Vec<Arc<Replica>>>,
+    /// How the replicas fare; none where nobody asks.
+    outliers: Option<Outliers<SocketAddr>>,
+    counts: EjectionCounts,
 }
 
 impl Balancer {
-    pub(crate) fn new(discovered: discovery::Replicas) -> Self {
+    /// Spreads requests over the replicas of the upstream called `name`. Those that failed or were slow by more than the others, `within`
+    /// the time that calls count, are left out for a while, at most half of them; none are, where that is none.
+    pub(crate) fn new(
+        discovered: discovery::Replicas,
+        within: Option<Duration>,
+        name: &'static str,
+    ) -> Self {
         Self {
+            name,
             discovered,
             replicas: Mutex::new(Vec::new()),
+            outliers: within.map(|within| {
+                Outliers::new(Criteria {
+                    within,
+                    ..Criteria::default()
+                })
+            }),
+            counts: EjectionCounts::of(name),
         }
     }
 
@@ -93,31 +109,55 @@ impl Balancer {
         !self.discovered.known().is_empty()
     }
 
-    /// A place at a replica; none where none is known.
-    pub(crate) fn pick(&self) -> Option<Place> {
+    /// A place at a replica, another one than `not` if there is one; none where no replica is known.
+    pub(crate) fn pick(&self, not: Option<SocketAddr>) -> Option<Place> {
         let mut replicas = self.replicas.lock().unwrap_or_else(PoisonError::into_inner);
         self.refresh(&mut replicas);
         let now = Instant::now();
-        let mut live: Vec<_> = replicas.iter().filter(|it| !it.ejected(now)).collect();
+        let admits = |it: &SocketAddr| {
+            let outliers = self.outliers.as_ref();
+            outliers.is_none_or(|outliers| outliers.admits(it, now.into_std()))
+        };
+        let live = |it: &&Arc<Replica>| !it.refuses(now) && admits(&it.address);
+        let mut live: Vec<_> = replicas.iter().filter(live).collect();
+        let ejected = replicas.len() - live.len();
+        let ejected = i64::try_from(ejected).unwrap_or(i64::MAX);
+        self.counts.ejected.set(ejected);
         if live.is_empty() {
             live = replicas.iter().collect();
         }
-        choose_two(live.len()).map(|(first, second)| {
-            let load = |index: usize| live[index].in_flight.load(Ordering::Relaxed);
-            Place::take(
-                live[if load(second) < load(first) {
-                    second
-                } else {
-                    first
-                }],
-            )
-        })
+        if live.len() > 1 {
+            live.retain(|it| Some(it.address) != not);
+        }
+        let load = |it: &&Arc<Replica>| it.in_flight.load(Ordering::Relaxed);
+        let loads: Vec<_> = live.iter().map(load).collect();
+        let chosen = resilience::pick(&loads, |count| fastrand::usize(..count))?;
+        Some(Place::take(live[chosen]))
     }
 
     /// The replica at `place` refused a connection: it is spared for a while, and may not even be one any more.
     pub(crate) fn refused(&self, place: &Place) {
-        place.eject();
+        if place.0.refused(Instant::now()) {
+            self.counts.refused.inc();
+            self.tell(place, "refused");
+        }
         self.discovered.doubt();
+    }
+
+    /// How a call to the replica at `place` fared.
+    pub(crate) fn record(&self, place: &Place, call: Call, latency: Duration) {
+        let Some(outliers) = &self.outliers else {
+            return;
+        };
+        let now = Instant::now().into_std();
+        if let Some(reason) = outliers.record(&place.address(), call, latency, now) {
+            self.tell(place, self.counts.count(reason));
+        }
+    }
+
+    fn tell(&self, place: &Place, reason: &str) {
+        let replica = place.address().to_string();
+        tracing::warn!(service = self.name, replica, reason, "replica ejected");
     }
 
     /// Follows discovery; replicas that stay keep what we know of them.
@@ -135,18 +175,8 @@ impl Balancer {
             let same = known.iter().find(|it| it.address == *address);
             same.map_or_else(|| Replica::new(*address), Arc::clone)
         }));
-    }
-}
-
-/// Two different indices below `count`, or twice the only one.
-fn choose_two(count: usize) -> Option<(usize, usize)> {
-    match count {
-        0 => None,
-        1 => Some((0, 0)),
-        _ => {
-            let first = fastrand::usize(..count);
-            let second = fastrand::usize(..count - 1);
-            Some((first, second + usize::from(second >= first)))
+        if let Some(outliers) = &self.outliers {
+            outliers.follow(discovered.iter().copied());
         }
     }
 }
@@ -155,6 +185,8 @@ fn choose_two(count: usize) -> Option<(usize, usize)> {
 mod tests {
     use super::*;
 
+    const WITHIN: Duration = Duration::from_secs(10);
+
     fn at(port: u16) -> SocketAddr {
         ([127, 0, 0, 1], port).into()
     }
@@ -162,32 +194,69 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_less_loaded_is_chosen_and_the_refusing_is_spared() {
         let (sender, replicas) = discovery::by_hand(&[at(1), at(2)]);
-        let balancer = Balancer::new(replicas);
-        let held = balancer.pick().unwrap();
+        let balancer = Balancer::new(replicas, Some(WITHIN), "test");
+        let held = balancer.pick(None).unwrap();
         for _ in 0..100 {
-            assert_ne!(balancer.pick().unwrap().address(), held.address());
+            assert_ne!(balancer.pick(None).unwrap().address(), held.address());
         }
-        let free = balancer.pick().unwrap();
+        let free = balancer.pick(None).unwrap();
         balancer.refused(&free);
         for _ in 0..100 {
-            assert_eq!(balancer.pick().unwrap().address(), held.address());
+            assert_eq!(balancer.pick(None).unwrap().address(), held.address());
         }
         balancer.refused(&held);
         assert!(
-            balancer.pick().is_some(),
+            balancer.pick(None).is_some(),
             "with all ejected, any is better than none"
         );
         sender.send_replace(Arc::from([at(3)]));
-        assert_eq!(balancer.pick().unwrap().address(), at(3));
+        assert_eq!(balancer.pick(None).unwrap().address(), at(3));
         sender.send_replace(Arc::from([]));
-        assert!(balancer.pick().is_none());
+        assert!(balancer.pick(None).is_none());
     }
 
     #[test]
-    fn two_choices_differ() {
-        for _ in 0..1_000 {
-            let (first, second) = choose_two(3).unwrap();
-            assert!(first != second && first < 3 && second < 3);
+    fn a_retry_goes_elsewhere_if_there_is_an_elsewhere() {
+        let (sender, replicas) = discovery::by_hand(&[at(1), at(2), at(3)]);
+        let balancer = Balancer::new(replicas, Some(WITHIN), "test");
+        for _ in 0..100 {
+            assert_ne!(balancer.pick(Some(at(2))).unwrap().address(), at(2));
         }
+        sender.send_replace(Arc::from([at(2)]));
+        assert_eq!(balancer.pick(Some(at(2))).unwrap().address(), at(2));
+    }
+
+    /// Sixty calls, of which those to the first replica fail; how many went there.
+    fn calls_to_a_bad_one(balancer: &Balancer) -> usize {
+        let calls = (0..60).map(|_| {
+            let place = balancer.pick(None).unwrap();
+            let bad = place.address() == at(1);
+            let call = if bad { Call::Failed } else { Call::Succeeded };
+            balancer.record(&place, call, Duration::from_millis(5));
+            usize::from(bad)
+        });
+        calls.sum()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_fails_alone_is_left_out_and_tried_again_later() {
+        let (_sender, replicas) = discovery::by_hand(&[at(1), at(2), at(3)]);
+        let balancer = Balancer::new(replicas, Some(WITHIN), "a test of ejection");
+        calls_to_a_bad_one(&balancer);
+        assert_eq!(calls_to_a_bad_one(&balancer), 0);
+        assert_eq!(balancer.counts.failing.get(), 1);
+        assert_eq!(balancer.counts.ejected.get(), 1);
+        tokio::time::advance(Criteria::default().left_out).await;
+        let again = calls_to_a_bad_one(&balancer);
+        let on_return = Criteria::default().on_return as usize;
+        assert_eq!(again, on_return, "a few calls decide");
+    }
+
+    #[test]
+    fn without_ejection_all_are_asked() {
+        let (_sender, replicas) = discovery::by_hand(&[at(1), at(2), at(3)]);
+        let balancer = Balancer::new(replicas, None, "test");
+        calls_to_a_bad_one(&balancer);
+        assert!(calls_to_a_bad_one(&balancer) > 5);
     }
 }

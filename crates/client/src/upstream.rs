@@ -1,4 +1,8 @@
-//! Calling another service: one attempt per request on a live replica, over HTTP or gRPC, within the deadline.
+//! Calling another service: over HTTP or gRPC, within the deadline, and no more than does it good.
+
+mod attempt;
+#[cfg(test)]
+mod tests;
 
 use std::{
     sync::Arc,
@@ -6,22 +10,30 @@ use std::{
     time::Duration,
 };
 
-use axum::http::{HeaderMap, Method, Request, Response, Uri, Version, request, uri::PathAndQuery};
+use axum::http::{HeaderMap, Method, Request, Response, Version, request, uri::PathAndQuery};
 use bytes::Bytes;
 use chassis::{CLIENT_IDLE_TIMEOUT, Error, Host, deadline};
 use futures_util::future::BoxFuture;
-use http_body_util::{BodyExt as _, Collected, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt as _, Collected, Full, Limited};
 use hyper_util::{
-    client::legacy::{self, Client, connect::HttpConnector},
+    client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
 use telemetry::{ClientCall, Server};
 use tokio::time::Instant;
 
-use crate::{Address, discovery, replicas::Balancer};
+use self::attempt::{Outgoing, Tried, Turn};
+use crate::{
+    Address,
+    bulkhead::Places,
+    counts::{self, Calls},
+    discovery,
+    gate::Gate,
+    protections::Protections,
+    replicas::Balancer,
+    retries::{MAX_RETRIES, Retries},
+};
 
-/// How many replicas are tried when connections are refused. Nothing was sent then, so trying again is always safe.
-const MAX_CONNECTS: usize = 3;
 /// The longest request body that goes upstream; it is held in memory.
 const MAX_REQUEST_BYTES: usize = 1024 * 1024;
 
@@ -30,9 +42,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_millis(250);
 /// Idle connections kept per replica, unless the address says otherwise.
 const MAX_IDLE: usize = 128;
 
-/// The longest answer, in bytes, which is held in memory: more than a page of 100 products, whose descriptions have 4,000
-/// characters each.
-const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 /// How often a replica that owes answers over HTTP/2 is asked whether it is still there, ...
 const PING_INTERVAL: Duration = Duration::from_secs(2);
 /// ... and how long it may take to say so. Its connection is given up then: without that, calls would go to a host that has
@@ -42,6 +51,8 @@ const PING_TIMEOUT: Duration = Duration::from_secs(3);
 /// The body of an upstream's answer in gRPC, with its trailers.
 pub type Body = Collected<Bytes>;
 
+type HttpClient = Client<HttpConnector, Full<Bytes>>;
+
 /// A service that this one calls; cloning shares its connections.
 #[derive(Debug, Clone)]
 pub struct Upstream(Arc<Inner>);
@@ -50,16 +61,35 @@ pub struct Upstream(Arc<Inner>);
 struct Inner {
     server: Server,
     balancer: Balancer,
-    http: Client<HttpConnector, Full<Bytes>>,
-    grpc: Client<HttpConnector, Full<Bytes>>,
+    http: HttpClient,
+    grpc: HttpClient,
     /// The longest one call may take; the current request's deadline can only shorten it.
     timeout: Duration,
+    places: Places,
+    gate: Option<Gate>,
+    retries: Option<Retries>,
+    /// A try that takes so long has failed, whatever is answered.
+    slow: Duration,
 }
 
 impl Upstream {
     /// The upstream called `name`, found at `address`. A call to it may take as long as `timeout`, unless the address says
     /// otherwise; the current request's deadline can only shorten it. Must be called inside a Tokio runtime.
     pub fn new(name: &'static str, address: &Address, timeout: Duration) -> Self {
+        Self::open(name, address, timeout, address.protections)
+    }
+
+    /// The same for a caller who asks so seldom that nothing could be concluded, one call at a time, and tries again by itself.
+    pub fn unprotected(name: &'static str, address: &Address, timeout: Duration) -> Self {
+        Self::open(name, address, timeout, Protections::off())
+    }
+
+    fn open(
+        name: &'static str,
+        address: &Address,
+        timeout: Duration,
+        protections: Protections,
+    ) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_connect_timeout(Some(address.connect_timeout.unwrap_or(CONNECT_TIMEOUT)));
         connector.set_nodelay(true);
@@ -75,15 +105,27 @@ impl Upstream {
             .http2_keep_alive_interval(PING_INTERVAL)
             .http2_keep_alive_timeout(PING_TIMEOUT)
             .build(connector);
+        let timeout = address.timeout.unwrap_or(timeout);
+        let room = protections.room();
+        if let Some(room) = room {
+            counts::limit(name, room.in_flight);
+        }
+        let discovered = discovery::follow(&address.source, name);
+        let breaker = protections.breaker();
+        let allowance = protections.allowance();
         Self(Arc::new(Inner {
             server: Server {
                 name,
                 port: address.port(),
             },
-            balancer: Balancer::new(discovery::follow(&address.source, name)),
+            balancer: Balancer::new(discovered, protections.ejection(), name),
             http,
             grpc,
-            timeout: address.timeout.unwrap_or(timeout),
+            timeout,
+            places: Places::new(room, Calls::of(name)),
+            gate: breaker.map(|settings| Gate::new(settings, name)),
+            retries: allowance.map(|allowance| Retries::new(allowance, name)),
+            slow: protections.slow.unwrap_or(timeout / 2),
         }))
     }
 
@@ -109,8 +151,12 @@ impl Upstream {
     }
 
     /// Sends a request, with an empty `body` where it has none. `template` is the route it is for, as metrics and spans name
-    /// it. It is sent once: what becomes of it is the caller's to judge. The answer is whole: the time and the deadline of a call
-    /// hold for its body too, and a replica that stops in the middle has not answered.
+    /// it. Where its method is idempotent it may be sent again; else what becomes of it is the caller's to judge. The answer is
+    /// whole: the time and the deadline of a call hold for its body too, and a replica that stops in the middle has not answered.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] where nobody answered or nobody was asked, because there is no replica, the breaker is open or there
+    /// are too many calls already; [`Error::Timeout`] where the time was over first.
     pub async fn send(
         &self,
         method: Method,
@@ -119,131 +165,129 @@ impl Upstream {
         headers: HeaderMap,
         body: Bytes,
     ) -> Result<Response<Bytes>, Error> {
+        let repeatable = method.is_idempotent();
         let (mut parts, ()) = Request::new(()).into_parts();
         parts.method = method;
         parts.uri = path.into();
         parts.headers = headers;
-        let call = |parts: &request::Parts| {
+        let start = |parts: &request::Parts| {
             let path = parts.uri.path();
             ClientCall::http(self.0.server, &parts.method, template, path)
         };
-        let answer = self.attempt(&self.0.http, parts, body, call).await?;
+        let out = self.outgoing(&self.0.http, parts, body, start);
+        let answer = chassis::elsewhere(self.0.call(&out, repeatable)).await?;
         Ok(answer.map(Collected::to_bytes))
     }
 
     /// The same upstream for a gRPC client made by tonic.
     pub fn grpc(&self) -> GrpcUpstream {
-        GrpcUpstream(self.clone())
+        GrpcUpstream {
+            upstream: self.clone(),
+            repeatable: false,
+        }
     }
 
-    /// One attempt, repeated on another replica only while connections are refused.
-    async fn attempt(
+    fn outgoing<'a, S>(
         &self,
-        client: &Client<HttpConnector, Full<Bytes>>,
+        client: &'a HttpClient,
         parts: request::Parts,
         body: Bytes,
-        start: impl Fn(&request::Parts) -> ClientCall,
+        start: S,
+    ) -> Outgoing<'a, S> {
+        Outgoing {
+            client,
+            parts,
+            body,
+            start,
+            until: Instant::now() + deadline::remaining(self.0.timeout),
+        }
+    }
+}
+
+impl Inner {
+    /// A call with all that protects it: a place in the bulkhead, leave of the breaker, and retries within the budget.
+    async fn call<S: Fn(&request::Parts) -> ClientCall>(
+        &self,
+        out: &Outgoing<'_, S>,
+        repeatable: bool,
     ) -> Result<Response<Body>, Error> {
-        let Inner {
-            server: Server { name, .. },
-            balancer,
-            timeout,
-            ..
-        } = &*self.0;
-        let wait = deadline::remaining(*timeout);
-        let until = Instant::now() + wait;
-        for _ in 0..MAX_CONNECTS {
-            let place = balancer.pick().ok_or(Error::Unavailable(name))?;
-            let mut call = start(&parts);
-            call.replica(place.address());
-            let mut request = Request::from_parts(parts.clone(), Full::new(body.clone()));
-            *request.uri_mut() = locate(place.address(), &parts.uri)?;
-            call.inject(request.headers_mut());
-            let grpc = parts.version == Version::HTTP_2;
-            deadline::announce(request.headers_mut(), until - Instant::now(), grpc);
-            let exchange = tokio::time::timeout_at(until, exchange(client, request));
-            match chassis::elsewhere(exchange).await {
-                Ok(Ok(answer)) => {
-                    let trailers = answer.body().trailers();
-                    call.finish(answer.status(), answer.headers(), trailers);
-                    return Ok(answer);
-                }
-                Ok(Err(Failure::Connect)) => {
-                    call.fail("connect");
-                    balancer.refused(&place);
-                }
-                Ok(Err(Failure::TooLarge)) => {
-                    call.fail("too_large");
-                    let text = format!("{name} answered more than {MAX_ANSWER_BYTES} bytes");
-                    return Err(Error::Internal(anyhow::anyhow!(text)));
-                }
-                Ok(Err(Failure::Io(error))) => {
-                    tracing::debug!(error, service = name, "response interrupted");
-                    call.fail("io");
-                    return Err(Error::Unavailable(name));
-                }
-                Err(_) => {
-                    call.fail("timeout");
-                    return Err(Error::Timeout);
+        let reject = |reason| {
+            (out.start)(&out.parts).reject(reason);
+            Error::Unavailable(self.server.name)
+        };
+        let Some(_seat) = self.places.enter(out.until).await else {
+            return Err(reject("bulkhead_full"));
+        };
+        let mut turn = Turn {
+            resent: 0,
+            not: None,
+            admitted: None,
+        };
+        if let Some(gate) = &self.gate {
+            let admitted = gate.admit(Instant::now().into_std());
+            turn.admitted = Some(admitted.ok_or_else(|| reject("breaker_open"))?);
+        }
+        if let Some(retries) = &self.retries {
+            retries.pay_in();
+        }
+        let tried = self.attempt(out, turn).await;
+        match &self.retries {
+            Some(retries) if repeatable => self.retry(out, retries, tried).await,
+            _ => tried.answer,
+        }
+    }
+
+    /// Tries again while that may help, there is time, the budget allows it and the breaker is not open.
+    async fn retry<S: Fn(&request::Parts) -> ClientCall>(
+        &self,
+        out: &Outgoing<'_, S>,
+        retries: &Retries,
+        mut tried: Tried,
+    ) -> Result<Response<Body>, Error> {
+        let mut waited = None;
+        for resent in 1..=MAX_RETRIES {
+            let Some(wait) = retries.wait(tried.again, waited, out.until) else {
+                break;
+            };
+            tokio::time::sleep(wait).await;
+            waited = Some(wait);
+            let mut turn = Turn {
+                resent,
+                not: tried.by,
+                admitted: None,
+            };
+            if let Some(gate) = &self.gate {
+                turn.admitted = gate.admit(Instant::now().into_std());
+                if turn.admitted.is_none() {
+                    retries.counts.breaker_open.inc();
+                    break;
                 }
             }
+            tried = self.attempt(out, turn).await;
         }
-        Err(Error::Unavailable(name))
+        tried.answer
     }
-}
-
-/// Why there is no answer.
-enum Failure {
-    /// Nothing was sent.
-    Connect,
-    /// The answer is longer than it may be.
-    TooLarge,
-    /// The connection broke.
-    Io(String),
-}
-
-impl From<legacy::Error> for Failure {
-    fn from(error: legacy::Error) -> Self {
-        if error.is_connect() {
-            Self::Connect
-        } else {
-            Self::Io(error.to_string())
-        }
-    }
-}
-
-/// Sends `request` and reads the answer to its end.
-async fn exchange(
-    client: &Client<HttpConnector, Full<Bytes>>,
-    request: Request<Full<Bytes>>,
-) -> Result<Response<Body>, Failure> {
-    let (parts, body) = client.request(request).await?.into_parts();
-    let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await;
-    let body = body.map_err(|error| {
-        if error.is::<LengthLimitError>() {
-            Failure::TooLarge
-        } else {
-            Failure::Io(error.to_string())
-        }
-    })?;
-    Ok(Response::from_parts(parts, body))
-}
-
-fn locate(address: std::net::SocketAddr, uri: &Uri) -> Result<Uri, Error> {
-    let path = uri.path_and_query().map_or("/", PathAndQuery::as_str);
-    Uri::builder()
-        .scheme("http")
-        .authority(address.to_string())
-        .path_and_query(path)
-        .build()
-        .map_err(|error| Error::Internal(error.into()))
 }
 
 type GrpcRequest = Request<tonic::body::Body>;
 
 /// An [`Upstream`] as the tower service that a generated gRPC client calls, for methods that do not stream.
 #[derive(Debug, Clone)]
-pub struct GrpcUpstream(Upstream);
+pub struct GrpcUpstream {
+    upstream: Upstream,
+    repeatable: bool,
+}
+
+impl GrpcUpstream {
+    /// For methods that may be called twice, because they only read, say.
+    #[must_use]
+    pub fn idempotent(self) -> Self {
+        Self {
+            repeatable: true,
+            ..self
+        }
+    }
+}
 
 impl tower::Service<GrpcRequest> for GrpcUpstream {
     type Response = Response<Body>;
@@ -255,7 +299,10 @@ impl tower::Service<GrpcRequest> for GrpcUpstream {
     }
 
     fn call(&mut self, request: GrpcRequest) -> Self::Future {
-        let upstream = self.0.clone();
+        let Self {
+            upstream,
+            repeatable,
+        } = self.clone();
         Box::pin(async move {
             let (mut parts, body) = request.into_parts();
             parts.version = Version::HTTP_2;
@@ -264,13 +311,11 @@ impl tower::Service<GrpcRequest> for GrpcUpstream {
                 .await
                 .map_err(|error| tonic::Status::internal(format!("collect the request: {error}")))?
                 .to_bytes();
-            let start =
-                |parts: &request::Parts| ClientCall::rpc(upstream.0.server, parts.uri.path());
-            let answer = upstream.attempt(&upstream.0.grpc, parts, body, start).await;
+            let inner = &upstream.0;
+            let start = |parts: &request::Parts| ClientCall::rpc(inner.server, parts.uri.path());
+            let out = upstream.outgoing(&inner.grpc, parts, body, start);
+            let answer = chassis::elsewhere(inner.call(&out, repeatable)).await;
             answer.map_err(Error::into_grpc)
         })
     }
 }
-
-#[cfg(test)]
-mod tests;

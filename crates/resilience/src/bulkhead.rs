@@ -108,7 +108,8 @@ impl<W> Bulkhead<W> {
         None
     }
 
-    /// Somebody waits no longer. If this is false, they had been handed a place already, and must leave.
+    /// Somebody waits no longer. If this is false, they did not any more: they had been handed a place, which they must leave, or
+    /// their time was over.
     pub fn give_up(&mut self, number: u64) -> bool {
         let before = self.waiting.len();
         self.waiting.retain(|it| it.number != number);

@@ -60,7 +60,7 @@ async fn availability(inventory: &Upstream, id: &ProductId) -> Availability {
     let request = GetAvailabilityRequest {
         product_ids: vec![id.to_string()],
     };
-    match InventoryClient::new(inventory.grpc())
+    match InventoryClient::new(inventory.grpc().idempotent())
         .get_availability(request)
         .await
     {

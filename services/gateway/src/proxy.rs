@@ -90,8 +90,8 @@ const RESPONSE_HEADERS: [HeaderName; 7] = [
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// Passes a request on, and the answer back when it has come whole: so a client that does not read holds nothing of the service
-/// behind, and a service that stops in the middle becomes an error that the client can read. It is never sent twice: only its
-/// sender knows whether that is harmless.
+/// behind, and a service that stops in the middle becomes an error that the client can read. A request that
+/// is not idempotent is never sent twice: only its sender knows whether that is harmless.
 pub(crate) async fn forward(
     upstream: &Upstream,
     template: &'static str,

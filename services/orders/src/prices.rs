@@ -29,7 +29,7 @@ impl Prices {
     pub(crate) async fn of(&self, order: &NewOrder) -> Result<HashMap<ProductId, Cents>, Error> {
         let ids = order.items.iter().map(|it| it.product_id.to_string());
         let request = GetProductsRequest { ids: ids.collect() };
-        let answer = CatalogClient::new(self.0.grpc())
+        let answer = CatalogClient::new(self.0.grpc().idempotent())
             .get_products(request)
             .await
             .map_err(|status| self.0.failed(status))?;

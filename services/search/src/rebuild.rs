@@ -102,7 +102,7 @@ impl Rebuilder {
         }
         let it = Self(Arc::new(Inner {
             store,
-            catalog: Upstream::new("catalog", catalog, PAGE_TIMEOUT),
+            catalog: Upstream::unprotected("catalog", catalog, PAGE_TIMEOUT),
             status: Mutex::default(),
             asked: Notify::new(),
         }));

@@ -65,6 +65,12 @@ fn an_address_says_what_a_call_may_cost() {
     assert_eq!(address.max_idle, Some(16));
     let shown = address.to_string();
     assert_eq!(shown.parse(), Ok(address), "{shown}");
+    let few = "http://127.0.0.1:80?bulkhead=8&breaker=off".parse::<Address>();
+    let few = few.unwrap();
+    assert_eq!(
+        few.to_string(),
+        "http://127.0.0.1:80?bulkhead=8&breaker=off"
+    );
     let file: Address = "file:services.json?timeout=300ms".parse().unwrap();
     assert_eq!(file.to_string(), "file:services.json?timeout=300ms");
     assert_eq!(file.max_idle, None);
@@ -75,10 +81,11 @@ fn what_an_address_cannot_say_is_refused_and_what_it_can_is_named() {
     for unknown in [
         "dns://catalog:80?tiemout=1s",
         "file:services.json?resolver=127.0.0.1:53",
-        "http://127.0.0.1:80?retries=3",
+        "http://127.0.0.1:80?retry=3",
     ] {
         let refused = unknown.parse::<Address>().unwrap_err();
-        for known in ["timeout", "connect_timeout", "max_idle", "resolver"] {
+        let known = ["timeout", "connect_timeout", "max_idle", "resolver"];
+        for known in known.into_iter().chain(protections::NAMES) {
             assert!(refused.contains(known), "{refused}");
             assert!(ADDRESS_HELP.contains(known), "{known}");
         }
@@ -89,6 +96,7 @@ fn what_an_address_cannot_say_is_refused_and_what_it_can_is_named() {
         "timeout",
         "max_idle=-1",
         "connect_timeout=soon",
+        "breaker=often",
     ] {
         let refused = format!("file:services.json?{bad}").parse::<Address>();
         let name = bad.split('=').next().unwrap();

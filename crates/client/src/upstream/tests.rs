@@ -1,5 +1,7 @@
 //! Replicas that answer late, in part, or no more.
 
+mod protections;
+
 use std::net::SocketAddr;
 
 use api::inventory::{GetAvailabilityRequest, inventory_client::InventoryClient};
@@ -20,7 +22,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::*;
+use super::{attempt::MAX_ANSWER_BYTES, *};
 
 /// However busy the machine is.
 const SOON: Duration = Duration::from_secs(30);

@@ -1,0 +1,258 @@
+//! One try of a call: on a live replica, within the deadline, and what is learnt from it.
+
+use std::{net::SocketAddr, time::Duration};
+
+use axum::http::{Request, Response, Uri, Version, request, uri::PathAndQuery};
+use bytes::Bytes;
+use chassis::{Error, deadline};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper_util::client::legacy;
+use resilience::Call;
+use telemetry::ClientCall;
+use tokio::time::Instant;
+
+use super::{Body, HttpClient, Inner};
+use crate::{
+    fared::{Again, Fared},
+    gate::Admitted,
+    replicas::Place,
+    retries::Sent,
+};
+
+/// How many replicas are tried when connections are refused. Nothing was sent then, so trying again is always safe.
+const MAX_CONNECTS: usize = 3;
+/// The longest answer, in bytes, which is held in memory: more than a page of 100 products, whose descriptions have 4,000
+/// characters each.
+pub(super) const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
+
+/// What all tries of a call have in common.
+pub(super) struct Outgoing<'a, S> {
+    pub(super) client: &'a HttpClient,
+    pub(super) parts: request::Parts,
+    pub(super) body: Bytes,
+    /// Starts what is told of each attempt.
+    pub(super) start: S,
+    /// The deadline of all of them together.
+    pub(super) until: Instant,
+}
+
+/// Which try this is.
+pub(super) struct Turn<'a> {
+    /// How often the call was sent before.
+    pub(super) resent: u32,
+    /// Who had it the last time.
+    pub(super) not: Option<SocketAddr>,
+    pub(super) admitted: Option<Admitted<'a>>,
+}
+
+/// A try that is over.
+pub(super) struct Tried {
+    pub(super) answer: Result<Response<Body>, Error>,
+    pub(super) again: Again,
+    /// The replica that had it.
+    pub(super) by: Option<SocketAddr>,
+}
+
+impl Inner {
+    /// One try, repeated on another replica only while connections are refused.
+    pub(super) async fn attempt<S: Fn(&request::Parts) -> ClientCall>(
+        &self,
+        out: &Outgoing<'_, S>,
+        turn: Turn<'_>,
+    ) -> Tried {
+        let name = self.server.name;
+        let mut watch = Watch::new(self, turn.admitted);
+        let mut sent: Option<Sent<'_>> = None;
+        for connect in 0..MAX_CONNECTS {
+            let mut call = (out.start)(&out.parts);
+            let Some(place) = self.balancer.pick(turn.not) else {
+                call.reject("no_replica");
+                return failed(Error::Unavailable(name), Again::No);
+            };
+            call.replica(place.address());
+            if turn.resent > 0 && connect == 0 {
+                call.resent(turn.resent);
+                sent = self.retries.as_ref().map(|it| it.send());
+            }
+            let request = match prepare(out, &place, &call) {
+                Ok(request) => request,
+                Err(error) => return failed(error, Again::No),
+            };
+            let by = Some(place.address());
+            watch.at(place);
+            let ended = tokio::time::timeout_at(out.until, exchange(out.client, request)).await;
+            let (error, again) = match ended {
+                Ok(Ok(answer)) => {
+                    let trailers = answer.body().trailers();
+                    call.finish(answer.status(), answer.headers(), trailers);
+                    let fared = Fared::of(&answer, out.parts.version == Version::HTTP_2);
+                    watch.end(fared.call);
+                    if let Some(sent) = sent.as_mut().filter(|_| fared.call == Call::Succeeded) {
+                        sent.succeeded();
+                    }
+                    return Tried {
+                        answer: Ok(answer),
+                        again: fared.again,
+                        by,
+                    };
+                }
+                Ok(Err(Failure::Connect)) => {
+                    call.fail("connect");
+                    watch.refused();
+                    continue;
+                }
+                Ok(Err(Failure::TooLarge)) => {
+                    call.fail("too_large");
+                    let text = format!("{name} answered more than {MAX_ANSWER_BYTES} bytes");
+                    (Error::Internal(anyhow::anyhow!(text)), Again::No)
+                }
+                Ok(Err(Failure::Io(error))) => {
+                    tracing::debug!(error, service = name, "response interrupted");
+                    call.fail("io");
+                    watch.end(Call::Failed);
+                    (Error::Unavailable(name), Again::Soon)
+                }
+                Err(_) => {
+                    call.fail("timeout");
+                    (Error::Timeout, Again::No)
+                }
+            };
+            return Tried {
+                answer: Err(error),
+                again,
+                by,
+            };
+        }
+        watch.end(Call::Failed);
+        failed(Error::Unavailable(name), Again::Soon)
+    }
+}
+
+fn failed(error: Error, again: Again) -> Tried {
+    Tried {
+        answer: Err(error),
+        again,
+        by: None,
+    }
+}
+
+/// Follows a try, and tells breaker and balancer how it fared. Dropped without a word, its time was over or its caller has gone away:
+/// then it has failed if it took long, and else says nothing.
+struct Watch<'a> {
+    inner: &'a Inner,
+    admitted: Option<Admitted<'a>>,
+    place: Option<Place>,
+    began: Instant,
+}
+
+impl<'a> Watch<'a> {
+    fn new(inner: &'a Inner, admitted: Option<Admitted<'a>>) -> Self {
+        Self {
+            inner,
+            admitted,
+            place: None,
+            began: Instant::now(),
+        }
+    }
+
+    /// It is sent to a replica now.
+    fn at(&mut self, place: Place) {
+        self.place = Some(place);
+    }
+
+    /// That replica refused the connection.
+    fn refused(&mut self) {
+        if let Some(place) = self.place.take() {
+            self.inner.balancer.refused(&place);
+        }
+    }
+
+    /// It is over.
+    fn end(&mut self, call: Call) {
+        let took = self.began.elapsed();
+        let call = self.judge(call, took);
+        if let Some(place) = self.place.take() {
+            self.inner.balancer.record(&place, call, took);
+        }
+        if let Some(admitted) = self.admitted.take() {
+            admitted.finish(call, Instant::now().into_std());
+        }
+    }
+
+    /// Whatever was answered, taking long has failed.
+    fn judge(&self, call: Call, took: Duration) -> Call {
+        if took >= self.inner.slow {
+            Call::Failed
+        } else {
+            call
+        }
+    }
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        self.end(Call::Ignored);
+    }
+}
+
+/// Addresses a try to a replica, and has it say whose it is and how long it may take.
+fn prepare<S>(
+    out: &Outgoing<'_, S>,
+    place: &Place,
+    call: &ClientCall,
+) -> Result<Request<Full<Bytes>>, Error> {
+    let mut request = Request::from_parts(out.parts.clone(), Full::new(out.body.clone()));
+    *request.uri_mut() = locate(place.address(), &out.parts.uri)?;
+    call.inject(request.headers_mut());
+    let grpc = out.parts.version == Version::HTTP_2;
+    let left = out.until.saturating_duration_since(Instant::now());
+    deadline::announce(request.headers_mut(), left, grpc);
+    Ok(request)
+}
+
+/// Why there is no answer.
+enum Failure {
+    /// Nothing was sent.
+    Connect,
+    /// The answer is longer than it may be.
+    TooLarge,
+    /// The connection broke.
+    Io(String),
+}
+
+impl From<legacy::Error> for Failure {
+    fn from(error: legacy::Error) -> Self {
+        if error.is_connect() {
+            Self::Connect
+        } else {
+            Self::Io(error.to_string())
+        }
+    }
+}
+
+/// Sends `request` and reads the answer to its end.
+async fn exchange(
+    client: &HttpClient,
+    request: Request<Full<Bytes>>,
+) -> Result<Response<Body>, Failure> {
+    let (parts, body) = client.request(request).await?.into_parts();
+    let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await;
+    let body = body.map_err(|error| {
+        if error.is::<LengthLimitError>() {
+            Failure::TooLarge
+        } else {
+            Failure::Io(error.to_string())
+        }
+    })?;
+    Ok(Response::from_parts(parts, body))
+}
+
+fn locate(address: SocketAddr, uri: &Uri) -> Result<Uri, Error> {
+    let path = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    Uri::builder()
+        .scheme("http")
+        .authority(address.to_string())
+        .path_and_query(path)
+        .build()
+        .map_err(|error| Error::Internal(error.into()))
+}
