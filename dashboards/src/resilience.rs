@@ -1,6 +1,7 @@
 //! What keeps a part that fails, or is slow, from taking the rest with it.
 
 mod admission;
+mod calls;
 
 use crate::{annotations::annotations, model::Dashboard};
 
@@ -11,6 +12,6 @@ pub(crate) fn dashboard() -> Dashboard {
         description: "What keeps a part that fails, or is slow, from taking the rest with it: who is refused, and why?",
         variables: Vec::new(),
         annotations: annotations(),
-        rows: vec![admission::row()],
+        rows: vec![admission::row(), calls::protections(), calls::replicas()],
     }
 }
