@@ -130,6 +130,7 @@ impl Shop {
                 .into_iter()
                 .map(|(name, value)| (name, value.to_owned()))
                 .collect(),
+            upstreams: "",
             restart: false,
             tell: Box::new(|text| _ = writeln!(io::stderr(), "{text}")),
         };

@@ -57,6 +57,8 @@ pub struct Arm {
     pub shop: Shop,
     /// Phases, one after the other.
     pub load: &'static [LoadPhase],
+    /// Goose users for each arrival a second.
+    pub users_per_rate: f64,
     /// What happens meanwhile.
     pub timeline: &'static [Step],
     /// What is judged of the measured phase by what the clients saw, and may prolong it while it is undecided.
@@ -74,6 +76,8 @@ pub const ARM: Arm = Arm {
     claim: Claim::Holds,
     shop: SHOP,
     load: &[],
+    // A visit takes about half a second, so most of them are idle.
+    users_per_rate: 3.0,
     timeline: &[],
     objectives: &[],
     checks: &[],
@@ -85,6 +89,9 @@ pub const ARM: Arm = Arm {
 pub struct Shop {
     /// What every service finds in its environment beside the usual.
     pub environment: &'static [(&'static str, &'static str)],
+    /// How services protect themselves from each other, where that is not the default: parameters of an address, as a service's
+    /// `--help` lists them.
+    pub upstreams: &'static str,
     /// Services with more than one replica.
     pub replicas: &'static [(Service, u32)],
     /// Whether search is scaled under load as in a cluster, on a clock so many times as fast.
@@ -103,6 +110,7 @@ pub const SEEDED: u32 = 1000;
 /// The shop as it is by default.
 pub const SHOP: Shop = Shop {
     environment: &[],
+    upstreams: "",
     replicas: &[],
     autoscaled: None,
     mix: NOMINAL,
@@ -118,6 +126,12 @@ impl Shop {
             environment,
             ..self
         }
+    }
+
+    /// With these parameters of every address of a service.
+    #[must_use]
+    pub const fn upstreams(self, upstreams: &'static str) -> Self {
+        Self { upstreams, ..self }
     }
 
     /// With so many replicas of some services.
@@ -297,6 +311,7 @@ impl Arm {
     pub(crate) fn only_loads(&self) -> bool {
         let Shop {
             environment,
+            upstreams,
             replicas,
             autoscaled,
             mix,
@@ -305,6 +320,7 @@ impl Arm {
         } = self.shop;
         self.timeline.is_empty()
             && environment.is_empty()
+            && upstreams.is_empty()
             && replicas.is_empty()
             && autoscaled.is_none()
             // Whoever started it has its admin's password.

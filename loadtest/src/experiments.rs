@@ -5,6 +5,7 @@ mod baseline;
 mod caching;
 mod crash;
 mod degrade;
+mod isolation;
 mod outage;
 mod overload;
 
@@ -21,6 +22,7 @@ pub const ALL: &[Experiment] = &[
     caching::CACHING,
     crash::CRASH,
     degrade::DEGRADE,
+    isolation::ISOLATION,
     outage::OUTAGE,
     overload::OVERLOAD,
 ];

@@ -30,6 +30,7 @@ pub(crate) async fn up(args: &UpArgs, runs: &RunsDir, stop: Interrupt) -> anyhow
         otlp: None,
         backends: args.backends.clone(),
         environment: Vec::new(),
+        upstreams: "",
         restart: !args.no_restart,
         tell: Box::new(|text| {
             // With standard error gone there is nobody left to tell.

@@ -54,9 +54,20 @@ pub struct Fault {
     pub memory_mb: usize,
     /// The share of requests, 0 to 1, answered with an error instead of by the handler.
     pub error_ratio: f64,
+    /// The status of that error; 0 is 500. In gRPC, 503 is UNAVAILABLE and any other INTERNAL; of an event only 0 makes sense.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub error_status: u16,
     /// Silent loss of telemetry, to prove that reconciliation notices. Applies to the whole process.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub telemetry_loss: Option<TelemetryLoss>,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature serde asks for"
+)]
+fn is_zero(status: &u16) -> bool {
+    *status == 0
 }
 
 /// Loses one in so many items of one signal without counting it.
@@ -87,6 +98,11 @@ impl Fault {
         if self.memory_mb > MAX_MEMORY_MB {
             let text = format!("memory_mb must be at most {MAX_MEMORY_MB}");
             return Err(Error::Unprocessable(text));
+        }
+        if self.error_status != 0 && !(500..600).contains(&self.error_status) {
+            return Err(Error::Unprocessable(
+                "error_status must be from 500 to 599".into(),
+            ));
         }
         let whole = self.telemetry_loss.is_some() || self.memory_mb > 0;
         if whole && !self.route.is_empty() {
@@ -212,10 +228,23 @@ pub(crate) async fn inject(State(faults): State<Faults>, request: Request, next:
     if !fault.happens().await {
         return next.run(request).await;
     }
-    if telemetry::is_rpc(&request) {
-        return tonic::Status::internal("injected fault").into_http();
+    fault.fault.answer(telemetry::is_rpc(&request))
+}
+
+impl Fault {
+    /// The error that it is about.
+    fn answer(&self, grpc: bool) -> Response {
+        let status = StatusCode::from_u16(self.error_status).ok();
+        let status = status.filter(StatusCode::is_server_error);
+        let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        match (grpc, status) {
+            (true, StatusCode::SERVICE_UNAVAILABLE) => {
+                tonic::Status::unavailable("injected fault").into_http()
+            }
+            (true, _) => tonic::Status::internal("injected fault").into_http(),
+            (false, _) => Problem::new(status, "injected fault".into()).into_response(),
+        }
     }
-    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "injected fault".into()).into_response()
 }
 
 impl Standing {
@@ -339,10 +368,29 @@ mod tests {
             workers: MAX_WORKERS + 1,
             ..Fault::default()
         };
-        for fault in [ratio, late, memory_of_a_route, everything, crowd] {
+        let success = Fault {
+            error_status: 204,
+            ..Fault::default()
+        };
+        for fault in [ratio, late, memory_of_a_route, everything, crowd, success] {
             assert!(faults.set(fault).is_err());
         }
         assert_eq!(faults.list(), []);
+    }
+
+    #[test]
+    fn an_error_has_the_status_that_it_was_given_in_either_protocol() {
+        let answer = |error_status, grpc| {
+            let fault = Fault {
+                error_status,
+                ..Fault::default()
+            };
+            fault.answer(grpc)
+        };
+        let status = |it: u16| answer(it, false).status().as_u16();
+        assert_eq!([status(0), status(500), status(503)], [500, 500, 503]);
+        let code = |it: u16| answer(it, true).headers()["grpc-status"].clone();
+        assert_eq!([code(0), code(500), code(503)], ["13", "13", "14"]);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     discovery::{Replica, instance},
     log_tail,
-    service::Service,
+    service::{self, Service},
     shared::Shared,
     standing,
 };
@@ -193,7 +193,8 @@ fn spawn(
     let mut arguments = vec!["service".into(), service.name().into()];
     arguments.extend(["--supervised".into(), "--faults=on".into()]);
     let port = shared.gateway_port(number);
-    arguments.extend(service.flags(&shared.dir, &shared.discovery_file(), port));
+    let discovery = service::file_address(&shared.discovery_file(), shared.options.upstreams);
+    arguments.extend(service.flags(&shared.dir, &discovery, port));
     let otlp = shared.options.otlp;
     Process::spawn(&arguments, log, |command| {
         command.envs(shared.servers.environment(service, &shared.dir));

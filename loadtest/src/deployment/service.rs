@@ -54,8 +54,8 @@ impl Service {
     }
 
     /// The flags of one replica, beside those that all services get and what `Servers::environment` says.
-    pub(super) fn flags(self, dir: &Path, discovery: &Path, gateway_port: u16) -> Vec<String> {
-        let at = |service: Self| format!("--{service}-addr=file:{}", discovery.display());
+    pub(super) fn flags(self, dir: &Path, discovery: &str, gateway_port: u16) -> Vec<String> {
+        let at = |service: Self| format!("--{service}-addr={discovery}");
         let file = |what: &str, path: &Path| format!("--{what}-file={}", path.display());
         match self {
             Self::Catalog => vec![at(Self::Users)],
@@ -102,6 +102,12 @@ impl Service {
     fn is_routed_to(self) -> bool {
         !matches!(self, Self::Gateway | Self::Payments)
     }
+}
+
+/// The address of whoever is in the file `discovery`, with these parameters, if any.
+pub(super) fn file_address(discovery: &Path, parameters: &str) -> String {
+    let separator = if parameters.is_empty() { "" } else { "?" };
+    format!("file:{}{separator}{parameters}", discovery.display())
 }
 
 impl fmt::Display for Service {

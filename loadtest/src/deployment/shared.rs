@@ -30,6 +30,8 @@ pub struct Options {
     pub backends: Backends,
     /// What every service finds in its environment beside that.
     pub environment: Vec<(&'static str, String)>,
+    /// What every address of a service ends in: parameters, such as `breaker=off`.
+    pub upstreams: &'static str,
     /// Whether a process that died is started again.
     pub restart: bool,
     /// Where a death is told as it happens.

@@ -105,6 +105,7 @@ impl Ground {
                 ("CACHE_URL", cache.url()),
                 ("CACHE_TIMEOUT", CACHE_TIMEOUT.to_owned()),
             ],
+            upstreams: "",
             restart: true,
             tell: Box::new(move |text| told.say(text)),
         };

@@ -37,9 +37,11 @@ pub(super) const OVERLOAD: Experiment = Experiment {
         },
         Arm {
             name: "off",
-            description: "The same, where services begin whatever comes.",
+            description: "The same, where services begin whatever comes, and their callers are plain clients.",
             claim: Claim::MustFail(&["goodput holds under overload", "checkouts come first"]),
-            shop: SHOP.env(&[("CONCURRENCY_LIMIT", "off")]),
+            shop: SHOP
+                .env(&[("CONCURRENCY_LIMIT", "off")])
+                .upstreams("protections=off"),
             // Visits that take long leave no idle user for some arrivals. There is overload all the same: nothing else could
             // harm what must be harmed.
             checks: &[

@@ -4,6 +4,7 @@
 //! - Signals: at every service, samples = access lines = server spans, for each operation and status.
 //! - Edges: what callers counted = what the callee counted; only an attempt the caller gave up may be extra.
 //! - Counted: in a deployment that others use too, no answer is missing at the gateway.
+//! - Protections: every rejected call has its span, every retry its attempt, every change of a breaker and every ejection its line.
 //! - Events: what was sent was processed by everyone it is for, and at every service samples = lines = spans for events too.
 
 mod counted;
@@ -11,6 +12,7 @@ mod door;
 mod edges;
 mod events;
 mod mismatch;
+mod protections;
 mod samples;
 mod signals;
 
@@ -55,6 +57,7 @@ pub fn reconcile(attempts: &[Attempt], evidence: &Evidence) -> Vec<Check> {
     for service in evidence.keys().filter(|it| !it.is_public()) {
         checks.extend(edges::check(*service, evidence));
     }
+    checks.extend(protections::check(evidence));
     checks.extend(events::checks(evidence));
     checks
 }

@@ -17,7 +17,7 @@ use crate::{
 const NAMED: usize = 5;
 
 /// Every span has its parent, every answered call has the callee's span, and each request to `route` that succeeded
-/// went through all of `services`, or tried: a page comes without what a busy service did not tell in time.
+/// went through all of `services`, or tried, or was not let: a page comes without what a busy service did not tell in time.
 pub(crate) fn connected(
     attempts: &[Attempt],
     evidence: &Evidence,
@@ -53,7 +53,7 @@ pub(crate) fn connected(
     for span in &spans {
         let service = match span.kind {
             Kind::Server => span.service.as_str(),
-            Kind::Client if span.failed => span.attribute(attributes::SERVER_ADDRESS),
+            Kind::Client | Kind::Other if span.failed => span.attribute(attributes::SERVER_ADDRESS),
             _ => continue,
         };
         let of_request = seen.entry(span.request_id()).or_default();

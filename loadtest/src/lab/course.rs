@@ -24,8 +24,6 @@ use crate::{
 
 /// The longest a client waits.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(2);
-/// Goose users for each arrival a second: a visit takes about half a second, so most of them are idle.
-const USERS_PER_RATE: f64 = 3.0;
 /// Goose users there are in any case.
 const MIN_USERS: f64 = 60.0;
 /// Sets the seeds of further looks apart.
@@ -179,7 +177,7 @@ impl Course<'_> {
             clippy::cast_sign_loss,
             reason = "rates are limited by the command line"
         )]
-        let users = (peak * USERS_PER_RATE).max(MIN_USERS) as usize;
+        let users = (peak * self.arm.users_per_rate).max(MIN_USERS) as usize;
         let name = match look {
             1 => self.name.to_owned(),
             _ => format!("{}.{look}", self.name),

@@ -50,6 +50,7 @@ impl Shop {
                 .into_iter()
                 .map(|(name, value)| (name, value.to_owned()))
                 .collect(),
+            upstreams: arm.shop.upstreams,
             restart: true,
             tell: Box::new(move |text| said.say(text)),
         };

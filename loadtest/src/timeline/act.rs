@@ -25,6 +25,7 @@ impl From<Fault> for chassis::Fault {
             latency_ms: it.latency_ms,
             hang: it.hang,
             error_ratio: it.error_ratio,
+            error_status: it.error_status,
             ..Self::default()
         }
     }
@@ -39,27 +40,42 @@ pub(crate) async fn set_fault(
     let http = deployment.http();
     let what = format!("set a fault at {service}");
     deployment.remember(service, fault);
-    on_every_replica(deployment, service, &what, |url| http.put(url).json(fault)).await
+    let set = |url| http.put(url).json(fault);
+    on_each(&replicas(deployment, service), &what, set).await
+}
+
+/// Sets a fault on the newest replica of `service`.
+pub(super) async fn set_fault_at_newest(
+    deployment: &Deployment,
+    service: Service,
+    fault: &chassis::Fault,
+) -> anyhow::Result<()> {
+    let http = deployment.http();
+    let what = format!("set a fault at one {service}");
+    let newest = replicas(deployment, service).into_iter();
+    let newest: Vec<_> = newest.max_by_key(|it| it.number).into_iter().collect();
+    on_each(&newest, &what, |url| http.put(url).json(fault)).await
 }
 
 /// Clears every fault of every replica of `service`.
 pub(crate) async fn clear_faults(deployment: &Deployment, service: Service) -> anyhow::Result<()> {
     let what = format!("clear the faults at {service}");
     deployment.forget_faults(service);
-    on_every_replica(deployment, service, &what, |url| {
-        deployment.http().delete(url)
-    })
-    .await
+    let clear = |url| deployment.http().delete(url);
+    on_each(&replicas(deployment, service), &what, clear).await
 }
 
-async fn on_every_replica(
-    deployment: &Deployment,
-    service: Service,
+fn replicas(deployment: &Deployment, service: Service) -> Vec<Replica> {
+    let mut replicas = deployment.replicas();
+    replicas.retain(|it| it.service == service);
+    replicas
+}
+
+async fn on_each(
+    replicas: &[Replica],
     what: &str,
     request: impl Fn(String) -> reqwest::RequestBuilder,
 ) -> anyhow::Result<()> {
-    let mut replicas = deployment.replicas();
-    replicas.retain(|it| it.service == service);
     anyhow::ensure!(!replicas.is_empty(), "{what}: no replica is running");
     for replica in replicas {
         let url = format!("http://{}/faults", replica.admin);

@@ -50,6 +50,9 @@ async fn carry_out(
         Do::Fault(service, fault) => {
             act::set_fault(deployment, service, &fault.into()).await?;
         }
+        Do::FaultOne(service, fault) => {
+            act::set_fault_at_newest(deployment, service, &fault.into()).await?;
+        }
         Do::ClearFaults(service) => act::clear_faults(deployment, service).await?,
         Do::Kill(service) => return act::kill(deployment, service, began).await.map(Some),
         Do::StopServer(server) => away.push(Away::begin(deployment, server, began).await?),

@@ -14,6 +14,8 @@ use crate::{
 pub enum Do {
     /// Sets a fault on every replica of a service.
     Fault(Service, Fault),
+    /// Sets a fault on the newest replica of a service.
+    FaultOne(Service, Fault),
     /// Clears all faults of a service.
     ClearFaults(Service),
     /// Kills the newest replica of a service with SIGKILL, and waits until it runs again.
@@ -39,6 +41,7 @@ impl fmt::Display for Do {
                 write!(f, "fault at {service}")
             }
             Self::Fault(service, fault) => write!(f, "fault at {service} {}", fault.route),
+            Self::FaultOne(service, _) => write!(f, "fault at one {service}"),
             Self::ClearFaults(service) => write!(f, "no fault at {service}"),
             Self::Kill(service) => write!(f, "kill {service}"),
             Self::StopServer(server) => write!(f, "kill {}", server.name()),
@@ -64,6 +67,8 @@ pub struct Fault {
     pub hang: bool,
     /// The share of requests, from 0 to 1, that are answered with an error.
     pub error_ratio: f64,
+    /// The status of that error; 0 is 500.
+    pub error_status: u16,
 }
 
 /// No fault at all, on every route.
@@ -74,6 +79,7 @@ pub const FAULT: Fault = Fault {
     latency_ms: 0,
     hang: false,
     error_ratio: 0.0,
+    error_status: 0,
 };
 
 /// When something is done.

@@ -13,14 +13,22 @@ pub(super) fn growth<K: Ord>(
     histogram: &str,
     key: impl Fn(&Labels) -> Option<K>,
 ) -> BTreeMap<K, u64> {
-    let name = format!("{histogram}_count");
+    grown(testimony, &format!("{histogram}_count"), key)
+}
+
+/// The same of a counter.
+pub(super) fn grown<K: Ord>(
+    testimony: &Testimony,
+    name: &str,
+    key: impl Fn(&Labels) -> Option<K>,
+) -> BTreeMap<K, u64> {
     let mut sums = BTreeMap::new();
     for scrapes in &testimony.scrapes {
         let (Some(first), Some(last)) = (scrapes.first(), scrapes.last()) else {
             continue;
         };
-        for (labels, count) in last.exposition.series(&name) {
-            let grown = count - first.exposition.value(&name, labels);
+        for (labels, count) in last.exposition.series(name) {
+            let grown = count - first.exposition.value(name, labels);
             if let Some(key) = key(labels) {
                 *sums.entry(key).or_insert(0) += whole(grown);
             }

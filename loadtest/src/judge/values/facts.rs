@@ -74,7 +74,8 @@ pub(super) fn kind(span: &Span) -> &'static str {
         Kind::Client => "HTTP client",
         Kind::Producer => "producer",
         Kind::Consumer => "consumer",
-        Kind::Other => "span of no kind",
+        // Nothing else is inside of a service and has a span of its own.
+        Kind::Other => "rejected call",
     }
 }
 

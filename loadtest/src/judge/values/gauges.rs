@@ -11,9 +11,10 @@ use crate::{
 };
 
 /// What is nothing while nothing is asked of the shop.
-const NOTHING: [&str; 8] = [
+const NOTHING: [&str; 9] = [
     names::ADMISSION_IN_FLIGHT,
     names::ADMISSION_WAITING,
+    names::CLIENT_BULKHEAD_CALLS,
     names::HTTP_SERVER_ACTIVE_REQUESTS,
     names::MESSAGING_OUTBOX_MESSAGES,
     names::MESSAGING_QUEUE_MESSAGES,

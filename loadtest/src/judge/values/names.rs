@@ -95,6 +95,10 @@ fn called(kind: &str, span: &Span) -> String {
         "HTTP server" => (method, of(attributes::HTTP_ROUTE)),
         "HTTP client" => (method, of(attributes::URL_TEMPLATE)),
         "gRPC server" | "gRPC client" => ("", of(attributes::RPC_METHOD)),
+        "rejected call" => match of(attributes::RPC_METHOD) {
+            "" => (method, of(attributes::URL_TEMPLATE)),
+            rpc => ("", rpc),
+        },
         "database client" => (
             of(attributes::DB_OPERATION_NAME),
             of(attributes::DB_COLLECTION_NAME),

@@ -67,7 +67,9 @@ fn orphan(service: Service, span: &Span) -> Option<String> {
         && match kind(span) {
             "HTTP server" | "gRPC server" => service.is_public(),
             "database client" => BACKGROUND_QUERIES.contains(&span.name.as_str()),
-            "HTTP client" => background(attributes::URL_TEMPLATE, &BACKGROUND_CALLS),
+            "HTTP client" | "rejected call" => {
+                background(attributes::URL_TEMPLATE, &BACKGROUND_CALLS)
+            }
             "producer" => background(attributes::MESSAGING_DESTINATION_NAME, &BACKGROUND_EVENTS),
             _ => false,
         };
