@@ -26,6 +26,8 @@ pub struct Experiment {
     pub can_fail: &'static str,
     /// What it cannot do without.
     pub needs: Needs,
+    /// Whether it is carried out where no experiment is named.
+    pub by_default: bool,
     /// Carried out one after the other, each on a shop of its own.
     pub arms: &'static [Arm],
     /// What compares arms, once all are over.

@@ -76,7 +76,8 @@ pub(crate) fn choose(names: &[String], args: &RunArgs) -> Result<Vec<Experiment>
         }
     };
     if names.is_empty() {
-        let possible = ALL.iter().filter(|it| obstacle(it).is_none());
+        let usual = ALL.iter().filter(|it| it.by_default);
+        let possible = usual.filter(|it| obstacle(it).is_none());
         return Ok(possible.copied().collect());
     }
     let mut chosen: Vec<Experiment> = Vec::new();

@@ -23,6 +23,7 @@ pub(super) const AUTOSCALING: Experiment = Experiment {
     question: "Do replicas that come and go as Kubernetes would have them keep searches fast, for less than always having the most?",
     can_fail: "the arm with the fewest replicas, in which searches must be too slow; [sabotage/](sabotage/)",
     needs: Needs::Nothing,
+    by_default: true,
     arms: &[
         Arm {
             name: "minimum",

@@ -16,6 +16,7 @@ pub(super) const BASELINE: Experiment = Experiment {
     question: "Does the shop keep its objectives at the nominal load, and do all signals agree with the clients?",
     can_fail: "an arm in which 5 % of the catalogue's product requests fail, and which must miss two objectives",
     needs: Needs::Nothing,
+    by_default: true,
     arms: &[
         Arm {
             name: "nominal",

@@ -26,6 +26,7 @@ pub(super) const CACHING: Experiment = Experiment {
     question: "Does the cache spare what theory says, does an expiry cost one load however many ask, are changes seen at once, and does a lost cache hurt nobody?",
     can_fail: "an arm without coalescing and invalidation: stampedes, readers who wait, and old prices",
     needs: Needs::Nothing,
+    by_default: true,
     arms: &[
         Arm {
             name: "ratio",

@@ -18,6 +18,7 @@ pub(super) const CRASH: Experiment = Experiment {
     question: "May any service be killed at any moment without an acknowledged order being lost or taken twice?",
     can_fail: "[sabotage/](sabotage/): patches that break what the audit guards",
     needs: Needs::Nothing,
+    by_default: true,
     arms: &[Arm {
         name: "kills",
         description: "Every service is killed with SIGKILL, one after the other, twice.",

@@ -16,6 +16,7 @@ pub(super) const DEGRADE: Experiment = Experiment {
     question: "Do product pages still come, as fast as ever, and orders go on, while the inventory does not answer?",
     can_fail: "an arm without circuit breakers, in which pages must be too slow",
     needs: Needs::Nothing,
+    by_default: true,
     arms: &[
         Arm {
             name: "hung",

@@ -21,9 +21,10 @@ use crate::{
 
 pub(super) const ISOLATION: Experiment = Experiment {
     name: "isolation",
-    question: "While one service fails, hangs or is slow, who else notices?",
+    question: "While one service fails, hangs or is slow, who else notices? (where it is named)",
     can_fail: "an arm with plain clients, in which pages must fail that could do without the service",
     needs: Needs::Nothing,
+    by_default: false,
     arms: &[
         Arm {
             name: "protected",
@@ -102,6 +103,7 @@ const TRIAL: Trial = Trial {
     name: "",
     faulty: None,
     fail: &[],
+    behind: &[],
     degrade: &[],
     acts: &[],
 };
@@ -135,7 +137,8 @@ const TRIALS: [Trial; 7] = [
     Trial {
         name: "catalog is slow",
         faulty: Some(Catalog),
-        fail: &["GET /products", "GET /products/{id}", "POST /orders"],
+        fail: &["GET /products", "GET /products/{id}"],
+        behind: &["POST /orders"],
         acts: &[Protection::Breaker, Protection::Bulkhead],
         ..TRIAL
     },

@@ -24,6 +24,7 @@ pub(super) const OUTAGE: Experiment = Experiment {
     question: "May any server that the shop runs on be away for ten seconds without an acknowledged order being lost or taken twice, and do the probes say so? (with `--backends`)",
     can_fail: "patches in sabotage, and services that must say they are not ready",
     needs: Needs::Servers,
+    by_default: true,
     arms: &[Arm {
         name: "outages",
         description: "Each server is killed with SIGKILL and started again after 10 s; two replicas of every service that publishes or consumes events.",

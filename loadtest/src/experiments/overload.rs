@@ -18,6 +18,7 @@ pub(super) const OVERLOAD: Experiment = Experiment {
     question: "Does the shop do what it can, checkouts first, when it is asked for three times as much?",
     can_fail: "an arm without limits on how much is under way, whose goodput must collapse",
     needs: Needs::Nothing,
+    by_default: true,
     arms: &[
         Arm {
             name: "shedding",

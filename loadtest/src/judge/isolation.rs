@@ -30,6 +30,9 @@ pub(crate) struct Trial {
     pub(crate) faulty: Option<Service>,
     /// Routes that cannot do without it: they fail, and fast once the breaker is open.
     pub(crate) fail: &'static [&'static str],
+    /// Routes that cannot do without it either, but ask a service that asks it: that has a breaker of its own, which opens when as
+    /// many calls have failed there.
+    pub(crate) behind: &'static [&'static str],
     /// Routes that can do with less: they succeed, and fast once the breaker is open.
     pub(crate) degrade: &'static [&'static str],
     /// What acts at the gateway meanwhile, and is looked at.
@@ -40,6 +43,11 @@ impl Trial {
     /// Whether the gateway calls who is at fault, and so has a breaker that opens.
     fn opens(&self) -> bool {
         self.acts.contains(&Protection::Breaker)
+    }
+
+    /// Whether this route cannot do without it.
+    fn fails(&self, route: &str) -> bool {
+        self.fail.contains(&route) || self.behind.contains(&route)
     }
 }
 
@@ -142,7 +150,7 @@ pub(crate) fn table(trials: &[Trial], it: &Measurement) -> Table {
             continue;
         };
         for (route, (calm, fault)) in routes(phase, it) {
-            let part = if trial.fail.contains(&route) {
+            let part = if trial.fails(route) {
                 "needs it"
             } else if trial.degrade.contains(&route) {
                 "degrades"
@@ -243,7 +251,7 @@ fn blast_radius(trial: &Trial, phase: &PhaseTime, it: &Seen<'_>) -> Check {
     let mut beyond = Vec::new();
     let (mut affected, mut all, mut failing) = (0, 0, false);
     for (route, (calm, fault)) in routes(phase, it) {
-        if trial.fail.contains(&route) || trial.degrade.contains(&route) {
+        if trial.fails(route) || trial.degrade.contains(&route) {
             continue;
         }
         let count = fault.latencies.len();

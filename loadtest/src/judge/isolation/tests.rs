@@ -14,6 +14,7 @@ const TRIAL: Trial = Trial {
     name: "search fails",
     faulty: Some(Service::Search),
     fail: &[SEARCH],
+    behind: &[],
     degrade: &[],
     acts: &[Protection::Breaker],
 };
