@@ -10,6 +10,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use crate::whole::whole;
+
 /// An amount of money in EUR cents; what is owed to somebody else is negative. On the wire it is a number.
 ///
 /// What a price may be is the business of who sets it. Amounts are far from what 64 bits hold: arithmetic panics beyond.
@@ -17,7 +19,7 @@ use serde::{Deserialize, Serialize};
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 #[serde(transparent)]
-pub struct Cents(pub i64);
+pub struct Cents(#[serde(deserialize_with = "whole")] pub i64);
 
 impl Cents {
     /// Nothing.

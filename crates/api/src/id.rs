@@ -20,11 +20,11 @@ impl std::error::Error for IdError {}
 /// Kinds of ids, which differ in prefix and length alone. A type parameter would do as well, and every error, schema and
 /// signature would show it.
 macro_rules! id {
-    ($(#[$doc:meta])* $name:ident, $prefix:literal, $min:literal to $max:literal, $example:literal, $expected:literal) => {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal, $min:literal to $max:literal, $pattern:literal, $example:literal, $expected:literal) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
         #[serde(try_from = "String", into = "String")]
-        #[schema(value_type = String, example = $example)]
+        #[schema(value_type = String, pattern = $pattern, example = $example)]
         pub struct $name(String);
 
         impl $name {
@@ -71,19 +71,19 @@ id! {
     /// Names a product: `p-` and 6 to 32 lower-case letters or digits.
     ///
     /// Ids sort as text, and pages are cut by them: the id of the last product on a page is the cursor to the next.
-    ProductId, "p-", 6 to 32, "p-000042",
+    ProductId, "p-", 6 to 32, "^p-[a-z0-9]{6,32}$", "p-000042",
     "a product id is `p-` and 6 to 32 lower-case letters or digits"
 }
 
 id! {
     /// Names an order: `o-` and 1 to 32 lower-case letters or digits. Ids sort by the time of the order.
-    OrderId, "o-", 1 to 32, "o-0006421f3c5a1d2e9b8c7d6e",
+    OrderId, "o-", 1 to 32, "^o-[a-z0-9]{1,32}$", "o-0006421f3c5a1d2e9b8c7d6e",
     "an order id is `o-` and 1 to 32 lower-case letters or digits"
 }
 
 id! {
     /// Names an account: `u-` and 1 to 32 lower-case letters or digits. It is the `sub` of the account's tokens.
-    UserId, "u-", 1 to 32, "u-0006421f3c5a1d2e9b8c7d6e",
+    UserId, "u-", 1 to 32, "^u-[a-z0-9]{1,32}$", "u-0006421f3c5a1d2e9b8c7d6e",
     "a user id is `u-` and 1 to 32 lower-case letters or digits"
 }
 

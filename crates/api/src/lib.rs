@@ -4,11 +4,13 @@ mod audit;
 mod cents;
 mod event;
 mod id;
+mod objects;
 mod order;
 mod product;
 mod search;
 pub mod seed;
 mod user;
+mod whole;
 
 pub use audit::{AuditRow, PaymentEffect, StockEffect};
 pub use cents::Cents;

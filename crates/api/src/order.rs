@@ -5,7 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{Cents, OrderId, ProductId};
+use crate::{Cents, OrderId, ProductId, objects::objects, whole::whole};
+
+objects!(NewOrder, NewItem);
 
 /// The most lines of one order.
 pub const MAX_ORDER_ITEMS: usize = 20;
@@ -22,7 +24,7 @@ pub const GOOD_CARD: &str = "4242424242424242";
 /// A card number. It is shown nowhere: `Debug` leaves it out, and nothing that is written down has it but as a [`SealedCard`].
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
-#[schema(value_type = String, example = "4242424242424242")]
+#[schema(value_type = String, pattern = "^[0-9]{12,19}$", example = "4242424242424242")]
 pub struct CardNumber(pub String);
 
 impl fmt::Debug for CardNumber {
@@ -42,7 +44,7 @@ pub struct SealedCard {
 
 /// What to buy and how to pay.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct NewOrder {
     /// 1 to 20 lines, each of another product.
     #[schema(min_items = 1, max_items = 20)]
@@ -54,13 +56,13 @@ pub struct NewOrder {
 
 /// One line of an order to be placed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct NewItem {
     /// Which product.
-    #[schema(value_type = String)]
     pub product_id: ProductId,
     /// How many units, from 1 to 100.
     #[schema(minimum = 1, maximum = 100)]
+    #[serde(deserialize_with = "whole")]
     pub quantity: i64,
 }
 
@@ -68,7 +70,6 @@ pub struct NewItem {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OrderItem {
     /// Which product.
-    #[schema(value_type = String)]
     pub product_id: ProductId,
     /// Units.
     pub quantity: i64,

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{Cents, ProductId};
+use crate::{Cents, ProductId, objects::objects};
+
+objects!(NewProduct, ProductChange);
 
 /// The name of a category, one of [`crate::CATEGORIES`] for seeded products.
 pub type Category = String;
@@ -41,16 +43,23 @@ pub struct ProductPage {
 
 /// A product to be created.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct NewProduct {
     /// 1 to 200 characters, not only spaces, and none of them a control character.
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     pub name: String,
     /// At most 4,000 characters, none of them a control character but tabs and line breaks.
-    #[schema(max_length = 4000)]
+    #[schema(
+        max_length = 4000,
+        pattern = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
+    )]
     pub description: String,
     /// 1 to 50 lower-case letters, digits or dashes.
-    #[schema(value_type = String, min_length = 1, max_length = 50)]
+    #[schema(value_type = String, pattern = "^[a-z0-9-]{1,50}$")]
     pub category: Category,
     /// EUR cents, from 1 to 100,000,000.
     #[schema(value_type = i64, minimum = 1, maximum = 100_000_000)]
@@ -59,17 +68,26 @@ pub struct NewProduct {
 
 /// What to change of a product; what is absent stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct ProductChange {
     /// As in [`NewProduct`].
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     pub name: Option<String>,
     /// As in [`NewProduct`].
+    #[schema(
+        max_length = 4000,
+        pattern = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
+    )]
     pub description: Option<String>,
     /// As in [`NewProduct`].
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^[a-z0-9-]{1,50}$")]
     pub category: Option<Category>,
     /// As in [`NewProduct`].
-    #[schema(value_type = Option<i64>)]
+    #[schema(value_type = Option<i64>, minimum = 1, maximum = 100_000_000)]
     pub price_cents: Option<Cents>,
 }
 

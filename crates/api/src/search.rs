@@ -12,20 +12,23 @@ use crate::{Cents, ProductId};
 pub struct SearchQuery {
     /// Words, at most 200 characters; a typing error is forgiven. Empty or absent: every product.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(max_length = 200)]
     pub q: Option<String>,
     /// Only products of this category.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(pattern = "^[a-z0-9-]{1,50}$")]
     pub category: Option<String>,
     /// EUR cents.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[param(value_type = Option<i64>)]
+    #[param(value_type = Option<i64>, minimum = 0)]
     pub min_price: Option<Cents>,
-    /// EUR cents.
+    /// EUR cents, not less than `min_price`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[param(value_type = Option<i64>)]
+    #[param(value_type = Option<i64>, minimum = 0)]
     pub max_price: Option<Cents>,
     /// The `next_cursor` of the page before, with everything else as it was.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(pattern = "^[0-9a-f]{32}p-[a-z0-9]{6,32}$")]
     pub cursor: Option<String>,
     /// The most hits on a page.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -55,7 +58,6 @@ pub struct SearchResults {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Hit {
     /// Which product.
-    #[schema(value_type = String)]
     pub id: ProductId,
     /// The version that was indexed.
     pub version: i64,

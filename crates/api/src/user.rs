@@ -6,7 +6,9 @@ use icu_normalizer::ComposingNormalizer;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::UserId;
+use crate::{UserId, objects::objects};
+
+objects!(Credentials);
 
 /// What an account may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -20,10 +22,14 @@ pub enum Role {
 
 /// An e-mail address and a password: to register, and to log in.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct Credentials {
     /// At most 254 bytes with one `@`; compared without regard to case, and to how its characters are composed.
-    #[schema(max_length = 254, example = "ada@shop.example")]
+    #[schema(
+        max_length = 254,
+        pattern = r"^[^@\s\x00-\x1f\x7f-\x9f]+@[^@\s\x00-\x1f\x7f-\x9f]+$",
+        example = "ada@shop.example"
+    )]
     pub email: String,
     /// 12 to 128 characters, composed (Unicode's NFC).
     #[schema(min_length = 12, max_length = 128, example = "correct horse battery")]

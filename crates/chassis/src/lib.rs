@@ -41,6 +41,7 @@ mod clock;
 mod config;
 pub mod deadline;
 mod descriptors;
+pub mod documentation;
 mod error;
 mod explanation;
 mod faults;

@@ -8,7 +8,7 @@ use axum::{
     response::IntoResponse,
     routing::get,
 };
-use chassis::{App, Class, Error, Problem};
+use chassis::{App, Class, Error, Problem, documentation::Refusals};
 use identity::{Admin, BearerScheme};
 use serde::Deserialize;
 use utoipa::{IntoParams, OpenApi as _};
@@ -42,7 +42,7 @@ pub fn app(state: crate::State) -> App {
 #[openapi(
     paths(list, create, product, change),
     components(schemas(Problem)),
-    modifiers(&BearerScheme)
+    modifiers(&BearerScheme, &Refusals)
 )]
 struct Documentation;
 
@@ -52,9 +52,10 @@ struct Documentation;
 #[into_params(parameter_in = Query)]
 struct Listing {
     /// Only products of this category.
+    #[param(pattern = "^[a-z0-9-]{1,50}$")]
     category: Option<String>,
     /// The `next_cursor` of the page before.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, pattern = "^p-[a-z0-9]{6,32}$")]
     cursor: Option<ProductId>,
     /// The most products on a page.
     #[param(minimum = 1, maximum = 100, default = 20)]
@@ -85,7 +86,7 @@ async fn list(
 
 /// Create a product
 #[utoipa::path(post, path = "/products", tag = "catalog", request_body = NewProduct, security(("bearer" = [])),
-    responses((status = 201, body = Product), (status = 401, body = Problem),
+    responses((status = 201, body = Product, headers(("location", description = "where it is"))), (status = 401, body = Problem),
         (status = 403, description = "not an admin", body = Problem), (status = 422, body = Problem)))]
 async fn create(
     Admin(admin): Admin,
@@ -100,7 +101,7 @@ async fn create(
 }
 
 /// One product
-#[utoipa::path(get, path = "/products/{id}", tag = "catalog", params(("id" = String, Path)), responses(
+#[utoipa::path(get, path = "/products/{id}", tag = "catalog", params(("id" = String, Path, pattern = "^p-[a-z0-9]{6,32}$", example = "p-000042")), responses(
     (status = 200, body = Product), (status = 404, body = Problem)))]
 async fn product(
     State(store): State<Store>,
@@ -115,7 +116,7 @@ async fn product(
 }
 
 /// Change a product
-#[utoipa::path(patch, path = "/products/{id}", tag = "catalog", params(("id" = String, Path)),
+#[utoipa::path(patch, path = "/products/{id}", tag = "catalog", params(("id" = String, Path, pattern = "^p-[a-z0-9]{6,32}$", example = "p-000042")),
     request_body = ProductChange, security(("bearer" = [])), responses((status = 200, body = Product),
         (status = 401, body = Problem), (status = 403, description = "not an admin", body = Problem),
         (status = 404, body = Problem), (status = 422, body = Problem)))]

@@ -4,14 +4,17 @@ use api::ProductWithAvailability;
 use axum::{
     Router,
     body::Bytes,
-    http::{HeaderMap, HeaderName, HeaderValue, Method, header, uri::PathAndQuery},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, uri::PathAndQuery},
     middleware,
     response::Response,
 };
-use chassis::{Error, Problem};
+use chassis::{
+    Error, Problem,
+    documentation::{Refusals, operations, refuse},
+};
 use client::Upstream;
 use identity::BearerScheme;
-use utoipa::openapi::OpenApi;
+use utoipa::{Modify as _, openapi::OpenApi};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::{
@@ -66,7 +69,20 @@ pub(crate) async fn merged(upstreams: &Upstreams) -> OpenApi {
             }
         }
     }
+    at_the_door(&mut document);
     document
+}
+
+/// What the gateway itself may answer, whatever a route needs: a token that is false is refused where none is needed too, and so is
+/// who comes too often.
+fn at_the_door(document: &mut OpenApi) {
+    Refusals.modify(document);
+    for operation in operations(document) {
+        refuse(
+            operation,
+            &[StatusCode::UNAUTHORIZED, StatusCode::TOO_MANY_REQUESTS],
+        );
+    }
 }
 
 async fn fetch(upstream: &Upstream) -> Result<OpenApi, Error> {

@@ -129,8 +129,8 @@ async fn links() -> Json<Value> {
 }
 
 /// Product page
-#[utoipa::path(get, path = "/products/{id}", tag = "shop", params(("id" = String, Path, example = "p-000042")),
-    responses((status = 200, body = ProductWithAvailability), (status = 404, body = Problem),
+#[utoipa::path(get, path = "/products/{id}", tag = "shop", params(("id" = String, Path, pattern = "^p-[a-z0-9]{6,32}$", example = "p-000042")),
+    responses((status = 200, body = ProductWithAvailability, headers(("x-product-version" = i64))), (status = 404, body = Problem),
         (status = 429, body = Problem), (status = 503, body = Problem), (status = 504, body = Problem)))]
 pub(crate) async fn product(
     State(upstreams): State<Upstreams>,

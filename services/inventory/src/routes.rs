@@ -7,7 +7,7 @@ use axum::{
     response::Response,
     routing::get,
 };
-use chassis::{App, Class, Error, Problem};
+use chassis::{App, Class, Error, Problem, documentation::Refusals};
 use serde::Serialize;
 use utoipa::{OpenApi as _, ToSchema};
 
@@ -39,7 +39,7 @@ async fn audit(State(store): State<Store>) -> Result<Response, Error> {
 }
 
 #[derive(utoipa::OpenApi)]
-#[openapi(paths(stock), components(schemas(Problem)))]
+#[openapi(paths(stock), components(schemas(Problem)), modifiers(&Refusals))]
 struct Documentation;
 
 /// The stock of one product.
@@ -52,7 +52,7 @@ struct Stock {
 }
 
 /// The stock of one product
-#[utoipa::path(get, path = "/stock/{product_id}", tag = "inventory", params(("product_id" = String, Path)),
+#[utoipa::path(get, path = "/stock/{product_id}", tag = "inventory", params(("product_id" = String, Path, pattern = "^p-[a-z0-9]{6,32}$")),
     responses((status = 200, body = Stock), (status = 404, body = Problem)))]
 async fn stock(State(store): State<Store>, Path(id): Path<String>) -> Result<Json<Stock>, Error> {
     let product_id: ProductId = id.try_into().map_err(|_| Error::NotFound("product"))?;

@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use chassis::{App, Class, Error, Problem};
+use chassis::{App, Class, Error, Problem, documentation::Refusals};
 use identity::{BearerScheme, Identity, not_kept};
 use serde::Deserialize;
 use utoipa::{IntoParams, OpenApi as _};
@@ -44,7 +44,7 @@ async fn audit(State(store): State<Store>) -> Result<Response, Error> {
 }
 
 #[derive(utoipa::OpenApi)]
-#[openapi(paths(list, place, one), components(schemas(Problem)), modifiers(&BearerScheme))]
+#[openapi(paths(list, place, one), components(schemas(Problem)), modifiers(&BearerScheme, &Refusals))]
 struct Documentation;
 
 /// Which orders to list.
@@ -53,6 +53,7 @@ struct Documentation;
 #[into_params(parameter_in = Query)]
 struct Listing {
     /// The `next_cursor` of the page before.
+    #[param(pattern = "^o-[0-9a-fA-F]{24}$")]
     cursor: Option<String>,
     /// The most orders on a page.
     #[param(minimum = 1, maximum = 100, default = 20)]
@@ -86,8 +87,8 @@ async fn list(
 /// It is accepted at once; whether it is confirmed or cancelled shows at its `Location` a moment later. The same key with
 /// the same body is answered the same, however often and however many at once.
 #[utoipa::path(post, path = "/orders", tag = "orders", security(("bearer" = [])),
-    params(("Idempotency-Key" = String, Header, description = "identifies this request when it is retried; kept for 24 hours")),
-    request_body = NewOrder, responses((status = 202, body = Order), (status = 400, body = Problem),
+    params(("Idempotency-Key" = String, Header, min_length = 1, max_length = 128, pattern = "^[!-~]+$", description = "identifies this request when it is retried; kept for 24 hours")),
+    request_body = NewOrder, responses((status = 202, body = Order, headers(("location", description = "where it is"))), (status = 400, body = Problem),
     (status = 401, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
 async fn place(
     State(state): State<crate::State>,
@@ -113,7 +114,7 @@ async fn place(
 }
 
 /// One of my orders
-#[utoipa::path(get, path = "/orders/{id}", tag = "orders", params(("id" = String, Path)), security(("bearer" = [])),
+#[utoipa::path(get, path = "/orders/{id}", tag = "orders", params(("id" = String, Path, pattern = "^o-[a-z0-9]{1,32}$")), security(("bearer" = [])),
     responses((status = 200, body = Order), (status = 401, body = Problem), (status = 404, body = Problem)))]
 async fn one(
     State(store): State<Store>,

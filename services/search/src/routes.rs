@@ -7,7 +7,7 @@ use axum::{
     http::StatusCode,
     routing::get,
 };
-use chassis::{App, Class, Error, Problem};
+use chassis::{App, Class, Error, Problem, documentation::Refusals};
 use utoipa::OpenApi as _;
 
 use crate::{Rebuilder, Status, Store};
@@ -32,7 +32,7 @@ pub fn admin(state: crate::State) -> Router {
 }
 
 #[derive(utoipa::OpenApi)]
-#[openapi(paths(search), components(schemas(Problem)))]
+#[openapi(paths(search), components(schemas(Problem)), modifiers(&Refusals))]
 struct Documentation;
 
 /// Search products

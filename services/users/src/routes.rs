@@ -9,7 +9,7 @@ use axum::{
     response::IntoResponse,
     routing::{get, post},
 };
-use chassis::{App, Class, Error, Problem};
+use chassis::{App, Class, Error, Problem, documentation::Refusals};
 use identity::{BearerScheme, Identity, not_kept};
 use utoipa::OpenApi as _;
 
@@ -41,7 +41,7 @@ pub fn app(state: crate::State) -> App {
 #[openapi(
     paths(register, me, log_in, keys),
     components(schemas(Problem)),
-    modifiers(&BearerScheme)
+    modifiers(&BearerScheme, &Refusals)
 )]
 struct Documentation;
 

@@ -253,17 +253,14 @@ async fn log_ins_and_registrations_are_limited_by_address_and_wrong_log_ins_by_a
     }
     assert_eq!(statuses[..8], [401; 8]);
     assert!(statuses.contains(&429), "{statuses:?}");
-    // serde takes a list for a struct, and so does users.
-    let list = json!(["j\u{f6}rg@b", "wrong"]);
-    let mut statuses = Vec::new();
-    for address in 50..80 {
-        let from = format!("198.51.100.{address}");
-        statuses.push(try_to(&shop, "/sessions", &from, &list).await);
+    // What users takes for no credentials either tries no password, and counts for no account.
+    for nonsense in [json!("nonsense"), json!(["j\u{f6}rg@b", "wrong"])] {
+        let status = try_to(&shop, "/sessions", "198.51.100.4", &nonsense).await;
+        assert_eq!(
+            status, 401,
+            "the stand-in for users says so to all: it was asked"
+        );
     }
-    assert!(statuses.contains(&429), "{statuses:?}");
-    let nonsense = json!("nonsense");
-    let status = try_to(&shop, "/sessions", "198.51.100.4", &nonsense).await;
-    assert_eq!(status, 401);
 }
 
 #[tokio::test]

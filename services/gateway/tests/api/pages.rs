@@ -163,6 +163,14 @@ async fn the_merged_description_tells_what_passes_and_nothing_else() {
     ] {
         assert_eq!(guarded["security"], json!([{ "bearer": [] }]));
     }
+    // What the door answers is told of what is behind it too.
+    for (path, method) in [("/search", "get"), ("/products", "get"), ("/users", "post")] {
+        for status in ["401", "429", "503"] {
+            let said = &paths[path][method]["responses"][status]["content"];
+            let problem = said.get("application/problem+json");
+            assert!(problem.is_some(), "{method} {path}, {status}: {said}");
+        }
+    }
     let scheme = &document["components"]["securitySchemes"]["bearer"];
     assert_eq!(
         (&scheme["type"], &scheme["scheme"]),
