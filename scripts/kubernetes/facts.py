@@ -26,7 +26,7 @@ FLATTENED = {
     "chassis::Config": ["crates/chassis/src/config.rs"],
     "database::Options": ["crates/database/src/lib.rs"],
     "messaging::Options": ["crates/messaging/src/lib.rs"],
-    "cache::Options": ["crates/cache/src/lib.rs"],
+    "cache::Options": ["crates/cache/src/options.rs"],
     "engine::Options": ["services/search/src/engine.rs"],
 }
 ARGUMENT = re.compile(r"#\[arg\(((?:[^()\[\]]|\([^()]*(?:\([^()]*\)[^()]*)*\)|\[[^\]]*\])*)\)\]\s*pub (\w+): ([^\n]+?),\n")
