@@ -147,7 +147,22 @@ mod tests {
         in_tables.extend(METRICS.iter().map(|it| it.kind));
         // Labels of one crate each, which their types name.
         let own = [
-            "cache", "result", "scope", "outcome", "service", "state", "reason",
+            "cache",
+            "result",
+            "scope",
+            "source",
+            "class",
+            "outcome",
+            "service",
+            "state",
+            "reason",
+            // As kube-state-metrics has them.
+            "namespace",
+            "horizontalpodautoscaler",
+            "condition",
+            "status",
+            "metric_name",
+            "metric_target_type",
         ];
         assert_eq!(
             in_tables,

@@ -44,8 +44,9 @@ fn named<'a>(verdict: &'a Value, arm: &str, name: &str) -> &'a Value {
 }
 
 /// The door; signals, callers, event signals and events of each service that has them; traces and the saga.
-const COMPARED: [&str; 27] = [
+const COMPARED: [&str; 28] = [
     "clients = gateway",
+    "refusals agree",
     "gateway: samples = access lines = spans",
     "catalog: samples = access lines = spans",
     "inventory: samples = access lines = spans",

@@ -21,18 +21,13 @@ async fn main() -> anyhow::Result<()> {
     let server = std::env::args().nth(1);
     for products in [1_000, 100_000] {
         let data = tempfile::tempdir()?;
-        measure(
-            &format!("sqlite:{}/search.db", data.path().display()),
-            products,
-        )
-        .await?;
+        // Boxed: both engines' futures are in it, and are large.
+        let file = format!("sqlite:{}/search.db", data.path().display());
+        Box::pin(measure(&file, products)).await?;
         if let Some(server) = &server {
             let server = server.trim_end_matches('/');
-            measure(
-                &format!("{server}/quality-{}", std::process::id()),
-                products,
-            )
-            .await?;
+            let prefix = format!("{server}/quality-{}", std::process::id());
+            Box::pin(measure(&prefix, products)).await?;
         }
     }
     Ok(())

@@ -18,7 +18,7 @@ const HEADINGS: [&str; 5] = ["Meaning", "Impact", "Diagnosis", "Mitigation", "Re
 /// The most lines of a page: somebody was asleep a minute ago.
 const LINES: usize = 80;
 /// What Prometheus and rules give to series, beside what services do.
-const LABELS: [&str; 15] = [
+const LABELS: [&str; 17] = [
     "alertname",
     "alertstate",
     "cache",
@@ -29,8 +29,10 @@ const LABELS: [&str; 15] = [
     "metric_name",
     "outcome",
     "rule_group",
+    "scope",
     "service",
     "slo",
+    "source",
     "status",
     "team",
     "window",

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Settings, began, in_nanos, loads,
+    loads,
     loads::Load,
-    nanos, pages, ratio,
+    phase::{began, in_nanos, nanos, pages, unless_delayed},
+    ratio,
+    settings::Settings,
     staleness::{self, Changes},
-    unless_delayed,
 };
 use crate::{
     measurement::Measurement,

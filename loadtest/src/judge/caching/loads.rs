@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use telemetry::attributes;
 
-use super::PAGE;
+use super::phase::PAGE;
 use crate::{
     deployment::Service,
     evidence::{

@@ -2,7 +2,12 @@
 
 use std::ops::Range;
 
-use super::{Settings, began, in_nanos, loads, loads::Read, nanos, pages, unless_delayed, window};
+use super::{
+    loads,
+    loads::Read,
+    phase::{began, in_nanos, nanos, pages, unless_delayed, window},
+    settings::Settings,
+};
 use crate::{
     engine::Attempt,
     measurement::{Measurement, Outage},

@@ -4,7 +4,12 @@ use std::{collections::BTreeMap, ops::Range, time::SystemTime};
 
 use telemetry::names::CACHE_REQUESTS;
 
-use super::{Settings, loads, nanos, pages, theory, window};
+use super::{
+    loads,
+    phase::{nanos, pages, window},
+    settings::Settings,
+    theory,
+};
 use crate::{
     deployment::Service,
     evidence::Scrape,

@@ -5,7 +5,10 @@ use std::{
     time::Duration,
 };
 
-use super::{PAGE, Settings, in_nanos, nanos};
+use super::{
+    phase::{self, PAGE, in_nanos, nanos},
+    settings::Settings,
+};
 use crate::{
     engine::Attempt,
     measurement::Measurement,
@@ -26,7 +29,7 @@ const SOON: Duration = Duration::from_millis(500);
 pub(super) type Changes = HashMap<String, Vec<(u64, u64)>>;
 
 pub(super) fn changes(it: &Measurement) -> Changes {
-    let began = nanos(super::began(it));
+    let began = nanos(phase::began(it));
     let at = |us: i64| began + in_nanos(Duration::from_micros(u64::try_from(us).unwrap_or(0)));
     let mut changes = Changes::new();
     for attempt in it
