@@ -6,63 +6,22 @@
 //! their margin; it must be 0.
 
 mod callers;
+mod trial;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use self::callers::{Calls, closes, ejects, fills, leaves_alone, opens, tries_again};
-use super::validity;
+pub(crate) use self::trial::{Protection, Trial};
+use self::{
+    callers::{Calls, closes, ejects, fills, leaves_alone, opens, tries_again},
+    trial::{Seen, held, micros},
+};
 use crate::{
-    deployment::Service,
     engine::Attempt,
-    evidence::Evidence,
     measurement::{Measurement, PhaseTime},
     statistics::to_f64,
     table::{Cell, Table},
     verdict::{Check, Group, Outcome},
 };
-
-/// A fault that is on for one phase of the load, which has its name.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Trial {
-    /// The phase.
-    pub(crate) name: &'static str,
-    /// Who does not do what it should; none for a fault without effect.
-    pub(crate) faulty: Option<Service>,
-    /// Routes that cannot do without it: they fail, and fast once the breaker is open.
-    pub(crate) fail: &'static [&'static str],
-    /// Routes that cannot do without it either, but ask a service that asks it: that has a breaker of its own, which opens when as
-    /// many calls have failed there.
-    pub(crate) behind: &'static [&'static str],
-    /// Routes that can do with less: they succeed, and fast once the breaker is open.
-    pub(crate) degrade: &'static [&'static str],
-    /// What acts at the gateway meanwhile, and is looked at.
-    pub(crate) acts: &'static [Protection],
-}
-
-impl Trial {
-    /// Whether the gateway calls who is at fault, and so has a breaker that opens.
-    fn opens(&self) -> bool {
-        self.acts.contains(&Protection::Breaker)
-    }
-
-    /// Whether this route cannot do without it.
-    fn fails(&self, route: &str) -> bool {
-        self.fail.contains(&route) || self.behind.contains(&route)
-    }
-}
-
-/// What protects a caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Protection {
-    /// The circuit breaker opens.
-    Breaker,
-    /// More calls wait than there is room for.
-    Bulkhead,
-    /// The answers are such that trying again may help.
-    Retries,
-    /// Only one of several replicas is at fault, so that it is left out and the breaker stays closed.
-    Ejection,
-}
 
 /// Phases in which nothing is wrong begin so; the first follows the warm-up.
 const CALM: &str = "calm";
@@ -77,26 +36,6 @@ const SLOWER: f64 = 2.0;
 const FAST_US: u64 = 100_000;
 /// With fewer requests nothing is said of latencies.
 const ENOUGH: usize = 15;
-
-/// What of a measurement is looked at.
-struct Seen<'a> {
-    phases: &'a [PhaseTime],
-    attempts: &'a [Attempt],
-    evidence: &'a Evidence,
-    /// Why latencies say nothing of the shop, if they do not.
-    late: Option<&'static str>,
-}
-
-impl<'a> From<&'a Measurement> for Seen<'a> {
-    fn from(it: &'a Measurement) -> Self {
-        Self {
-            phases: &it.clients.phases,
-            attempts: &it.clients.load.attempts,
-            evidence: &it.evidence,
-            late: validity::delayed(&it.clients.recording, it.clients.stolen),
-        }
-    }
-}
 
 /// All that is judged of these trials, in their order.
 pub(crate) fn checks(trials: &[Trial], it: &Measurement) -> Vec<Check> {
@@ -190,10 +129,6 @@ const COLUMNS: [&str; 8] = [
 
 fn phase<'a>(it: &Seen<'a>, name: &str) -> Option<&'a PhaseTime> {
     it.phases.iter().find(|it| it.name == name)
-}
-
-fn micros(it: Duration) -> i64 {
-    i64::try_from(it.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// Requests of one route in some of the time.
@@ -294,16 +229,6 @@ fn blast_radius(trial: &Trial, phase: &PhaseTime, it: &Seen<'_>) -> Check {
             "0: errors +0.5 points, p95 twice or 100 ms",
         )
         .because(beyond)
-}
-
-fn held(trial: &Trial, what: &str, holds: bool) -> Check {
-    let name = format!("{}: {what}", trial.name);
-    if holds {
-        return Check::new(Group::Objective, name, Outcome::Pass);
-    }
-    let faulty = trial.faulty.map_or("nobody", Service::name);
-    let who = format!("gateway: calls to {faulty}");
-    Check::new(Group::Objective, name, Outcome::Fail).because(vec![who])
 }
 
 fn degrades(trial: &Trial, phase: &PhaseTime, it: &Seen<'_>) -> Check {

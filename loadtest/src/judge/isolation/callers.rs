@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use telemetry::{attributes, names};
 
-use super::{Seen, Trial, held, micros};
+use super::trial::{Seen, Trial, held, micros};
 use crate::{
     deployment::Service,
     evidence::{

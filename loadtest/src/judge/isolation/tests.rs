@@ -1,10 +1,13 @@
 use telemetry::{attributes, names};
 
 use super::*;
-use crate::evidence::{
-    Scrape, Testimony,
-    metrics::Exposition,
-    otlp::{Kind, Span},
+use crate::{
+    deployment::Service,
+    evidence::{
+        Evidence, Scrape, Testimony,
+        metrics::Exposition,
+        otlp::{Kind, Span},
+    },
 };
 
 const PAGE: &str = "GET /products/{id}";
