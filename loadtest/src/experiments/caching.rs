@@ -62,6 +62,8 @@ pub(super) const CACHING: Experiment = Experiment {
                 "readers do not wait for the origin",
                 "changes are seen at once",
             ]),
+            // Readers wait for loads here, all at once after an expiry, and are busy for longer.
+            users_per_rate: 10.0,
             shop: HOT_SHOP
                 .env(&[
                     ("CACHE_TTL", "1s"),
