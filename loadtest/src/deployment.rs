@@ -8,10 +8,10 @@ mod discovery;
 mod life;
 mod log_tail;
 mod replica;
+mod roster;
 pub(crate) mod secrets;
 mod servers;
 mod service;
-mod shared;
 mod standing;
 
 use std::{
@@ -28,10 +28,10 @@ use anyhow::Context as _;
 pub use backends::{Backends, Server};
 pub use discovery::Replica;
 pub use life::Life;
+use roster::Roster;
+pub use roster::{Incident, Options};
 use rustix::process::{Pid, Signal, kill_process};
 pub use service::{SERVICES, Service};
-use shared::Shared;
-pub use shared::{Incident, Options};
 use tokio::{sync::oneshot, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -45,7 +45,7 @@ const CLEAR_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A running shop. Dropping it closes every replica's socket; [`Deployment::stop`] waits for them as well.
 pub struct Deployment {
-    shared: Arc<Shared>,
+    roster: Arc<Roster>,
     keepers: TaskTracker,
     stop: CancellationToken,
 }
@@ -67,7 +67,7 @@ impl Deployment {
         secrets::make(dir)?;
         let servers = servers::Servers::prepare(&options.backends).await?;
         let it = Self {
-            shared: Arc::new(Shared {
+            roster: Arc::new(Roster {
                 options,
                 dir: dir.to_owned(),
                 http,
@@ -86,7 +86,7 @@ impl Deployment {
     }
 
     async fn first_replicas(&self) -> anyhow::Result<()> {
-        self.shared.change(|_| ())?;
+        self.roster.change(|_| ())?;
         let starting: Vec<_> = SERVICES.iter().map(|&it| self.begin(it)).collect();
         for ready in starting {
             wait(ready).await?;
@@ -114,21 +114,21 @@ impl Deployment {
         let (ready, wait) = oneshot::channel();
         let stop = self.stop.child_token();
         let number = {
-            let mut state = self.shared.state();
+            let mut state = self.roster.state();
             let next = state.next.entry(service).or_insert(1);
             let number = *next;
             *next += 1;
             state.stops.insert((service, number), stop.clone());
             number
         };
-        let keeper = replica::keep(Arc::clone(&self.shared), service, number, stop, ready);
+        let keeper = replica::keep(Arc::clone(&self.roster), service, number, stop, ready);
         self.keepers.spawn(keeper);
         wait
     }
 
     /// Takes the newest replica of `service` out of the discovery file and lets it drain. Returns before it has ended.
     pub fn remove(&self, service: Service) {
-        let mut state = self.shared.state();
+        let mut state = self.roster.state();
         let newest = state.stops.keys().rfind(|it| it.0 == service).copied();
         if let Some(stop) = newest.and_then(|it| state.stops.remove(&it)) {
             stop.cancel();
@@ -160,14 +160,14 @@ impl Deployment {
 
     /// How many replicas `service` was told to have.
     pub(crate) fn told(&self, service: Service) -> u32 {
-        let state = self.shared.state();
+        let state = self.roster.state();
         let told = state.stops.keys().filter(|it| it.0 == service).count();
         u32::try_from(told).unwrap_or(u32::MAX)
     }
 
     /// Remembers a fault for replicas of `service` that are started from now on.
     pub(crate) fn remember(&self, service: Service, fault: &chassis::Fault) {
-        let mut state = self.shared.state();
+        let mut state = self.roster.state();
         let faults = state.faults.entry(service).or_default();
         faults.retain(|it| it.route != fault.route);
         faults.push(fault.clone());
@@ -175,18 +175,18 @@ impl Deployment {
 
     /// Replicas of `service` that are started from now on have no fault.
     pub(crate) fn forget_faults(&self, service: Service) {
-        self.shared.state().faults.remove(&service);
+        self.roster.state().faults.remove(&service);
     }
 
     /// Every process that was started, in their order.
     pub fn lives(&self) -> Vec<Life> {
-        self.shared.state().lives.clone()
+        self.roster.state().lives.clone()
     }
 
     /// Has whoever reads the discovery file know where the metrics of the scaler are, if there is one.
     pub(crate) fn introduce_scaler(&self, metrics: Option<SocketAddr>) -> anyhow::Result<()> {
-        self.shared.state().scaler = metrics;
-        self.shared.change(|_| ())
+        self.roster.state().scaler = metrics;
+        self.roster.change(|_| ())
     }
 
     /// Kills the newest replica of `service` with SIGKILL, as an experiment: its death is no incident. It is started again.
@@ -194,7 +194,7 @@ impl Deployment {
     /// # Errors
     /// None is running.
     pub fn kill(&self, service: Service) -> anyhow::Result<Replica> {
-        let mut state = self.shared.state();
+        let mut state = self.roster.state();
         let newest = state.live.values().rfind(|it| it.service == service);
         let victim = newest
             .with_context(|| format!("{service} is not running"))?
@@ -208,7 +208,7 @@ impl Deployment {
 
     /// The replicas that take requests now.
     pub fn replicas(&self) -> Vec<Replica> {
-        self.shared.state().live.values().cloned().collect()
+        self.roster.state().live.values().cloned().collect()
     }
 
     /// Where the shop takes requests.
@@ -216,19 +216,19 @@ impl Deployment {
     /// # Errors
     /// The gateway is not running.
     pub fn gateway(&self) -> anyhow::Result<SocketAddr> {
-        let state = self.shared.state();
+        let state = self.roster.state();
         let gateway = state.live.values().find(|it| it.service.is_public());
         Ok(gateway.context("the gateway is not running")?.public)
     }
 
     /// What died since the start.
     pub fn incidents(&self) -> Vec<Incident> {
-        self.shared.state().incidents.clone()
+        self.roster.state().incidents.clone()
     }
 
     /// The client of probes, scrapes and faults.
     pub fn http(&self) -> &reqwest::Client {
-        &self.shared.http
+        &self.roster.http
     }
 
     /// Drains every replica, or kills them when it is asked to stop at once, and returns when the last has ended and nothing of
@@ -237,11 +237,11 @@ impl Deployment {
         self.stop.cancel();
         self.keepers.close();
         self.keepers.wait().await;
-        let cleared = timeout(CLEAR_TIMEOUT, self.shared.servers.clear()).await;
+        let cleared = timeout(CLEAR_TIMEOUT, self.roster.servers.clear()).await;
         let cleared = cleared
             .unwrap_or_else(|_| Err(anyhow::anyhow!("no response within {CLEAR_TIMEOUT:?}")));
         if let Err(error) = cleared {
-            (self.shared.options.tell)(&format!(
+            (self.roster.options.tell)(&format!(
                 "data of this run not deleted from the servers: {error:#}"
             ));
         }

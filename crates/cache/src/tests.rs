@@ -1,7 +1,7 @@
 //! What a cache does, whichever it is; and what becomes of it when the shared one misbehaves.
 
 mod absence;
-mod shared;
+mod second_level;
 mod switches;
 
 use std::sync::atomic::AtomicU32;
@@ -74,20 +74,37 @@ async fn a_failed_load_is_not_kept_and_an_invalidated_value_is_loaded_anew(url: 
     assert_eq!(cache.get_or_load(&key, answer(2)).await.unwrap(), 2);
 }
 
+/// Holds a load until something else has happened.
+struct Held {
+    began: Arc<Notify>,
+    go: Arc<Notify>,
+}
+
+impl Held {
+    /// Lets `change` happen once the load has begun, and then lets that end.
+    async fn until(self, change: impl AsyncFnOnce()) {
+        self.began.notified().await;
+        change().await;
+        self.go.notify_one();
+    }
+}
+
+/// A load that ends with `answer` when it is let go.
+fn held(answer: Result<u32, Error>) -> (impl Future<Output = Result<u32, Error>>, Held) {
+    let (began, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (begins, goes) = (Arc::clone(&began), Arc::clone(&go));
+    let load = async move {
+        begins.notify_one();
+        goes.notified().await;
+        answer
+    };
+    (load, Held { began, go })
+}
+
 async fn a_load_that_began_before_a_change_does_not_bring_the_old_value_back(url: &Url) {
     let (cache, key) = (open(url, OPTIONS).await, fresh_key());
-    let (began, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let (begins, held) = (Arc::clone(&began), Arc::clone(&go));
-    let old = async move {
-        begins.notify_one();
-        held.notified().await;
-        Ok(1)
-    };
-    let change = async {
-        began.notified().await;
-        cache.invalidate(&key, 2).await;
-        go.notify_one();
-    };
+    let (old, held) = held(Ok(1));
+    let change = held.until(async || cache.invalidate(&key, 2).await);
     let (early, ()) = tokio::join!(cache.get_or_load(&key, old), change);
     assert_eq!(early.unwrap(), 1, "it asked before the change");
     let replica = open(url, OPTIONS).await;

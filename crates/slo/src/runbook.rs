@@ -1,4 +1,4 @@
-//! What stands in fenced blocks of a page in `runbooks/`.
+//! What a page in `runbooks/` is made of: fenced blocks, and lines between them.
 
 /// A fenced block.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,8 +11,22 @@ pub struct Fence {
     pub code: String,
 }
 
-/// Every fenced block of a page, in order.
-pub fn fences(text: &str) -> Vec<Fence> {
+/// A piece of a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// A fenced block.
+    Fence(Fence),
+    /// A line that is in no block and no heading.
+    Line {
+        /// The second-level heading above it.
+        heading: String,
+        /// As it stands there.
+        text: String,
+    },
+}
+
+/// All pieces of a page, in order.
+pub fn pieces(text: &str) -> Vec<Piece> {
     let (mut found, mut heading) = (Vec::new(), "");
     let mut lines = text.lines();
     while let Some(line) = lines.next() {
@@ -22,14 +36,28 @@ pub fn fences(text: &str) -> Vec<Fence> {
             let indent = line.len() - line.trim_start().len();
             let inside = lines.by_ref().take_while(|it| it.trim() != "```");
             let inside: Vec<_> = inside.map(|it| it.get(indent..).unwrap_or("")).collect();
-            found.push(Fence {
+            found.push(Piece::Fence(Fence {
                 heading: heading.to_owned(),
                 kind: kind.trim().to_owned(),
                 code: inside.join("\n"),
+            }));
+        } else {
+            found.push(Piece::Line {
+                heading: heading.to_owned(),
+                text: line.to_owned(),
             });
         }
     }
     found
+}
+
+/// Every fenced block of a page, in order.
+pub fn fences(text: &str) -> Vec<Fence> {
+    let fence = |it| match it {
+        Piece::Fence(fence) => Some(fence),
+        Piece::Line { .. } => None,
+    };
+    pieces(text).into_iter().filter_map(fence).collect()
 }
 
 #[test]

@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 use super::{
     discovery::{Replica, instance},
     log_tail,
+    roster::Roster,
     service::{self, Service},
-    shared::Shared,
     standing,
 };
 use crate::process::{Process, ending};
@@ -37,7 +37,7 @@ const SHOWN_LINES: usize = 3;
 
 /// Keeps replica `number` of `service` running until `stop`. The first start decides what `ready` hears.
 pub(super) async fn keep(
-    shared: Arc<Shared>,
+    roster: Arc<Roster>,
     service: Service,
     number: u32,
     stop: CancellationToken,
@@ -49,9 +49,9 @@ pub(super) async fn keep(
     for start in 1.. {
         let born = Instant::now();
         let started = tokio::select! {
-            started = begin(&shared, service, number, start) => started,
+            started = begin(&roster, service, number, start) => started,
             () = stop.cancelled() => {
-                shared.ended(service, number, start);
+                roster.ended(service, number, start);
                 return;
             }
         };
@@ -59,14 +59,14 @@ pub(super) async fn keep(
             Ok(started) => started,
             Err(error) => {
                 if let Some(ready) = ready.take() {
-                    shared.state().stops.remove(&(service, number));
+                    roster.state().stops.remove(&(service, number));
                     // To whom nobody waits for, it is told as it happens.
                     if let Err(Err(error)) = ready.send(Err(error)) {
-                        shared.report(format!("{error:#}"));
+                        roster.report(format!("{error:#}"));
                     }
                     return;
                 }
-                shared.report(format!("{error:#}"));
+                roster.report(format!("{error:#}"));
                 if pause(&mut back_off, &stop).await.is_break() {
                     return;
                 }
@@ -76,7 +76,7 @@ pub(super) async fn keep(
         match ready.take() {
             Some(ready) => drop(ready.send(Ok(()))),
             None if condemned => (),
-            None => (shared.options.tell)(&format!(
+            None => (roster.options.tell)(&format!(
                 "{service}-{number} restarted as process {}",
                 replica.pid
             )),
@@ -84,14 +84,14 @@ pub(super) async fn keep(
         let status = tokio::select! {
             status = process.child.wait() => status,
             () = stop.cancelled() => {
-                drain(&shared, process, &replica).await;
+                drain(&roster, process, &replica).await;
                 return;
             }
         };
-        shared.ended(service, number, start);
-        condemned = shared.is_condemned(replica.pid);
-        died(&shared, &replica, status);
-        if !shared.options.restart {
+        roster.ended(service, number, start);
+        condemned = roster.is_condemned(replica.pid);
+        died(&roster, &replica, status);
+        if !roster.options.restart {
             return;
         }
         if born.elapsed() > STABLE {
@@ -114,28 +114,28 @@ async fn pause(back_off: &mut Duration, stop: &CancellationToken) -> std::ops::C
 
 /// Starts the process and returns once it is ready and can be found.
 async fn begin(
-    shared: &Shared,
+    roster: &Roster,
     service: Service,
     number: u32,
     start: u32,
 ) -> anyhow::Result<(Process, Replica)> {
-    let began = come_up(shared, service, number, start).await;
+    let began = come_up(roster, service, number, start).await;
     if began.is_err() {
-        shared.ended(service, number, start);
+        roster.ended(service, number, start);
     }
     began
 }
 
 async fn come_up(
-    shared: &Shared,
+    roster: &Roster,
     service: Service,
     number: u32,
     start: u32,
 ) -> anyhow::Result<(Process, Replica)> {
     let instance = instance(service, number, start);
-    let log = shared.dir.join("logs").join(format!("{instance}.log"));
-    let mut process = spawn(shared, service, number, &instance, &log)?;
-    shared.born(service, number, start);
+    let log = roster.dir.join("logs").join(format!("{instance}.log"));
+    let mut process = spawn(roster, service, number, &instance, &log)?;
+    roster.born(service, number, start);
     let deadline = Instant::now() + READY_TIMEOUT;
     let came_up = async {
         let mut line = String::new();
@@ -147,7 +147,7 @@ async fn come_up(
         }
         let announcement: Announcement = serde_json::from_str(&line)
             .with_context(|| format!("read the announcement {line:?}"))?;
-        probe(shared, &announcement).await;
+        probe(roster, &announcement).await;
         anyhow::Ok(announcement)
     };
     let announcement = tokio::select! {
@@ -165,7 +165,7 @@ async fn come_up(
         admin,
         log,
     };
-    standing::enter(shared, &replica).await?;
+    standing::enter(roster, &replica).await?;
     Ok((process, replica))
 }
 
@@ -184,7 +184,7 @@ fn explain(
 }
 
 fn spawn(
-    shared: &Shared,
+    roster: &Roster,
     service: Service,
     number: u32,
     instance: &str,
@@ -192,13 +192,13 @@ fn spawn(
 ) -> anyhow::Result<Process> {
     let mut arguments = vec!["service".into(), service.name().into()];
     arguments.extend(["--supervised".into(), "--faults=on".into()]);
-    let port = shared.gateway_port(number);
-    let discovery = service::file_address(&shared.discovery_file(), shared.options.upstreams);
-    arguments.extend(service.flags(&shared.dir, &discovery, port));
-    let otlp = shared.options.otlp;
+    let port = roster.gateway_port(number);
+    let discovery = service::file_address(&roster.discovery_file(), roster.options.upstreams);
+    arguments.extend(service.flags(&roster.dir, &discovery, port));
+    let otlp = roster.options.otlp;
     Process::spawn(&arguments, log, |command| {
-        command.envs(shared.servers.environment(service, &shared.dir));
-        command.envs(shared.options.environment.iter().cloned());
+        command.envs(roster.servers.environment(service, &roster.dir));
+        command.envs(roster.options.environment.iter().cloned());
         if let Some(receiver) = otlp {
             export_everything_to(command, receiver, instance);
         }
@@ -222,10 +222,10 @@ fn export_everything_to(command: &mut Command, receiver: std::net::SocketAddr, i
         );
 }
 
-async fn probe(shared: &Shared, announcement: &Announcement) {
+async fn probe(roster: &Roster, announcement: &Announcement) {
     let url = format!("http://{}/readyz", announcement.admin);
     loop {
-        let answer = shared.http.get(&url).send().await;
+        let answer = roster.http.get(&url).send().await;
         if answer.is_ok_and(|it| it.status().is_success()) {
             return;
         }
@@ -234,47 +234,47 @@ async fn probe(shared: &Shared, announcement: &Announcement) {
 }
 
 /// Out of the discovery file first, so that nobody calls what is about to go.
-async fn drain(shared: &Shared, process: Process, replica: &Replica) {
-    if let Err(error) = shared.leave(replica) {
-        shared.report(format!("{error:#}"));
+async fn drain(roster: &Roster, process: Process, replica: &Replica) {
+    if let Err(error) = roster.leave(replica) {
+        roster.report(format!("{error:#}"));
     }
     let Process {
         mut child, socket, ..
     } = process;
     drop(socket);
     let why = tokio::select! {
-        status = child.wait() => return drained(shared, replica, status),
-        () = shared.interrupt.at_once() => "was killed before it had drained".to_owned(),
+        status = child.wait() => return drained(roster, replica, status),
+        () = roster.interrupt.at_once() => "was killed before it had drained".to_owned(),
         () = sleep(STOP_TIMEOUT) => format!("did not drain within {STOP_TIMEOUT:?} and was killed"),
     };
     let Replica {
         service, number, ..
     } = replica;
-    shared.report(format!("{service}-{number} {why}"));
+    roster.report(format!("{service}-{number} {why}"));
     if let Err(error) = child.kill().await {
-        shared.report(format!("kill {service}-{number}: {error}"));
+        roster.report(format!("kill {service}-{number}: {error}"));
     }
-    shared.ended(replica.service, replica.number, replica.start);
+    roster.ended(replica.service, replica.number, replica.start);
 }
 
 /// Whoever drains ends by itself, and well.
-fn drained(shared: &Shared, replica: &Replica, status: std::io::Result<ExitStatus>) {
+fn drained(roster: &Roster, replica: &Replica, status: std::io::Result<ExitStatus>) {
     let Replica {
         service,
         number,
         start,
         ..
     } = replica;
-    shared.ended(*service, *number, *start);
+    roster.ended(*service, *number, *start);
     let how = match status {
         Ok(status) if status.success() => return,
         Ok(status) => ending(status),
         Err(error) => error.to_string(),
     };
-    shared.report(format!("{service}-{number} did not drain: {how}"));
+    roster.report(format!("{service}-{number} did not drain: {how}"));
 }
 
-fn died(shared: &Shared, replica: &Replica, status: std::io::Result<ExitStatus>) {
+fn died(roster: &Roster, replica: &Replica, status: std::io::Result<ExitStatus>) {
     let how = match status {
         Ok(status) => ending(status),
         Err(error) => error.to_string(),
@@ -291,10 +291,10 @@ fn died(shared: &Shared, replica: &Replica, status: std::io::Result<ExitStatus>)
         text.push_str("\n  | ");
         text.push_str(&line);
     }
-    if !shared.is_condemned(*pid) {
-        shared.report(text);
+    if !roster.is_condemned(*pid) {
+        roster.report(text);
     }
-    if let Err(error) = shared.leave(replica) {
-        shared.report(format!("{error:#}"));
+    if let Err(error) = roster.leave(replica) {
+        roster.report(format!("{error:#}"));
     }
 }

@@ -3,30 +3,30 @@
 use anyhow::Context as _;
 use chassis::Fault;
 
-use super::{discovery::Replica, shared::Shared};
+use super::{discovery::Replica, roster::Roster};
 
 /// Sets what was asked of the service on a replica that has just become ready, and has it found. Who asks for a fault meanwhile is
 /// heard: whoever asks is remembered first, and then goes to the replicas that can be found.
-pub(super) async fn enter(shared: &Shared, replica: &Replica) -> anyhow::Result<()> {
-    let faults = shared.faults(replica.service);
-    set(shared, replica, &faults).await?;
-    shared.enter(replica)?;
-    let now = shared.faults(replica.service);
+pub(super) async fn enter(roster: &Roster, replica: &Replica) -> anyhow::Result<()> {
+    let faults = roster.faults(replica.service);
+    set(roster, replica, &faults).await?;
+    roster.enter(replica)?;
+    let now = roster.faults(replica.service);
     let set_again = if now == faults {
         Ok(())
     } else {
-        set(shared, replica, &now).await
+        set(roster, replica, &now).await
     };
     if set_again.is_err() {
-        shared.leave(replica)?;
+        roster.leave(replica)?;
     }
     set_again
 }
 
-async fn set(shared: &Shared, replica: &Replica, faults: &[Fault]) -> anyhow::Result<()> {
+async fn set(roster: &Roster, replica: &Replica, faults: &[Fault]) -> anyhow::Result<()> {
     let url = format!("http://{}/faults", replica.admin);
     for fault in faults {
-        let answer = shared.http.put(&url).json(fault).send().await;
+        let answer = roster.http.put(&url).json(fault).send().await;
         answer
             .and_then(reqwest::Response::error_for_status)
             .with_context(|| format!("set a fault at {}", replica.service))?;

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt::Write as _, time::Duration};
 
 use anyhow::Context as _;
 use serde::Deserialize;
-use slo::files;
+use slo::{alert, files};
 
 use super::act::Act;
 use crate::observe::Labels;
@@ -69,21 +69,6 @@ struct File {
     drills: Vec<Drill>,
 }
 
-#[derive(Deserialize)]
-struct Rules {
-    groups: Vec<Group>,
-}
-
-#[derive(Deserialize)]
-struct Group {
-    rules: Vec<Rule>,
-}
-
-#[derive(Deserialize)]
-struct Rule {
-    alert: Option<String>,
-}
-
 impl Drill {
     /// How it is asked for.
     pub(super) fn name(&self) -> &str {
@@ -142,9 +127,8 @@ impl Catalogue {
                 continue;
             }
             let text = files::read(&root.join(&path))?;
-            let rules: Rules = yaml_serde::from_str(&text).context(path)?;
-            let rules = rules.groups.into_iter().flat_map(|it| it.rules);
-            alerts.extend(rules.filter_map(|it| it.alert));
+            let rules = alert::rules(&text).context(path)?;
+            alerts.extend(rules.into_iter().filter_map(|it| it.alert));
         }
         let it = Self {
             drills: file.drills,

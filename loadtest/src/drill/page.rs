@@ -1,7 +1,10 @@
 //! A page of `runbooks/`, as far as a drill follows it.
 
 use anyhow::Context as _;
-use slo::files;
+use slo::{
+    files,
+    runbook::{self, Fence, Piece},
+};
 
 /// What a page says under its headings.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -40,29 +43,26 @@ impl Page {
 
     fn parse(text: &str) -> anyhow::Result<Self> {
         let mut page = Self::default();
-        let mut heading = "";
-        let mut lines = text.lines();
-        while let Some(line) = lines.next() {
-            if let Some(title) = line.strip_prefix("## ") {
-                heading = title.trim();
-            } else if let Some(kind) = line.trim_start().strip_prefix("```") {
-                let indent = line.len() - line.trim_start().len();
-                let within = lines.by_ref().take_while(|it| it.trim() != "```");
-                let code: Vec<_> = within.map(|it| it.get(indent..).unwrap_or("")).collect();
-                page.take(heading, kind.trim(), code.join("\n"));
-            } else if heading == "Diagnosis"
-                && let Some((_, said)) = line.split_once("Shows ")
-            {
-                let look = page.diagnosis.last_mut();
-                let look = look.with_context(|| format!("nothing shows {said:?}"))?;
-                look.shows.extend(inline_code(sentence(said)));
+        for piece in runbook::pieces(text) {
+            match piece {
+                Piece::Fence(fence) => page.take(fence),
+                Piece::Line { heading, text } if heading == "Diagnosis" => {
+                    let Some((_, said)) = text.split_once("Shows ") else {
+                        continue;
+                    };
+                    let look = page.diagnosis.last_mut();
+                    let look = look.with_context(|| format!("nothing shows {said:?}"))?;
+                    look.shows.extend(inline_code(sentence(said)));
+                }
+                Piece::Line { .. } => (),
             }
         }
         Ok(page)
     }
 
-    fn take(&mut self, heading: &str, kind: &str, code: String) {
-        match (heading, kind) {
+    fn take(&mut self, fence: Fence) {
+        let code = fence.code;
+        match (fence.heading.as_str(), fence.kind.as_str()) {
             ("Diagnosis", "sh") => self.look(How::Sh(code)),
             ("Diagnosis", "promql") => self.look(How::Query(code)),
             ("Mitigation", "sh") => self.mitigation.push(code),

@@ -15,6 +15,7 @@ use self::{
     callers::{Calls, closes, ejects, fills, leaves_alone, opens, tries_again},
     trial::{Seen, held, micros},
 };
+use super::validity;
 use crate::{
     engine::Attempt,
     measurement::{Measurement, PhaseTime},
@@ -266,14 +267,7 @@ fn fast(trial: &Trial, phase: &PhaseTime, open_from: Option<Duration>, it: &Seen
         let saw = format!("{} requests", slice.latencies.len());
         return held(trial, what, false).saw(saw, limit);
     };
-    let mut check = held(trial, what, p95 <= FAST_US);
-    if let Some(reason) = it.late
-        && check.outcome == Outcome::Fail
-    {
-        check.outcome = Outcome::Invalid;
-        check.details.push(reason.to_owned());
-    }
-    check.saw(
+    validity::unless_delayed(held(trial, what, p95 <= FAST_US), it.late).saw(
         format!(
             "p95 {:.0} ms of {} requests",
             to_f64(p95) / 1000.0,

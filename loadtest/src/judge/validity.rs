@@ -122,6 +122,17 @@ pub(crate) fn delayed(recording: &Recording, stolen: Option<f64>) -> Option<&'st
     }
 }
 
+/// A check of latencies; where those say nothing of the shop, its failure does not either.
+pub(crate) fn unless_delayed(mut check: Check, delayed: Option<&str>) -> Check {
+    if check.outcome == Outcome::Fail
+        && let Some(reason) = delayed
+    {
+        check.outcome = Outcome::Invalid;
+        check.details.push(reason.to_owned());
+    }
+    check
+}
+
 fn lag_p99_ms(recording: &Recording) -> f64 {
     to_f64(recording.lag().value_at_quantile(0.99)) / 1000.0
 }

@@ -39,18 +39,8 @@ async fn what_was_not_found_is_not_looked_for_again_until_it_comes_to_be(url: &U
 
 async fn a_load_that_began_before_it_came_to_be_does_not_hide_it(url: &Url) {
     let (cache, key) = (open(url, OPTIONS).await, fresh_key());
-    let (began, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let (begins, held) = (Arc::clone(&began), Arc::clone(&go));
-    let old = async move {
-        begins.notify_one();
-        held.notified().await;
-        Err(Error::NotFound("product"))
-    };
-    let create = async {
-        began.notified().await;
-        cache.invalidate(&key, 1).await;
-        go.notify_one();
-    };
+    let (old, held) = held(Err(Error::NotFound("product")));
+    let create = held.until(async || cache.invalidate(&key, 1).await);
     let (absent, ()) = tokio::join!(is_absent(&cache, &key, old), create);
     assert!(absent, "it asked before");
     assert_eq!(cache.get_or_load(&key, answer(1)).await.unwrap(), 1);

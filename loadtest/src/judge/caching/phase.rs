@@ -5,12 +5,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use crate::{
-    engine::Attempt,
-    judge::validity,
-    measurement::Measurement,
-    verdict::{Check, Outcome},
-};
+use crate::{engine::Attempt, judge::validity, measurement::Measurement, verdict::Check};
 
 /// The route of a product's page, as clients and spans call it.
 pub(super) const PAGE: &str = "GET /products/{id}";
@@ -34,14 +29,8 @@ pub(super) fn pages<'a>(it: &'a Measurement, phase: &str) -> impl Iterator<Item 
 /// A check that counts time says nothing where the machine was late.
 pub(super) fn unless_delayed(it: &Measurement, check: Check) -> Check {
     let clients = &it.clients;
-    match validity::delayed(&clients.recording, clients.stolen) {
-        Some(reason) if check.outcome == Outcome::Fail => Check {
-            outcome: Outcome::Invalid,
-            ..check
-        }
-        .because(vec![reason.to_owned()]),
-        _ => check,
-    }
+    let delayed = validity::delayed(&clients.recording, clients.stolen);
+    validity::unless_delayed(check, delayed)
 }
 
 /// When the first arrival was due; long ago, if none ever was.

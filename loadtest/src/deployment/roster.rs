@@ -1,4 +1,4 @@
-//! What a deployment and the keepers of its replicas share.
+//! Which replicas there are, and what else a deployment and their keepers share.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -48,7 +48,7 @@ pub struct Incident {
 }
 
 /// What the replicas' keepers share.
-pub(super) struct Shared {
+pub(super) struct Roster {
     pub(super) options: Options,
     pub(super) dir: PathBuf,
     pub(super) http: reqwest::Client,
@@ -76,7 +76,7 @@ pub(super) struct State {
     pub(super) scaler: Option<SocketAddr>,
 }
 
-impl Shared {
+impl Roster {
     pub(super) fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
