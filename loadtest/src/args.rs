@@ -41,6 +41,12 @@ pub(crate) struct TargetArgs {
     /// Where the admin ports of the target are: a discovery file of Prometheus whose targets have the label `service`
     #[arg(long, value_name = "FILE", requires = "target")]
     pub(crate) discovery: Option<PathBuf>,
+    /// Data stream in which Elasticsearch has the lines of the target; empty: nowhere
+    #[arg(long, value_name = "http://HOST:PORT/STREAM", requires = "target")]
+    pub(crate) logs: Option<String>,
+    /// Jaeger that has the traces of the target
+    #[arg(long, value_name = "http://HOST:PORT", requires = "target")]
+    pub(crate) traces: Option<Url>,
     /// The target is not on this machine, and I may load it
     #[arg(long, requires = "target")]
     pub(crate) i_own_this_target: bool,
@@ -50,9 +56,10 @@ pub(crate) struct TargetArgs {
 const TARGET_HELP: &str = "\
 Load the shop behind this gateway instead of one of our own.
 
-Experiments that do something to the shop are left out, and so are lines and spans, which only our own shop gives us. With \
---discovery the ledgers are audited and the gateway's samples compared. At most 200 arrivals a second, 240 s a look; clients have \
-one address unless the gateway trusts X-Forwarded-For, and so share one rate limit.";
+Experiments that do something to the shop are left out. With --discovery the ledgers are audited and the gateway's samples \
+compared, with --logs our requests with the documents in Elasticsearch, with --traces our orders with their traces in Jaeger. At most \
+200 arrivals a second, 240 s a look; clients have one address unless the gateway trusts X-Forwarded-For, and so share one rate \
+limit.";
 
 /// How experiments run.
 #[derive(Debug, Clone, Args)]

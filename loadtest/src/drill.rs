@@ -50,7 +50,7 @@ pub(crate) async fn drill(
         return Ok(Outcome::Pass);
     }
     let chosen = if args.all {
-        catalogue.drills.iter().collect()
+        catalogue.here()
     } else {
         catalogue.choose(&args.names)?
     };

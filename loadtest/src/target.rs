@@ -6,7 +6,7 @@ use tokio::net::lookup_host;
 
 use crate::{
     args::{RunArgs, TargetArgs},
-    evidence::admin::Admin,
+    evidence::{admin::Admin, documents::Documents, jaeger::Jaeger},
 };
 
 /// The most arrivals a second that it is asked for.
@@ -35,17 +35,23 @@ pub(crate) struct Target {
     pub(crate) gateway: String,
     /// Its admin ports, if they are known.
     pub(crate) admin: Option<Admin>,
+    /// Where its lines are collected, if that is known, ...
+    pub(crate) logs: Option<Documents>,
+    /// ... and its traces.
+    pub(crate) traces: Option<Jaeger>,
 }
 
 impl Target {
     /// What was asked for, if anything was.
     ///
     /// # Errors
-    /// [`BadTarget`], a host that cannot be resolved, or a discovery file that is none.
+    /// [`BadTarget`], a host that cannot be resolved, a discovery file that is none, or an address of no Elasticsearch or Jaeger.
     pub(crate) async fn of(args: &RunArgs) -> anyhow::Result<Option<Self>> {
         let TargetArgs {
             target,
             discovery,
+            logs,
+            traces,
             i_own_this_target,
         } = &args.target;
         let Some(url) = target else { return Ok(None) };
@@ -66,6 +72,11 @@ impl Target {
         Ok(Some(Self {
             gateway: url.as_str().trim_end_matches('/').to_owned(),
             admin: discovery.as_deref().map(Admin::read).transpose()?,
+            logs: match logs.as_deref().unwrap_or_default() {
+                "" => None,
+                stream => Some(Documents::at(&stream.parse::<Url>().context("--logs")?)?),
+            },
+            traces: traces.as_ref().map(Jaeger::at).transpose()?,
         }))
     }
 }

@@ -2,7 +2,9 @@
 //! when the gateway does not answer.
 //!
 //! It is observed as a service is: each request is a sample of `http_client_request_duration_seconds`, with the status or what
-//! went wrong, and the root of a trace.
+//! went wrong, and the root of a trace. With `--logs` it also looks whether the lines about its requests arrive ([`lines`]).
+
+mod lines;
 
 use std::{
     sync::{
@@ -12,9 +14,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::Context as _;
 use axum::{
     Router,
-    http::{HeaderMap, Method, StatusCode},
+    http::{HeaderMap, HeaderValue, Method, StatusCode},
 };
 use clap::Args;
 use rand::Rng as _;
@@ -30,7 +33,8 @@ use tokio_util::sync::CancellationToken;
 
 use api::{CardNumber, Credentials, GOOD_CARD, NewItem, NewOrder, Session, product_id};
 
-use crate::{deployment::secrets, http};
+use self::lines::Lines;
+use crate::{deployment::secrets, evidence::documents::Documents, http};
 
 /// The longest wait for an answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -61,6 +65,9 @@ pub(crate) struct TrickleArgs {
     /// Requests per second
     #[arg(long, env = "TRICKLE_RATE", default_value_t = 2.0, value_parser = rate, value_name = "RATE")]
     pub(crate) rate: f64,
+    /// Data stream in which Elasticsearch has the log lines of the shop; empty: nowhere
+    #[arg(long, default_value = "", value_name = "http://HOST:PORT/STREAM")]
+    pub(crate) logs: String,
 }
 
 fn rate(text: &str) -> Result<f64, String> {
@@ -82,15 +89,27 @@ enum Ask {
 
 /// Sends requests until it is told to stop.
 pub(crate) async fn trickle(args: TrickleArgs) -> anyhow::Result<()> {
+    let lines = match args.logs.as_str() {
+        "" => None,
+        stream => {
+            let documents = Documents::at(&stream.parse::<Url>().context("--logs")?)?;
+            let name = format!("trickle.{:08x}", rand::rng().random::<u32>());
+            Some(Arc::new(Lines::new(documents, name)))
+        }
+    };
     let shopper = Arc::new(Shopper {
         http: http::client(TIMEOUT)?,
         gateway: args.target.as_str().trim_end_matches('/').to_owned(),
         session: Mutex::default(),
         searches: AtomicU32::new(0),
+        lines: lines.clone(),
     });
     let period = Duration::from_secs_f64(1.0 / args.rate);
     chassis::run("trickle", &args.chassis, async move |host| {
         host.spawn("trickle", move |stop| go(shopper, period, stop));
+        if let Some(lines) = lines {
+            host.spawn("lines", move |stop| async move { lines.watch(stop).await });
+        }
         Ok(Router::new())
     })
     .await
@@ -121,6 +140,8 @@ struct Shopper {
     gateway: String,
     session: Mutex<Option<(String, Instant)>>,
     searches: AtomicU32,
+    /// The lines that are looked for, if they are.
+    lines: Option<Arc<Lines>>,
 }
 
 impl Shopper {
@@ -216,6 +237,13 @@ impl Shopper {
         };
         let call = ClientCall::http(server, &method, route, request.url().path());
         call.inject(request.headers_mut());
+        let id = self
+            .lines
+            .as_ref()
+            .map(|it| it.next_id(tokio::time::Instant::now()));
+        if let Some(id) = id.as_ref().and_then(|it| it.parse::<HeaderValue>().ok()) {
+            request.headers_mut().insert("x-request-id", id);
+        }
         let (status, headers, body) = match self.whole(request).await {
             Ok(answer) => answer,
             Err(error) => {
@@ -225,6 +253,9 @@ impl Shopper {
             }
         };
         call.finish(status, &headers, None);
+        if let (Some(lines), Some(id)) = (&self.lines, id) {
+            lines.answered(id);
+        }
         if !status.is_success() {
             tracing::warn!(%method, route, status = status.as_u16(), "request failed");
             return None;

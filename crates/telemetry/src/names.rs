@@ -153,6 +153,8 @@ pub const SEARCH_REBUILDS: &str = "search_rebuilds_total";
 pub const PROCESS_CPU_SECONDS: &str = "process_cpu_seconds_total";
 /// Gauge: bytes of resident memory of the process.
 pub const PROCESS_RESIDENT_MEMORY_BYTES: &str = "process_resident_memory_bytes";
+/// Gauge: bytes of it that are in no file, so that the kernel cannot take them back: what a limit is about.
+pub const PROCESS_ANONYMOUS_MEMORY_BYTES: &str = "process_anonymous_memory_bytes";
 /// Gauge: bytes of memory that the process may use; absent where there is no limit.
 pub const PROCESS_MEMORY_LIMIT_BYTES: &str = "process_memory_limit_bytes";
 /// Gauge: when the process started, in seconds since 1970.

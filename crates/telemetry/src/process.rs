@@ -24,6 +24,8 @@ pub(crate) struct Process;
 struct Usage {
     cpu_seconds: f64,
     resident_bytes: u64,
+    /// Without pages of files, such as those of the program itself.
+    anonymous_bytes: u64,
     memory_limit: Option<u64>,
     started: f64,
     open_files: u64,
@@ -49,6 +51,13 @@ impl Collector for Process {
             MetricType::Gauge,
         )?;
         ConstGauge::new(usage.resident_bytes).encode(memory)?;
+        let memory = encoder.encode_descriptor(
+            "process_anonymous_memory",
+            "Resident memory that is in no file",
+            bytes,
+            MetricType::Gauge,
+        )?;
+        ConstGauge::new(usage.anonymous_bytes).encode(memory)?;
         if let Some(limit) = usage.memory_limit {
             let memory = encoder.encode_descriptor(
                 "process_memory_limit",
@@ -89,11 +98,13 @@ fn usage() -> Option<Usage> {
     let own = fs::read_to_string("/proc/self/stat").ok()?;
     let system = fs::read_to_string("/proc/stat").ok()?;
     let tick = rustix::param::clock_ticks_per_second() as f64;
-    let resident_pages = field(&own, 24)?;
+    let page = rustix::param::page_size() as u64;
+    let (resident, of_files) = pages(&fs::read_to_string("/proc/self/statm").ok()?)?;
     let max_files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     Some(Usage {
         cpu_seconds: (field(&own, 14)? + field(&own, 15)?) as f64 / tick,
-        resident_bytes: resident_pages * rustix::param::page_size() as u64,
+        resident_bytes: resident * page,
+        anonymous_bytes: resident.saturating_sub(of_files) * page,
         memory_limit: MEMORY_LIMIT.get().copied().or_else(memory_limit),
         started: boot_time(&system)? as f64 + field(&own, 22)? as f64 / tick,
         open_files: fs::read_dir("/proc/self/fd").ok()?.count() as u64,
@@ -109,6 +120,13 @@ fn field(stat: &str, number: usize) -> Option<u64> {
     let from_third = stat.rsplit_once(')')?.1;
     let text = from_third.split_whitespace().nth(number.checked_sub(3)?)?;
     text.parse().ok()
+}
+
+/// Pages of `/proc/PID/statm` that are resident, and those of them that are in files or shared.
+#[cfg(target_os = "linux")]
+fn pages(statm: &str) -> Option<(u64, u64)> {
+    let mut pages = statm.split_whitespace().skip(1).map(str::parse);
+    Some((pages.next()?.ok()?, pages.next()?.ok()?))
 }
 
 /// The smallest limit of the control groups (version 2) that the process is in, in bytes. It is the group that is killed when it is full;
@@ -157,7 +175,6 @@ mod tests {
         assert_eq!(field(stat, 14), Some(7));
         assert_eq!(field(stat, 15), Some(5));
         assert_eq!(field(stat, 22), Some(8150));
-        assert_eq!(field(stat, 24), Some(77));
         assert_eq!((field(stat, 3), field(stat, 99)), (None, None));
     }
 
@@ -166,6 +183,18 @@ mod tests {
         let stat = "cpu  1 2 3 4\nintr 5\nctxt 6\nbtime 1795464719\nprocesses 7\n";
         assert_eq!(boot_time(stat), Some(1_795_464_719));
         assert_eq!(boot_time("cpu 1\n"), None);
+    }
+
+    #[test]
+    fn what_is_in_files_is_not_anonymous() {
+        assert_eq!(
+            pages("35000 11800 7000 9000 0 4000 0\n"),
+            Some((11_800, 7_000))
+        );
+        assert_eq!(pages("35000 11800"), None);
+        // The program itself is in a file.
+        let usage = usage().unwrap();
+        assert!(0 < usage.anonymous_bytes && usage.anonymous_bytes < usage.resident_bytes);
     }
 
     #[test]

@@ -19,12 +19,12 @@ pub(super) fn row() -> Row {
             Panel::lines(
                 "How much of its memory does it use?",
                 Unit::Share,
-                "Resident memory over what the process may have, where there is a limit.",
+                "Memory that is in no file over what the process may have, where there is a limit.",
             )
             .ask(
                 format!(
                     "{} / {}",
-                    files(names::PROCESS_RESIDENT_MEMORY_BYTES),
+                    files(names::PROCESS_ANONYMOUS_MEMORY_BYTES),
                     files(names::PROCESS_MEMORY_LIMIT_BYTES)
                 ),
                 "{{instance}}",

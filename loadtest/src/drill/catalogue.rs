@@ -38,6 +38,8 @@ pub(super) struct Drill {
     pub(super) variables: Labels,
     /// Which looks of the page are about this case, counted from 1; without it, all.
     pub(super) looks: Option<BTreeSet<usize>>,
+    /// The command that drills it, if that is not `loadtest drill`: it needs what only a deployment in containers has.
+    pub(super) elsewhere: Option<String>,
     /// What makes it fire; without it, the commands under Rehearse on the page.
     pub(super) fault: Option<Vec<Act>>,
     /// What ends it; without it, the commands under Mitigation on the page.
@@ -160,6 +162,12 @@ impl Catalogue {
         Ok(())
     }
 
+    /// All that are carried out here.
+    pub(super) fn here(&self) -> Vec<&Drill> {
+        let all = self.drills.iter();
+        all.filter(|it| it.elsewhere.is_none()).collect()
+    }
+
     /// Those with these names; where none is called so, those about this alert.
     pub(super) fn choose(&self, names: &[String]) -> anyhow::Result<Vec<&Drill>> {
         let mut chosen = Vec::new();
@@ -175,6 +183,10 @@ impl Catalogue {
                 !meant.is_empty(),
                 "unknown drill {name:?}: loadtest drill --list names them"
             );
+            let away = meant.iter().find_map(|it: &&Drill| it.elsewhere.as_ref());
+            if let Some(command) = away {
+                anyhow::bail!("{name} is not drilled here, but by {command}");
+            }
             chosen.extend(meant);
         }
         Ok(chosen)
@@ -185,13 +197,14 @@ impl Catalogue {
         let mut text = String::new();
         for it in &self.drills {
             let labels: Vec<_> = it.labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
+            let by = it.elsewhere.as_ref().map(|it| format!("by {it}"));
             // Writing to a text does not fail.
             let _ = writeln!(
                 text,
                 "  {:40} {:20} {}",
                 it.name(),
                 it.alert,
-                labels.join(" ")
+                by.unwrap_or_else(|| labels.join(" "))
             );
         }
         text
@@ -206,13 +219,29 @@ mod tests {
     fn every_alert_has_a_drill_and_every_drill_an_alert() {
         let catalogue = Catalogue::of_the_shop().unwrap();
         assert!(catalogue.alerts.contains("ErrorBudgetBurn") && !catalogue.drills.is_empty());
-        for drill in &catalogue.drills {
+        for drill in catalogue.here() {
             let chosen = catalogue.choose(&[drill.name().to_owned()]).unwrap();
             assert!(chosen.len() == 1 && chosen[0].name() == drill.name());
         }
         let burning = catalogue.choose(&["ErrorBudgetBurn".to_owned()]).unwrap();
         assert!(burning.len() > 1, "all that are about an alert");
         assert!(catalogue.choose(&["NoSuchAlert".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn a_drill_that_is_elsewhere_is_there() {
+        let catalogue = Catalogue::of_the_shop().unwrap();
+        let away = catalogue
+            .drills
+            .iter()
+            .filter_map(|it| Some((it, it.elsewhere.as_ref()?)));
+        for (drill, command) in away {
+            let script = command.split(' ').next().unwrap();
+            let text = files::read(&files::root().join(script)).unwrap();
+            assert!(text.contains(&drill.alert), "{script}: {}", drill.alert);
+            let chosen = catalogue.choose(&[drill.name().to_owned()]);
+            assert!(chosen.unwrap_err().to_string().contains(command));
+        }
     }
 
     #[test]

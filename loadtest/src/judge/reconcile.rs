@@ -4,9 +4,11 @@
 //! - Signals: at every service, samples = access lines = server spans, for each operation and status.
 //! - Edges: what callers counted = what the callee counted; only an attempt the caller gave up may be extra.
 //! - Counted: in a deployment that others use too, no answer is missing at the gateway.
+//! - Collected: there, what Elasticsearch and Jaeger have of our own requests is all of it, once.
 //! - Protections: every rejected call has its span, every retry its attempt, every change of a breaker and every ejection its line.
 //! - Events: what was sent was processed by everyone it is for, and at every service samples = lines = spans for events too.
 
+mod collected;
 mod counted;
 mod door;
 mod edges;
@@ -16,6 +18,7 @@ mod protections;
 mod samples;
 mod signals;
 
+pub(crate) use collected::{Collected, collected};
 pub(crate) use counted::counted;
 pub use edges::{Edge, edges};
 
@@ -48,7 +51,9 @@ pub fn reconcile(attempts: &[Attempt], evidence: &Evidence) -> Vec<Check> {
     let mut checks = Vec::new();
     for (service, testimony) in evidence {
         if service.is_public() {
-            checks.push(door::check(*service, attempts, &testimony.lines.access));
+            let lines = testimony.lines.access.iter();
+            let lines = lines.map(|it| (it.request_id.as_str(), it.operation.status.as_str()));
+            checks.push(door::check(service.name(), attempts, lines));
         }
     }
     for (service, testimony) in evidence.iter().filter(|it| signals::any(it.1)) {

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use anyhow::Context as _;
@@ -16,7 +16,7 @@ use super::{conditions::Conditions, course::Course, shop::SHOPPERS};
 use crate::{
     accounts,
     deployment::Backends,
-    engine::plan::Plan,
+    engine::{Attempt, plan::Plan},
     evidence::{
         Evidence,
         admin::{Admin, between},
@@ -25,7 +25,11 @@ use crate::{
     experiment::Arm,
     http,
     interrupted::Interrupted,
-    judge::{audit, reconcile, validity},
+    judge::{
+        audit,
+        reconcile::{self, Collected, collected},
+        validity,
+    },
     measurement::{Measurement, Replicas},
     processors,
     target::Target,
@@ -37,17 +41,19 @@ use crate::{
 const FINAL_TIMEOUT: Duration = Duration::from_secs(45);
 /// How often the ledgers are read, which are not written in one step.
 const READ_INTERVAL: Duration = Duration::from_secs(1);
+/// The longest wait for lines and traces under way: a trace is decided on after ten seconds, then they are sent in batches, and shown
+/// within seconds.
+const COLLECTED_TIMEOUT: Duration = Duration::from_mins(1);
+/// How long before the first request, and after the last, a trace may have begun by other clocks.
+const CLOCKS: Duration = Duration::from_secs(5);
 /// The longest wait for an answer while shoppers log in.
 const LOG_IN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What is left of `arm` on `target`; nothing, if it does something to the shop.
 pub(super) fn left_of(arm: &Arm, target: &Target) -> Option<Arm> {
     let observed: &[fn(&Measurement) -> Vec<Check>] =
-        &[validity::checks, audit::all, reconcile::counted, |_| {
-            left_out(&[SIGNALS])
-        }];
-    let unobserved: &[fn(&Measurement) -> Vec<Check>] =
-        &[validity::load, |_| left_out(&[LEDGERS, SIGNALS])];
+        &[validity::checks, audit::all, reconcile::counted];
+    let unobserved: &[fn(&Measurement) -> Vec<Check>] = &[validity::load, |_| left_out(&[LEDGERS])];
     arm.only_loads().then_some(Arm {
         checks: match target.admin {
             Some(_) => observed,
@@ -62,10 +68,20 @@ const LEDGERS: (Group, &str, &str) = (
     "ledgers",
     "no --discovery says where they are",
 );
-const SIGNALS: (Group, &str, &str) = (
+const LINES: (Group, &str, &str) = (
     Group::Reconciliation,
-    "lines and spans",
-    "a target gives us none",
+    "lines",
+    "no --logs says where they are collected",
+);
+const TRACES: (Group, &str, &str) = (
+    Group::Reconciliation,
+    "traces",
+    "no --traces says where they are collected",
+);
+const PATHS: (Group, &str, &str) = (
+    Group::Reconciliation,
+    "order traces are the saga graph",
+    "no --discovery says how orders ended",
 );
 
 /// What is not looked at, and why: it is shown and does not count.
@@ -79,7 +95,7 @@ fn left_out(what: &[(Group, &'static str, &str)]) -> Vec<Check> {
     what.iter().map(check).collect()
 }
 
-/// Carries `arm` out on `target`. Returns what it showed and what became of its objectives.
+/// Carries `arm` out on `target`. Returns what it showed, and what became of its objectives and of what was collected.
 pub(super) async fn measure(
     lab: &Conditions<'_>,
     arm: &Arm,
@@ -119,18 +135,28 @@ async fn measured(
         Some(admin) => admin.scrape().await?,
         None => BTreeMap::default(),
     };
+    let from = SystemTime::now();
     // Nothing is due meanwhile in an arm that only loads, so nobody waits for the first arrival.
     let drive = async |plan: &Plan, _: &[Due]| {
         let (tell, _) = oneshot::channel();
         Ok((course.engine(plan, tell).await?, Vec::new()))
     };
-    let seen = course.looks(drive).await?;
+    let mut seen = course.looks(drive).await?;
+    let to = SystemTime::now();
     step("comparing with what the deployment says");
     let (mut evidence, mut ledgers) = (Evidence::new(), Ledgers::default());
     if let Some(admin) = &target.admin {
         let promises = audit::promises(&seen.clients.load.attempts);
         ledgers = settled(admin, &promises).await?;
         evidence = between(before, admin.scrape().await?);
+    }
+    // An engine that ended early has not told of all that it sent.
+    if seen.clients.load.counts.is_ok() {
+        let attempts = &seen.clients.load.attempts;
+        let known = target.admin.as_ref().map(|_| &ledgers);
+        let window = (from - CLOCKS, to + CLOCKS);
+        let checks = signals(target, course.name, window, attempts, known).await?;
+        seen.objectives.extend(checks);
     }
     let measurement = Measurement {
         clients: seen.clients,
@@ -144,6 +170,42 @@ async fn measured(
         processors: processors::count(),
     };
     Ok((measurement, seen.objectives))
+}
+
+/// What was collected of our requests, whose ids begin with `prefix`, once it is all there, or there is no more waiting; and what is
+/// not looked at.
+async fn signals(
+    target: &Target,
+    prefix: &str,
+    window: (SystemTime, SystemTime),
+    attempts: &[Attempt],
+    ledgers: Option<&Ledgers>,
+) -> anyhow::Result<Vec<Check>> {
+    let deadline = Instant::now() + COLLECTED_TIMEOUT;
+    let mut checks = loop {
+        let mut it = Collected::default();
+        if let Some(logs) = &target.logs {
+            it.documents = Some(logs.access(prefix).await?);
+        }
+        if let Some(jaeger) = &target.traces {
+            it.traces = Some(jaeger.traces("POST /orders", prefix, window).await?);
+        }
+        let checks = collected(attempts, &it, ledgers);
+        let all = checks.iter().all(|it| it.outcome == Outcome::Pass);
+        if all || Instant::now() >= deadline {
+            break checks;
+        }
+        sleep(READ_INTERVAL).await;
+    };
+    if target.logs.is_none() {
+        checks.extend(left_out(&[LINES]));
+    }
+    match (&target.traces, ledgers) {
+        (None, _) => checks.extend(left_out(&[TRACES])),
+        (Some(_), None) => checks.extend(left_out(&[PATHS])),
+        (Some(_), Some(_)) => (),
+    }
+    Ok(checks)
 }
 
 /// What the ledgers say of `promises` once all of them are final and nothing about them changes any more, or there is no more

@@ -13,8 +13,10 @@ use crate::promql;
 /// Where the names of all metrics and labels stand.
 const NAMES: &str = "crates/telemetry/src/names.rs";
 
-/// What Prometheus and Alertmanager record of themselves, and what Prometheus adds to every scrape.
-const OTHERS: [&str; 10] = [
+/// What Prometheus and Alertmanager record of themselves, what Prometheus adds to every scrape, and what the trickle of a deployment in
+/// containers records.
+const OTHERS: [&str; 11] = [
+    "trickle_log_lines_total",
     "prometheus_notifications_alertmanagers_discovered",
     "up",
     "prometheus_config_last_reload_successful",

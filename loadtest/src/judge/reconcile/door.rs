@@ -3,18 +3,20 @@
 use std::collections::BTreeMap;
 
 use super::mismatch::{Mismatch, agreement, examples, missing};
-use crate::{
-    deployment::Service, engine::Attempt, evidence::access_lines::AccessLine, statistics::grouped,
-    verdict::Check,
-};
+use crate::{engine::Attempt, statistics::grouped, verdict::Check};
 
 /// Every answered attempt has one line with its status; every line has an attempt. An attempt without an answer may
-/// have a line or none: it may have been lost on either way.
-pub(super) fn check(service: Service, attempts: &[Attempt], lines: &[AccessLine]) -> Check {
+/// have a line or none: it may have been lost on either way. Of each line its request's id and its status are given.
+pub(super) fn check<'a>(
+    whose: &str,
+    attempts: &[Attempt],
+    lines: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Check {
     let mut logged: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for line in lines {
-        let statuses = logged.entry(&line.request_id).or_default();
-        statuses.push(&line.operation.status);
+    let mut count = 0_u64;
+    for (request_id, status) in lines {
+        logged.entry(request_id).or_default().push(status);
+        count += 1;
     }
     let (mut absent, mut differing, mut repeated) = (Vec::new(), Vec::new(), Vec::new());
     let mut unanswered = 0;
@@ -55,7 +57,7 @@ pub(super) fn check(service: Service, attempts: &[Attempt], lines: &[AccessLine]
     let observed = format!(
         "{} answers, {} access lines, {unanswered} attempts without an answer",
         grouped(answered),
-        grouped(lines.len() as u64)
+        grouped(count)
     );
-    agreement(format!("clients = {service}"), observed, mismatches)
+    agreement(format!("clients = {whose}"), observed, mismatches)
 }
