@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use axum::http::uri::Authority;
 use resilience::{Call, Criteria, Outliers};
 use tokio::time::Instant;
 
@@ -22,6 +23,8 @@ const REFUSAL: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Replica {
     pub(crate) address: SocketAddr,
+    /// The same as a request names it.
+    authority: Authority,
     in_flight: AtomicUsize,
     refused_until: Mutex<Option<Instant>>,
 }
@@ -30,6 +33,7 @@ impl Replica {
     fn new(address: SocketAddr) -> Arc<Self> {
         Arc::new(Self {
             address,
+            authority: authority(address),
             in_flight: AtomicUsize::new(0),
             refused_until: Mutex::new(None),
         })
@@ -50,6 +54,15 @@ impl Replica {
     }
 }
 
+fn authority(address: SocketAddr) -> Authority {
+    // The text of an address is an authority (RFC 3986, 3.2.2), but for the zone of an IPv6 address, which is ours alone (RFC 6874).
+    let text = match address {
+        SocketAddr::V4(it) => it.to_string(),
+        SocketAddr::V6(it) => format!("[{}]:{}", it.ip(), it.port()),
+    };
+    text.parse().expect("an address is an authority")
+}
+
 /// A request's place at a replica, given back when dropped.
 #[derive(Debug)]
 pub(crate) struct Place(Arc<Replica>);
@@ -62,6 +75,10 @@ impl Place {
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.0.address
+    }
+
+    pub(crate) fn authority(&self) -> Authority {
+        self.0.authority.clone()
     }
 }
 

@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, Method, StatusCode, uri::PathAndQuery};
 use bytes::Bytes;
 use chassis::{Error, Host};
 use client::{Address, Upstream};
+use hashlink::LruCache;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, jwk::JwkSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +27,9 @@ const REFRESH_AFTER: Duration = Duration::from_secs(10);
 const FIRST_RETRY: Duration = Duration::from_millis(25);
 /// ... which doubles up to this.
 const LAST_RETRY: Duration = Duration::from_secs(1);
+/// How many verified tokens are remembered, which takes about 3 MB. Verifying one takes longer than all else that the gateway does
+/// for a request, and a client sends the same one again and again.
+const REMEMBERED: usize = 4096;
 /// The longest one fetch may take, unless the address says otherwise.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -37,12 +41,20 @@ pub struct Verifier(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    /// By `kid`; empty until first loaded.
-    keys: RwLock<HashMap<String, DecodingKey>>,
+    /// None until first loaded.
+    keys: RwLock<Arc<Keys>>,
     validation: Validation,
     /// Where keys come from; none where they are fixed.
     users: Option<Upstream>,
     last_refresh: Mutex<Option<Refresh>>,
+}
+
+/// The keys of one fetch, and the tokens that they have verified: who fetches other keys begins with neither.
+#[derive(Debug)]
+struct Keys {
+    by_kid: HashMap<String, DecodingKey>,
+    /// The least recently used token is forgotten. Only valid ones come here, so that strangers cannot fill it.
+    verified: Mutex<LruCache<String, Claims>>,
 }
 
 /// A fetch because of an unknown key, under way or over.
@@ -58,17 +70,17 @@ impl Verifier {
     /// The last known keys stay while users is away. The fetches belong to no request: each is a trace of its own.
     pub fn new(address: &Address) -> Self {
         let users = Upstream::unprotected("users", address, FETCH_TIMEOUT);
-        let verifier = Self::build(HashMap::new(), Some(users));
+        let verifier = Self::build(Keys::new(HashMap::new()), Some(users));
         tokio::spawn(load(Arc::downgrade(&verifier.0)));
         verifier
     }
 
     /// Verifies with these keys for ever: for users itself, and for tests.
     pub fn fixed(keys: &JwkSet) -> Self {
-        Self::build(usable(keys), None)
+        Self::build(Keys::new(usable(keys)), None)
     }
 
-    fn build(keys: HashMap<String, DecodingKey>, users: Option<Upstream>) -> Self {
+    fn build(keys: Keys, users: Option<Upstream>) -> Self {
         let mut validation = Validation::new(Algorithm::EdDSA);
         validation.set_issuer(&[TOKEN_ISSUER]);
         validation.set_audience(&[TOKEN_AUDIENCE]);
@@ -76,7 +88,7 @@ impl Verifier {
         validation.validate_nbf = true;
         validation.leeway = LEEWAY_S;
         Self(Arc::new(Inner {
-            keys: RwLock::new(keys),
+            keys: RwLock::new(Arc::new(keys)),
             validation,
             users,
             last_refresh: Mutex::default(),
@@ -99,27 +111,36 @@ impl Verifier {
     }
 
     /// What `token` says, if it is one of ours and not over. Until keys are loaded nobody can tell, which is no fault of the
-    /// caller's: 503.
+    /// caller's: 503. A token that was verified a moment ago is believed again while it lasts and its key is published.
     pub async fn verify(&self, token: &str) -> Result<Claims, Error> {
+        if let Some(claims) = self.0.keys().remembered(token) {
+            return Ok(claims);
+        }
         let header = jsonwebtoken::decode_header(token).map_err(|_| INVALID)?;
         // Checked before the key is chosen: what else it says decides nothing. `crit` asks for what we do not know (RFC 7515).
         if header.alg != Algorithm::EdDSA || header.crit.is_some() {
             return Err(INVALID);
         }
-        let key = self.key(&header.kid.ok_or(INVALID)?).await?;
-        let data = jsonwebtoken::decode(token, &key, &self.0.validation);
-        data.map(|it| it.claims).map_err(|_| INVALID)
+        let kid = header.kid.ok_or(INVALID)?;
+        let keys = self.keys_with(&kid).await?;
+        let key = keys.by_kid.get(&kid).ok_or(INVALID)?;
+        let data = jsonwebtoken::decode::<Claims>(token, key, &self.0.validation);
+        let claims = data.map_err(|_| INVALID)?.claims;
+        keys.remember(token, &claims);
+        Ok(claims)
     }
 
-    async fn key(&self, kid: &str) -> Result<DecodingKey, Error> {
-        if let Some(key) = self.0.key(kid) {
-            return Ok(key);
+    /// The keys there are, after others were asked for where `kid` is not among them.
+    async fn keys_with(&self, kid: &str) -> Result<Arc<Keys>, Error> {
+        let keys = self.0.keys();
+        if keys.by_kid.contains_key(kid) {
+            return Ok(keys);
         }
         self.refresh().await;
         if !self.0.is_loaded() {
             return Err(Error::Unavailable("token verification"));
         }
-        self.0.key(kid).ok_or(INVALID)
+        Ok(self.0.keys())
     }
 
     /// Fetches the keys unless that was done a moment ago. Callers who come meanwhile wait for the same fetch.
@@ -185,13 +206,12 @@ async fn load(verifier: Weak<Inner>) {
 
 impl Inner {
     fn is_loaded(&self) -> bool {
-        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        !keys.is_empty()
+        !self.keys().by_kid.is_empty()
     }
 
-    fn key(&self, kid: &str) -> Option<DecodingKey> {
+    fn keys(&self) -> Arc<Keys> {
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        keys.get(kid).cloned()
+        Arc::clone(&keys)
     }
 
     async fn fetch(&self) -> anyhow::Result<()> {
@@ -207,8 +227,30 @@ impl Inner {
         let keys = serde_json::from_slice(answer.body());
         let keys = usable(&keys.context("parse the verification keys from users")?);
         anyhow::ensure!(!keys.is_empty(), "users published no usable key");
+        let keys = Arc::new(Keys::new(keys));
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
         Ok(())
+    }
+}
+
+impl Keys {
+    fn new(by_kid: HashMap<String, DecodingKey>) -> Self {
+        Self {
+            by_kid,
+            verified: Mutex::new(LruCache::new(REMEMBERED)),
+        }
+    }
+
+    /// What `token` said when these keys verified it, unless it is over by now.
+    fn remembered(&self, token: &str) -> Option<Claims> {
+        let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        let over = jsonwebtoken::get_current_timestamp().saturating_sub(LEEWAY_S);
+        verified.get(token).filter(|it| it.exp >= over).cloned()
+    }
+
+    fn remember(&self, token: &str, claims: &Claims) {
+        let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        verified.insert(token.to_owned(), claims.clone());
     }
 }
 

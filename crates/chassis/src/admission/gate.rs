@@ -1,8 +1,8 @@
 //! Who may begin, who waits, and who is refused.
 //!
 //! The queue before the limit is a controlled one (Maurer, "Fail at Scale", ACM Queue 13(8), 2015, after `CoDel`): a burst may wait for
-//! a while, but where requests of a class have been waiting all that time, that class is over its share, and the next ones of it wait
-//! for no more than a tenth of it. The place that becomes free goes to the most important class that waits, and within it to whoever
+//! a while, but where requests of a class have been waiting all that time, or one was refused in it, that class is over its share, and the
+//! next ones of it wait for no more than a tenth of it. The place that becomes free goes to the most important class that waits, and within it to whoever
 //! came first.
 //!
 //! Weighed: tower's `ConcurrencyLimit` waits without a bound, and `LoadShed` before it not at all; neither knows classes. `Bulkhead` of
@@ -134,7 +134,7 @@ impl Gate {
             return Err(Reason::Full);
         }
         let mut patience = self.0.patience;
-        if state.queues.standing(class, now) > patience {
+        if state.queues.standing(class, now, patience) {
             patience /= STANDING;
         }
         let (number, turn) = state.queues.push(class, now);
@@ -164,6 +164,9 @@ impl Gate {
         signals::shed(class, reason);
         let mut state = self.lock();
         let now = Instant::now();
+        if reason != Reason::TooLate {
+            state.queues.refused(class, now);
+        }
         if let Some(shedding) = &mut state.shedding {
             shedding.again(now);
             return;

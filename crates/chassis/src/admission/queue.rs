@@ -21,6 +21,8 @@ struct Queue {
     waiting: VecDeque<Waiter>,
     /// When it was last empty.
     empty: Instant,
+    /// When one of these was last refused because there was no room.
+    refused: Option<Instant>,
 }
 
 struct Waiter {
@@ -34,6 +36,7 @@ impl Queues {
         let queue = |_| Queue {
             waiting: VecDeque::new(),
             empty: now,
+            refused: None,
         };
         Self {
             by_class: Class::ALL.map(queue),
@@ -56,13 +59,19 @@ impl Queues {
         before.iter().any(|it| !it.waiting.is_empty())
     }
 
-    /// For how long there has always been somebody of `class`.
-    pub(super) fn standing(&self, class: Class, now: Instant) -> Duration {
-        if self.any(class) {
-            now.saturating_duration_since(self.by_class[class.index()].empty)
-        } else {
-            Duration::ZERO
-        }
+    /// Whether there are more of `class` than there is room for: for longer than `patience` there has always been one who waited, or
+    /// one was refused since. Else, whenever those who wait for a tenth of it have all gone for a moment, the next would wait for
+    /// all of it, and in steady overload half of those who are refused would.
+    pub(super) fn standing(&self, class: Class, now: Instant, patience: Duration) -> bool {
+        let queue = &self.by_class[class.index()];
+        let stands = self.any(class) && now.saturating_duration_since(queue.empty) > patience;
+        let refused = |at| now.saturating_duration_since(at) < patience;
+        stands || queue.refused.is_some_and(refused)
+    }
+
+    /// One of `class` was refused because there was no room.
+    pub(super) fn refused(&mut self, class: Class, now: Instant) {
+        self.by_class[class.index()].refused = Some(now);
     }
 
     /// One more waits, and is told by the receiver when its turn has come. The number is that to [`remove`](Self::remove) it by.

@@ -32,7 +32,8 @@ pub struct Concurrency {
     /// How many requests may wait to begin; of more, the least important are refused
     #[arg(id = "waiting-limit", long, env = "WAITING_LIMIT", default_value_t = Self::WAITING, value_name = "COUNT")]
     pub waiting: usize,
-    /// How long a request may wait to begin; a tenth of that where others of its kind have been waiting all that time
+    /// How long a request may wait to begin; a tenth of that where others of its kind have been waiting all that time, or
+    /// one was refused in it
     #[arg(id = "waiting-timeout", long, env = "WAITING_TIMEOUT", default_value = "100ms", value_parser = humantime::parse_duration, value_name = "DURATION")]
     pub patience: Duration,
 }

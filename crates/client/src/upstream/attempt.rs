@@ -2,7 +2,10 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use axum::http::{Request, Response, Uri, Version, request, uri::PathAndQuery};
+use axum::http::{
+    Request, Response, Uri, Version, request,
+    uri::{self, PathAndQuery, Scheme},
+};
 use bytes::Bytes;
 use chassis::{Error, deadline};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
@@ -202,7 +205,7 @@ fn prepare<S>(
     call: &ClientCall,
 ) -> Result<Request<Full<Bytes>>, Error> {
     let mut request = Request::from_parts(out.parts.clone(), Full::new(out.body.clone()));
-    *request.uri_mut() = locate(place.address(), &out.parts.uri)?;
+    *request.uri_mut() = locate(place, &out.parts.uri)?;
     call.inject(request.headers_mut());
     let grpc = out.parts.version == Version::HTTP_2;
     let left = out.until.saturating_duration_since(Instant::now());
@@ -247,12 +250,12 @@ async fn exchange(
     Ok(Response::from_parts(parts, body))
 }
 
-fn locate(address: SocketAddr, uri: &Uri) -> Result<Uri, Error> {
-    let path = uri.path_and_query().map_or("/", PathAndQuery::as_str);
-    Uri::builder()
-        .scheme("http")
-        .authority(address.to_string())
-        .path_and_query(path)
-        .build()
-        .map_err(|error| Error::Internal(error.into()))
+/// The same target at a replica.
+fn locate(place: &Place, uri: &Uri) -> Result<Uri, Error> {
+    let mut parts = uri::Parts::default();
+    parts.scheme = Some(Scheme::HTTP);
+    parts.authority = Some(place.authority());
+    let path = uri.path_and_query().cloned();
+    parts.path_and_query = Some(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
+    Uri::from_parts(parts).map_err(|error| Error::Internal(error.into()))
 }

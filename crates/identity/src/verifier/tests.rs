@@ -87,6 +87,36 @@ async fn a_token_is_not_valid_before_its_time() {
 }
 
 #[tokio::test]
+async fn a_verified_token_is_remembered_until_it_is_over() {
+    let key = SigningKey::generate();
+    let verifier = Verifier::fixed(&key.public());
+    let good = token(&key);
+    let keys = verifier.0.keys();
+    assert_eq!(keys.remembered(&good), None);
+    let claims = verifier.verify(&good).await.unwrap();
+    assert_eq!(keys.remembered(&good), Some(claims.clone()));
+    assert_eq!(keys.remembered(&good[..good.len() - 1]), None);
+
+    let mut over = claims;
+    over.exp = jsonwebtoken::get_current_timestamp() - LEEWAY_S - 1;
+    let old = key.sign(&over).unwrap();
+    keys.remember(&old, &over);
+    assert_eq!(keys.remembered(&old), None);
+    refused(&verifier, &old).await;
+}
+
+#[tokio::test]
+async fn a_refused_token_is_not_remembered() {
+    let (ours, theirs) = (SigningKey::generate(), SigningKey::generate());
+    let verifier = Verifier::fixed(&ours.public());
+    let forged = token(&theirs);
+    for _ in 0..2 {
+        refused(&verifier, &forged).await;
+    }
+    assert!(verifier.0.keys().verified.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn a_forged_token_is_refused_however_it_was_made() {
     let (ours, theirs) = (SigningKey::generate(), SigningKey::generate());
     let verifier = Verifier::fixed(&ours.public());
@@ -225,4 +255,22 @@ async fn an_unknown_key_is_asked_for_once_and_known_ones_outlive_users() {
         verifier.verify(&token(&old)).await.is_ok(),
         "the last known stay"
     );
+}
+
+#[tokio::test]
+async fn a_key_that_is_published_no_more_takes_its_tokens_with_it() {
+    let (users, old, new) = (
+        Users::default(),
+        SigningKey::generate(),
+        SigningKey::generate(),
+    );
+    users.have(&[&old]);
+    let verifier = users.verifier().await;
+    eventually("there are keys", async || verifier.loaded().is_ok()).await;
+    let stolen = token(&old);
+    assert!(verifier.verify(&stolen).await.is_ok());
+
+    users.have(&[&new]);
+    assert!(verifier.verify(&token(&new)).await.is_ok());
+    refused(&verifier, &stolen).await;
 }
