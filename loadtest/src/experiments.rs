@@ -4,6 +4,7 @@ mod autoscaling;
 mod baseline;
 mod caching;
 mod crash;
+mod deadline;
 mod degrade;
 mod isolation;
 mod outage;
@@ -21,6 +22,7 @@ pub const ALL: &[Experiment] = &[
     autoscaling::AUTOSCALING,
     caching::CACHING,
     crash::CRASH,
+    deadline::DEADLINE,
     degrade::DEGRADE,
     isolation::ISOLATION,
     outage::OUTAGE,
