@@ -9,6 +9,7 @@ mod degrade;
 mod isolation;
 mod outage;
 mod overload;
+mod spike;
 
 use std::{fmt, fmt::Write as _};
 
@@ -27,6 +28,7 @@ pub const ALL: &[Experiment] = &[
     isolation::ISOLATION,
     outage::OUTAGE,
     overload::OVERLOAD,
+    spike::SPIKE,
 ];
 
 /// Experiments that cannot be chosen.

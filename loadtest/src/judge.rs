@@ -12,6 +12,7 @@ pub(crate) mod overload;
 pub mod reconcile;
 pub(crate) mod saga;
 pub(crate) mod scaling;
+pub(crate) mod spike;
 pub(crate) mod traces;
 pub(crate) mod validity;
 pub mod values;
