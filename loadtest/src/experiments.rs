@@ -10,6 +10,7 @@ mod isolation;
 mod outage;
 mod overload;
 mod spike;
+mod storm;
 
 use std::{fmt, fmt::Write as _};
 
@@ -29,6 +30,7 @@ pub const ALL: &[Experiment] = &[
     outage::OUTAGE,
     overload::OVERLOAD,
     spike::SPIKE,
+    storm::STORM,
 ];
 
 /// Experiments that cannot be chosen.

@@ -13,6 +13,7 @@ pub mod reconcile;
 pub(crate) mod saga;
 pub(crate) mod scaling;
 pub(crate) mod spike;
+pub(crate) mod storm;
 pub(crate) mod traces;
 pub(crate) mod validity;
 pub mod values;
