@@ -61,6 +61,8 @@ pub struct Arm {
     pub load: &'static [LoadPhase],
     /// Goose users for each arrival a second.
     pub users_per_rate: f64,
+    /// How long clients say that they will wait, in milliseconds, if they say so; only some gateways listen.
+    pub deadline_ms: Option<u64>,
     /// What happens meanwhile.
     pub timeline: &'static [Step],
     /// What is judged of the measured phase by what the clients saw, and may prolong it while it is undecided.
@@ -80,6 +82,7 @@ pub const ARM: Arm = Arm {
     load: &[],
     // A visit takes about half a second, so most of them are idle.
     users_per_rate: 3.0,
+    deadline_ms: None,
     timeline: &[],
     objectives: &[],
     checks: &[],
@@ -91,8 +94,7 @@ pub const ARM: Arm = Arm {
 pub struct Shop {
     /// What every service finds in its environment beside the usual.
     pub environment: &'static [(&'static str, &'static str)],
-    /// How services protect themselves from each other, where that is not the default: parameters of an address, as a service's
-    /// `--help` lists them.
+    /// How services protect themselves from each other: parameters of an address, as a service's `--help` lists them.
     pub upstreams: &'static str,
     /// Services with more than one replica.
     pub replicas: &'static [(Service, u32)],
@@ -368,10 +370,9 @@ pub(crate) fn faults(it: &Experiment) -> Vec<String> {
         if arm.checks.is_empty() {
             complain("it checks nothing");
         }
-        for step in arm.timeline {
-            if !arm.load.iter().any(|it| it.name == step.phase()) {
-                complain("a step goes by a phase that it does not have");
-            }
+        let known = |it: &Step| arm.load.iter().any(|phase| phase.name == it.phase());
+        if !arm.timeline.iter().all(known) {
+            complain("a step goes by a phase that it does not have");
         }
         match arm.measured().map(usize::from) {
             None if !arm.objectives.is_empty() => complain("objectives need a measured phase"),

@@ -4,10 +4,13 @@ mod autoscaling;
 mod baseline;
 mod caching;
 mod crash;
+mod deadline;
 mod degrade;
 mod isolation;
 mod outage;
 mod overload;
+mod spike;
+mod storm;
 
 use std::{fmt, fmt::Write as _};
 
@@ -21,10 +24,13 @@ pub const ALL: &[Experiment] = &[
     autoscaling::AUTOSCALING,
     caching::CACHING,
     crash::CRASH,
+    deadline::DEADLINE,
     degrade::DEGRADE,
     isolation::ISOLATION,
     outage::OUTAGE,
     overload::OVERLOAD,
+    spike::SPIKE,
+    storm::STORM,
 ];
 
 /// Experiments that cannot be chosen.

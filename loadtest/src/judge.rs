@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod caching;
+pub(crate) mod deadline;
 pub(crate) mod isolation;
 pub(crate) mod kills;
 pub(crate) mod looks;
@@ -11,6 +12,8 @@ pub(crate) mod overload;
 pub mod reconcile;
 pub(crate) mod saga;
 pub(crate) mod scaling;
+pub(crate) mod spike;
+pub(crate) mod storm;
 pub(crate) mod traces;
 pub(crate) mod validity;
 pub mod values;

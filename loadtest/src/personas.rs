@@ -3,6 +3,7 @@
 pub(crate) mod browser;
 pub(crate) mod buyer;
 pub(crate) mod editor;
+pub(crate) mod orderer;
 pub(crate) mod reader;
 pub(crate) mod searcher;
 pub(crate) mod seeker;
@@ -22,5 +23,6 @@ pub(crate) fn scenario(persona: Persona, engine: &Arc<Engine>) -> Scenario {
         Persona::Seeker => seeker::scenario(engine),
         Persona::Reader => reader::scenario(engine),
         Persona::Editor => editor::scenario(engine),
+        Persona::Orderer => orderer::scenario(engine),
     }
 }

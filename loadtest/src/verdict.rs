@@ -142,6 +142,17 @@ pub fn at_most(estimate: Estimate, limit: f64) -> Outcome {
     }
 }
 
+/// A share against what is promised, and against what cannot be noise any more.
+pub(crate) fn graded(share: f64, promised: f64, harm: f64) -> Outcome {
+    if share >= promised {
+        Outcome::Pass
+    } else if share < harm {
+        Outcome::Fail
+    } else {
+        Outcome::Inconclusive
+    }
+}
+
 /// What an arm of an experiment claims.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -57,10 +57,15 @@ and, of how calls are protected:
   breaker_window=DURATION   how far back calls count for that, and for ejection (5s)
   breaker_open=DURATION     how long it stays open before a call may try (2s)
   slow=DURATION             a call that takes so long has failed (half of its timeout)
-  retries=PERCENT           calls tried again, of all, if they are idempotent; one a second in any case (10)
+  retries=PERCENT           calls tried again, of all, if they are idempotent; one a second in any case (10). always: each that fails,
+                            three times, which multiplies what too much is asked of already
   ejection=on|off           leave out replicas that fail or are slow by more than the others, at most half (on)
   protections=on|off        all of these; what follows it holds
-bulkhead, breaker and retries may be off";
+bulkhead, breaker and retries may be off
+and, of when calls end:
+  try=DURATION              the longest one try may take before another (timeout)
+  deadline=on|off           with the request that they are for, of which the callee is told how much time is left (on)
+  cancel=on|off             when nobody waits for them any more (on)";
 
 /// Where the replicas of an upstream are, and what a call to them may cost where that is not what its caller has in mind.
 #[derive(Debug, Clone, PartialEq, Eq)]

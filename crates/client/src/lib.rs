@@ -14,6 +14,9 @@
 //! | retry budget | that failed is sent again, if it is idempotent, up to a share of all calls, and if there is time |
 //! | ejection | does not go to a replica that fails or is slow by more than the others |
 //!
+//! A call ends with the request that it is for, and tells its callee how much time that has; when nobody waits for it any more it is closed.
+//! Both can be turned off there too, to see what they are for.
+//!
 //! A call that is rejected costs nothing but an [`Error::Unavailable`](chassis::Error::Unavailable), a count and a span. An answer with
 //! `Retry-After` is obeyed, and not held against who gave it: it is how a service sheds load. A request that is not idempotent is sent
 //! once; only a connection that was refused is tried again for it, on another replica.

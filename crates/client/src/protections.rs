@@ -1,4 +1,5 @@
-//! What keeps an upstream that fails, or is slow, from taking its callers with it, and how much of that there is.
+//! What keeps an upstream that fails, or is slow, from taking its callers with it, and how much of that there is; and whether calls
+//! end with the requests that they are for.
 
 use std::time::Duration;
 
@@ -19,10 +20,25 @@ pub(crate) struct Protections {
     pub(crate) breaker_open: Duration,
     /// A call that takes so long counts as failed; half of the longest that it may take, unless said.
     pub(crate) slow: Option<Duration>,
-    /// Percent of the calls that may be tried again.
-    pub(crate) retries: Option<u32>,
+    /// Which calls are tried again.
+    pub(crate) retries: Option<Retrying>,
     /// Whether replicas that do worse than the others are left out for a while.
     pub(crate) ejection: bool,
+    /// The longest one try may take; the time of the whole call, unless said.
+    pub(crate) try_timeout: Option<Duration>,
+    /// Whether a call has no more time than the request that it is for, and tells its callee how much.
+    pub(crate) deadline: bool,
+    /// Whether a call ends when nobody waits for it any more.
+    pub(crate) cancel: bool,
+}
+
+/// Which calls are tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Retrying {
+    /// So many of a hundred calls.
+    Percent(u32),
+    /// Each that fails, however many there are. That multiplies the load of whoever has too much already.
+    Always,
 }
 
 /// Of fewer calls than this within its window a breaker concludes nothing.
@@ -32,7 +48,7 @@ const OF_AT_LEAST: u32 = 20;
 const PROBES: u32 = 1;
 
 /// The parameters of an address that are about them.
-pub(crate) const NAMES: [&str; 9] = [
+pub(crate) const NAMES: [&str; 12] = [
     "protections",
     "bulkhead",
     "bulkhead_wait",
@@ -42,6 +58,9 @@ pub(crate) const NAMES: [&str; 9] = [
     "slow",
     "retries",
     "ejection",
+    "try",
+    "deadline",
+    "cancel",
 ];
 
 impl Default for Protections {
@@ -53,14 +72,17 @@ impl Default for Protections {
             breaker_window: Duration::from_secs(5),
             breaker_open: Duration::from_secs(2),
             slow: None,
-            retries: Some(10),
+            retries: Some(Retrying::Percent(10)),
             ejection: true,
+            try_timeout: None,
+            deadline: true,
+            cancel: true,
         }
     }
 }
 
 impl Protections {
-    /// None at all: what a plain client has.
+    /// None at all: what a plain client has. Its calls end with their requests all the same.
     pub(crate) fn off() -> Self {
         Self {
             bulkhead: None,
@@ -83,8 +105,11 @@ impl Protections {
             "breaker_window" => duration(name, value).map(|it| self.breaker_window = it),
             "breaker_open" => duration(name, value).map(|it| self.breaker_open = it),
             "slow" => duration(name, value).map(|it| self.slow = Some(it)),
-            "retries" => percent(name, value).map(|it| self.retries = it),
+            "retries" => retrying(name, value).map(|it| self.retries = it),
             "ejection" => switch(name, value).map(|it| self.ejection = it),
+            "try" => duration(name, value).map(|it| self.try_timeout = Some(it)),
+            "deadline" => switch(name, value).map(|it| self.deadline = it),
+            "cancel" => switch(name, value).map(|it| self.cancel = it),
             _ => return None,
         };
         Some(done)
@@ -92,54 +117,42 @@ impl Protections {
 
     /// What differs from the default, as parameters of an address.
     pub(crate) fn told(&self) -> Vec<(&'static str, String)> {
-        let usual = Self::default();
+        let (own, usual) = (self.all(), Self::default().all());
+        let differs = own
+            .into_iter()
+            .zip(usual)
+            .filter(|(own, usual)| own != usual);
+        differs.map(|(own, _)| own).collect()
+    }
+
+    /// All of it as parameters of an address; what has no value until it is said is empty.
+    fn all(&self) -> [(&'static str, String); NAMES.len() - 1] {
         let time = |it: Duration| humantime::format_duration(it).to_string();
-        let number = |it: Option<u32>| it.map_or_else(|| "off".to_owned(), |it| it.to_string());
-        let bulkhead = self
-            .bulkhead
-            .map_or_else(|| "off".to_owned(), |it| it.to_string());
-        let ejection = if self.ejection { "on" } else { "off" };
+        let off = || "off".to_owned();
+        let switch = |on: bool| if on { "on".to_owned() } else { off() };
+        let retries = self.retries.map_or_else(off, |it| match it {
+            Retrying::Percent(it) => it.to_string(),
+            Retrying::Always => "always".to_owned(),
+        });
         [
-            ("bulkhead", self.bulkhead != usual.bulkhead, bulkhead),
             (
-                "bulkhead_wait",
-                self.bulkhead_wait != usual.bulkhead_wait,
-                time(self.bulkhead_wait),
+                "bulkhead",
+                self.bulkhead.map_or_else(off, |it| it.to_string()),
             ),
+            ("bulkhead_wait", time(self.bulkhead_wait)),
             (
                 "breaker",
-                self.breaker != usual.breaker,
-                number(self.breaker),
+                self.breaker.map_or_else(off, |it| it.to_string()),
             ),
-            (
-                "breaker_window",
-                self.breaker_window != usual.breaker_window,
-                time(self.breaker_window),
-            ),
-            (
-                "breaker_open",
-                self.breaker_open != usual.breaker_open,
-                time(self.breaker_open),
-            ),
-            (
-                "slow",
-                self.slow.is_some(),
-                time(self.slow.unwrap_or_default()),
-            ),
-            (
-                "retries",
-                self.retries != usual.retries,
-                number(self.retries),
-            ),
-            (
-                "ejection",
-                self.ejection != usual.ejection,
-                ejection.to_owned(),
-            ),
+            ("breaker_window", time(self.breaker_window)),
+            ("breaker_open", time(self.breaker_open)),
+            ("slow", self.slow.map(time).unwrap_or_default()),
+            ("retries", retries),
+            ("ejection", switch(self.ejection)),
+            ("try", self.try_timeout.map(time).unwrap_or_default()),
+            ("deadline", switch(self.deadline)),
+            ("cancel", switch(self.cancel)),
         ]
-        .into_iter()
-        .filter_map(|(name, differs, value)| differs.then_some((name, value)))
-        .collect()
     }
 
     /// The bulkhead's places.
@@ -169,13 +182,18 @@ impl Protections {
     pub(crate) fn ejection(&self) -> Option<Duration> {
         self.ejection.then_some(self.breaker_window)
     }
+}
 
-    /// How many retries there are.
-    pub(crate) fn allowance(&self) -> Option<Allowance> {
-        self.retries.map(|percent| Allowance {
-            percent,
-            ..Allowance::default()
-        })
+impl Retrying {
+    /// How many retries there are; none where nobody counts.
+    pub(crate) fn allowance(self) -> Option<Allowance> {
+        match self {
+            Self::Percent(percent) => Some(Allowance {
+                percent,
+                ..Allowance::default()
+            }),
+            Self::Always => None,
+        }
     }
 }
 
@@ -210,6 +228,21 @@ fn percent(name: &str, value: &str) -> Result<Option<u32>, String> {
     }
 }
 
+fn retrying(name: &str, value: &str) -> Result<Option<Retrying>, String> {
+    match value {
+        "off" => Ok(None),
+        "always" => Ok(Some(Retrying::Always)),
+        _ => match value.parse() {
+            Ok(it @ 1..=100) => Ok(Some(Retrying::Percent(it))),
+            _ => Err(bad(
+                name,
+                "a percentage from 1 to 100, always, or off",
+                value,
+            )),
+        },
+    }
+}
+
 fn switch(name: &str, value: &str) -> Result<bool, String> {
     match value {
         "on" => Ok(true),
@@ -235,7 +268,8 @@ mod tests {
         assert_eq!(after(&[("protections", "off")]), Protections::off());
         let breaker = after(&[("protections", "off"), ("breaker", "30")]);
         assert_eq!(breaker.breaker, Some(30));
-        assert!(breaker.room().is_none() && breaker.allowance().is_none() && !breaker.ejection);
+        assert!(breaker.room().is_none() && breaker.retries.is_none() && !breaker.ejection);
+        assert!(breaker.deadline && breaker.cancel);
         assert_eq!(
             after(&[("protections", "off"), ("protections", "on")]),
             Protections::default()
@@ -254,10 +288,15 @@ mod tests {
             ("slow", "1s"),
             ("retries", "20"),
             ("ejection", "off"),
+            ("try", "400ms"),
+            ("deadline", "off"),
+            ("cancel", "off"),
         ];
         let told = after(&parameters).told();
         let told: Vec<_> = told.iter().map(|it| (it.0, it.1.as_str())).collect();
         assert_eq!(told, parameters);
+        let always = [("retries", "always".to_owned())];
+        assert_eq!(after(&[("retries", "always")]).told(), always);
     }
 
     #[test]
@@ -267,8 +306,12 @@ mod tests {
             ("breaker", "101"),
             ("breaker", "0"),
             ("retries", "-1"),
+            ("retries", "200"),
             ("slow", "0s"),
+            ("try", "0s"),
             ("ejection", "maybe"),
+            ("deadline", "1s"),
+            ("cancel", ""),
             ("protections", "no"),
         ] {
             let refused = Protections::default().set(name, value);

@@ -9,19 +9,22 @@ use std::{
 };
 
 use prometheus_client::metrics::counter::Counter;
-use resilience::{Allowance, Backoff, Budget};
+use resilience::{Backoff, Budget};
 use tokio::time::Instant;
 
-use crate::{counts::RetryCounts, fared::Again};
+use crate::{counts::RetryCounts, fared::Again, protections::Retrying};
 
-/// How often one call is tried again.
-pub(crate) const MAX_RETRIES: u32 = 2;
+/// How often one call is tried again, ...
+const MAX_RETRIES: u32 = 2;
+/// ... and where nobody counts them.
+const MAX_UNCOUNTED: u32 = 3;
 
 /// The retries of the calls to one upstream.
 #[derive(Debug)]
 pub(crate) struct Retries {
     name: &'static str,
-    budget: Budget,
+    /// What pays for them; none where nobody counts.
+    budget: Option<Budget>,
     /// Whether the last call that asked for one got none.
     exhausted: AtomicBool,
     pub(crate) counts: RetryCounts,
@@ -35,18 +38,28 @@ pub(crate) struct Sent<'a> {
 }
 
 impl Retries {
-    pub(crate) fn new(allowance: Allowance, name: &'static str) -> Self {
+    pub(crate) fn new(which: Retrying, name: &'static str) -> Self {
         Self {
             name,
-            budget: Budget::new(allowance),
+            budget: which.allowance().map(Budget::new),
             exhausted: AtomicBool::new(false),
             counts: RetryCounts::of(name),
         }
     }
 
+    /// How often one call is tried again.
+    pub(crate) fn most(&self) -> u32 {
+        match self.budget {
+            Some(_) => MAX_RETRIES,
+            None => MAX_UNCOUNTED,
+        }
+    }
+
     /// A call is made, and pays its share.
     pub(crate) fn pay_in(&self) {
-        self.budget.deposit(now());
+        if let Some(budget) = &self.budget {
+            budget.deposit(now());
+        }
         self.show();
     }
 
@@ -65,7 +78,7 @@ impl Retries {
         if Instant::now() + wait >= deadline {
             return decline(&self.counts.no_time);
         }
-        let granted = self.budget.withdraw(now());
+        let granted = self.budget.as_ref().is_none_or(|it| it.withdraw(now()));
         self.show();
         if self.exhausted.swap(!granted, Ordering::Relaxed) == granted {
             let service = self.name;
@@ -91,7 +104,9 @@ impl Retries {
     }
 
     fn show(&self) {
-        self.counts.budget.set(self.budget.left(now()).into());
+        if let Some(budget) = &self.budget {
+            self.counts.budget.set(budget.left(now()).into());
+        }
     }
 }
 

@@ -31,7 +31,7 @@ use crate::{
     gate::Gate,
     protections::Protections,
     replicas::Balancer,
-    retries::{MAX_RETRIES, Retries},
+    retries::Retries,
 };
 
 /// The longest request body that goes upstream; it is held in memory.
@@ -63,13 +63,19 @@ struct Inner {
     balancer: Balancer,
     http: HttpClient,
     grpc: HttpClient,
-    /// The longest one call may take; the current request's deadline can only shorten it.
+    /// The longest one call may take, all its tries together; the current request's deadline can only shorten it.
     timeout: Duration,
     places: Places,
     gate: Option<Gate>,
     retries: Option<Retries>,
     /// A try that takes so long has failed, whatever is answered.
     slow: Duration,
+    /// The longest that one may take.
+    try_timeout: Duration,
+    /// Whether a call has no more time than the current request, and tells its callee how much.
+    deadline: bool,
+    /// Whether a call ends when nobody waits for it any more.
+    cancel: bool,
 }
 
 impl Upstream {
@@ -112,7 +118,6 @@ impl Upstream {
         }
         let discovered = discovery::follow(&address.source, name);
         let breaker = protections.breaker();
-        let allowance = protections.allowance();
         Self(Arc::new(Inner {
             server: Server {
                 name,
@@ -124,8 +129,11 @@ impl Upstream {
             timeout,
             places: Places::new(room, Calls::of(name)),
             gate: breaker.map(|settings| Gate::new(settings, name)),
-            retries: allowance.map(|allowance| Retries::new(allowance, name)),
+            retries: protections.retries.map(|it| Retries::new(it, name)),
             slow: protections.slow.unwrap_or(timeout / 2),
+            try_timeout: protections.try_timeout.unwrap_or(timeout),
+            deadline: protections.deadline,
+            cancel: protections.cancel,
         }))
     }
 
@@ -194,12 +202,18 @@ impl Upstream {
         body: Bytes,
         start: S,
     ) -> Outgoing<'a, S> {
+        let longest = self.0.timeout;
+        let time = if self.0.deadline {
+            deadline::remaining(longest)
+        } else {
+            longest
+        };
         Outgoing {
             client,
             parts,
             body,
             start,
-            until: Instant::now() + deadline::remaining(self.0.timeout),
+            until: Instant::now() + time,
         }
     }
 }
@@ -245,7 +259,7 @@ impl Inner {
         mut tried: Tried,
     ) -> Result<Response<Body>, Error> {
         let mut waited = None;
-        for resent in 1..=MAX_RETRIES {
+        for resent in 1..=retries.most() {
             let Some(wait) = retries.wait(tried.again, waited, out.until) else {
                 break;
             };

@@ -25,7 +25,7 @@ use serde::Serialize;
 use crate::{Event, Topology};
 
 /// Deliveries one process handles at once, and the most a server sends it ahead.
-pub(crate) const PREFETCH: u16 = 16;
+pub const PREFETCH: u16 = 16;
 /// A delivery that is not settled by then comes again, to any replica: its consumer has died.
 pub(crate) const LEASE: Duration = Duration::from_secs(5);
 

@@ -75,7 +75,7 @@ use std::{
     time::Duration,
 };
 
-pub use broker::{AmqpUrl, Broker, BrokerUrl, DeadLetter, Depth, KafkaUrl, Overheard};
+pub use broker::{AmqpUrl, Broker, BrokerUrl, DeadLetter, Depth, KafkaUrl, Overheard, PREFETCH};
 use chassis::{Error, Host, from_rfc3339, now_ms};
 use database::{Database, Executor, Migrations, Transaction, query, unobserved};
 pub use event::Event;

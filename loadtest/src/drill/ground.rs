@@ -141,6 +141,7 @@ impl Ground {
             products: PRODUCTS,
             admin: None,
             timeout_ms: CLIENT_TIMEOUT_MS,
+            deadline_ms: None,
             mix: MIX,
             tokens: self.tokens.clone(),
             phases: vec![Phase {

@@ -19,16 +19,19 @@ pub enum Persona {
     Reader,
     /// Changes the price of one product, as the shop's admin.
     Editor,
+    /// Orders something, and does not wait for what becomes of it.
+    Orderer,
 }
 
 /// Every persona, in the order of [`Persona::index`].
-pub(crate) const PERSONAS: [Persona; 6] = [
+pub(crate) const PERSONAS: [Persona; 7] = [
     Persona::Browser,
     Persona::Searcher,
     Persona::Buyer,
     Persona::Seeker,
     Persona::Reader,
     Persona::Editor,
+    Persona::Orderer,
 ];
 
 impl Persona {
@@ -39,7 +42,12 @@ impl Persona {
     /// How long a visit takes against one of a browser's, which decides how many goose users wait for arrivals of this kind.
     fn length(self) -> usize {
         match self {
-            Self::Browser | Self::Searcher | Self::Seeker | Self::Reader | Self::Editor => 1,
+            Self::Browser
+            | Self::Searcher
+            | Self::Seeker
+            | Self::Reader
+            | Self::Editor
+            | Self::Orderer => 1,
             // It polls its order to the end, which a shop in trouble takes some time over.
             Self::Buyer => 6,
         }
@@ -61,6 +69,8 @@ pub struct Mix {
     pub reader: u32,
     /// Parts that change a price.
     pub editor: u32,
+    /// Parts that order and go.
+    pub orderer: u32,
 }
 
 /// Nobody at all: `Mix { reader: 1, ..NOBODY }`.
@@ -71,6 +81,7 @@ pub const NOBODY: Mix = Mix {
     seeker: 0,
     reader: 0,
     editor: 0,
+    orderer: 0,
 };
 
 /// The nominal mix.
@@ -96,7 +107,13 @@ impl Mix {
             self.seeker,
             self.reader,
             self.editor,
+            self.orderer,
         ]
+    }
+
+    /// Whether some of them need an account.
+    pub(crate) fn shops(self) -> bool {
+        self.buyer > 0 || self.orderer > 0
     }
 
     /// The persona of one arrival: always the same for a seed and a number.

@@ -21,6 +21,8 @@ pub struct Plan {
     pub products: u32,
     /// The longest a client waits for an answer, in milliseconds.
     pub timeout_ms: u64,
+    /// How long it says that it will wait, in milliseconds, if it says so.
+    pub deadline_ms: Option<u64>,
     /// Who comes.
     pub mix: Mix,
     /// The tokens of shoppers who are logged in. They are handed over in memory and written down nowhere.

@@ -12,6 +12,7 @@ use serde::Serialize;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const TIMEOUT_MS: HeaderName = HeaderName::from_static("x-request-timeout-ms");
 
 /// What is asked for, and as whom.
 pub(crate) struct Request {
@@ -91,17 +92,21 @@ impl Request {
         format!("{method} {}", self.route)
     }
 
-    /// The request with its own `id`, from a client at `address`.
+    /// The request with its own `id`, from a client at `address` who will wait for `deadline_ms`, if that is said.
     pub(super) fn build(
         self,
         user: &GooseUser,
         id: &str,
         address: Ipv4Addr,
+        deadline_ms: Option<u64>,
     ) -> Result<RequestBuilder, Box<TransactionError>> {
         let mut builder = user
             .get_request_builder(&self.method, &self.path)?
             .header(REQUEST_ID, id)
             .header(FORWARDED_FOR, address.to_string());
+        if let Some(deadline_ms) = deadline_ms {
+            builder = builder.header(TIMEOUT_MS, deadline_ms);
+        }
         if let Some(token) = self.token {
             builder = builder.bearer_auth(token);
         }

@@ -115,8 +115,9 @@ impl Visit {
     ) -> Result<Option<T>, Box<TransactionError>> {
         let id = self.next_id();
         let (route, name) = (request.name(), request.route());
+        let deadline_ms = self.engine.plan.deadline_ms;
         let goose = GooseRequest::builder()
-            .set_request_builder(request.build(user, &id, self.address)?)
+            .set_request_builder(request.build(user, &id, self.address, deadline_ms)?)
             .name(name)
             .build();
         let sent = Instant::now();

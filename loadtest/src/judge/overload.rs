@@ -11,7 +11,7 @@ use crate::{
     engine::Attempt,
     measurement::{Measurement, PhaseTime},
     table::{Cell, Table},
-    verdict::{Check, Group, Outcome},
+    verdict::{Check, Group, Outcome, graded},
 };
 
 /// The phase in which there is as much to do as there is room for.
@@ -137,17 +137,6 @@ fn felt(at: &Outcomes, over: &Outcomes) -> Check {
         format!("{more:.1} times as many requests as at capacity"),
         format!("at least {MORE} times as many"),
     )
-}
-
-/// A share against what is promised and against what is no noise any more.
-fn graded(share: f64, promised: f64, harm: f64) -> Outcome {
-    if share >= promised {
-        Outcome::Pass
-    } else if share < harm {
-        Outcome::Fail
-    } else {
-        Outcome::Inconclusive
-    }
 }
 
 fn goodput(at: &Outcomes, over: &Outcomes) -> Check {

@@ -25,6 +25,9 @@ pub use edges::{Edge, edges};
 use super::{saga, traces, validity};
 use crate::{engine::Attempt, evidence::Evidence, measurement::Measurement, verdict::Check};
 
+/// The route of a product's page, as clients call it.
+const PAGE: &str = "GET /products/{id}";
+
 /// Whether all signals of this stretch tell the same story, or why that cannot be said.
 pub(crate) fn all(it: &Measurement) -> Vec<Check> {
     if let Some(reason) = validity::cannot_reconcile(it) {
@@ -32,13 +35,11 @@ pub(crate) fn all(it: &Measurement) -> Vec<Check> {
     }
     let attempts = &it.clients.load.attempts;
     let mut checks = reconcile(attempts, &it.evidence);
-    let page = ["gateway", "catalog", "inventory"];
-    checks.push(traces::connected(
-        attempts,
-        &it.evidence,
-        "GET /products/{id}",
-        &page,
-    ));
+    // Where nobody looks at a product, no page has a trace.
+    if attempts.iter().any(|it| it.route == PAGE) {
+        let over = ["gateway", "catalog", "inventory"];
+        checks.push(traces::connected(attempts, &it.evidence, PAGE, &over));
+    }
     // Where nobody buys, no order has a path.
     if attempts.iter().any(Attempt::places_order) {
         checks.push(saga::check(attempts, &it.evidence, &it.ledgers));

@@ -191,6 +191,7 @@ impl Course<'_> {
             tokens: self.tokens.to_vec(),
             admin: self.admin.map(str::to_owned),
             timeout_ms: u64::try_from(CLIENT_TIMEOUT.as_millis())?,
+            deadline_ms: self.arm.deadline_ms,
             phases,
             starve_ms: self.lab.args.starve_ms,
         })

@@ -84,7 +84,7 @@ async fn prepare(
         started.with_context(|| format!("start {replicas} replicas of {service}"))?;
     }
     // Hashing their passwords takes a while, and whoever does not buy needs no token.
-    let count = if arm.shop.mix.buyer > 0 { SHOPPERS } else { 0 };
+    let count = if arm.shop.mix.shops() { SHOPPERS } else { 0 };
     lab.progress
         .step(format!("{}: logging shoppers in", arm.name));
     let tokens = accounts::shoppers(deployment.http(), gateway, accounts::SHOPPER, count).await?;

@@ -82,16 +82,23 @@ async fn place(
     Ok(None)
 }
 
+/// The number of a popular product that there is enough of.
+pub(super) fn in_stock(visit: &mut Visit) -> u32 {
+    let number = visit.popular_product();
+    // Every fiftieth is out of stock, which its page says; the next one is not.
+    if number.is_multiple_of(50) || number == SCARCE {
+        number + 1
+    } else {
+        number
+    }
+}
+
 /// Product, units and card.
 fn choose(visit: &mut Visit) -> (u32, i64, &'static str) {
     if visit.chance(0.05) {
         return (SCARCE, 4, GOOD_CARD);
     }
-    let mut number = visit.popular_product();
-    // Every fiftieth is out of stock, which its page says; the next one is not.
-    if number.is_multiple_of(50) || number == SCARCE {
-        number += 1;
-    }
+    let number = in_stock(visit);
     let card = if visit.chance(0.05) {
         DECLINED_CARD
     } else {

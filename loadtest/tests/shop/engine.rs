@@ -73,6 +73,7 @@ fn run(
         tokens: Vec::new(),
         admin: None,
         timeout_ms: 5000,
+        deadline_ms: None,
         phases: vec![Phase {
             name: "only".into(),
             seconds,

@@ -25,6 +25,9 @@ pub struct Config {
     /// request, which is kept for a day, what was in it
     #[arg(long, env, value_name = "PATH")]
     pub fingerprint_key_file: PathBuf,
+    /// When placing an order is answered: `final` has shoppers wait for stock and payment, to compare with
+    #[arg(long, env, value_enum, default_value_t = AnswerWhen::Placed)]
+    pub answer_when: AnswerWhen,
     /// Where the keys that verify tokens come from
     #[arg(long, env, default_value = client::DEFAULT_ADDRESS, value_name = "ADDRESS")]
     pub users_addr: Address,
@@ -34,6 +37,15 @@ pub struct Config {
     /// Time after which an order that is not final is cancelled
     #[arg(long, env, default_value = "30s", value_parser = humantime::parse_duration, value_name = "DURATION")]
     pub order_timeout: Duration,
+}
+
+/// When placing an order is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum AnswerWhen {
+    /// As soon as it cannot be lost any more.
+    Placed,
+    /// When it is confirmed or cancelled, or the time of the request is over.
+    Final,
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use cards::SealingKey;
 use chassis::Host;
 use identity::Verifier;
 
-pub use config::Config;
+pub use config::{AnswerWhen, Config};
 use fingerprint::Fingerprints;
 use prices::Prices;
 pub use routes::app;
@@ -35,6 +35,7 @@ pub struct State {
     /// Payments', which card numbers are sealed for.
     card_key: SealingKey,
     fingerprints: Fingerprints,
+    answer_when: AnswerWhen,
 }
 
 impl State {
@@ -46,6 +47,7 @@ impl State {
             store: Store::open(config, host).await?,
             prices: Prices::new(&config.catalog_addr, host),
             verifier: Verifier::new(&config.users_addr),
+            answer_when: config.answer_when,
         };
         state.verifier.watch(host);
         host.admin(routes::admin(state.clone()));

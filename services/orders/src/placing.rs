@@ -1,9 +1,14 @@
 //! The way of an order into the shop: answered before, priced, placed, and told whoever asked at the same moment.
 
-use api::{NewOrder, Order, PlacedOrder, UserId};
+use std::time::Duration;
+
+use api::{NewOrder, Order, OrderStatus, PlacedOrder, UserId};
 use chassis::{Error, new_id};
 
-use crate::{State, order};
+use crate::{AnswerWhen, State, order};
+
+/// How often it is looked whether an order is final, where somebody waits for that.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// An order that somebody wants to place, under which key.
 #[derive(Debug, Clone, Copy)]
@@ -16,8 +21,29 @@ pub(crate) struct Placement<'a> {
 }
 
 impl State {
-    /// Places an order once, however often it is asked for under its key, and answers the same each time.
+    /// Places an order once, however often it is asked for under its key, and answers the same each time; later, where it is answered
+    /// when it is final.
     pub(crate) async fn place(&self, placement: Placement<'_>) -> Result<Order, Error> {
+        let order = self.taken(placement).await?;
+        match self.answer_when {
+            AnswerWhen::Placed => Ok(order),
+            AnswerWhen::Final => {
+                let end = self.end_of(placement.user_id, order);
+                chassis::elsewhere(end).await
+            }
+        }
+    }
+
+    /// The order when it is no longer pending, which others decide.
+    async fn end_of(&self, user_id: &UserId, mut order: Order) -> Result<Order, Error> {
+        while order.status == OrderStatus::Pending {
+            tokio::time::sleep(LOOK_EVERY).await;
+            order = self.store.get(user_id, &order.id).await?;
+        }
+        Ok(order)
+    }
+
+    async fn taken(&self, placement: Placement<'_>) -> Result<Order, Error> {
         if let Some(order) = self.store.answered(placement).await? {
             return Ok(order);
         }

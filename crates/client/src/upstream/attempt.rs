@@ -12,7 +12,7 @@ use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper_util::client::legacy;
 use resilience::Call;
 use telemetry::ClientCall;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::{Body, HttpClient, Inner};
 use crate::{
@@ -77,15 +77,16 @@ impl Inner {
                 call.resent(turn.resent);
                 sent = self.retries.as_ref().map(|it| it.send());
             }
-            let request = match prepare(out, &place, &call) {
+            let until = out.until.min(Instant::now() + self.try_timeout);
+            let told = self.deadline.then_some(until);
+            let request = match prepare(out, &place, &call, told) {
                 Ok(request) => request,
                 Err(error) => return failed(error, Again::No),
             };
             let by = Some(place.address());
             watch.at(place);
-            let ended = tokio::time::timeout_at(out.until, exchange(out.client, request)).await;
-            let (error, again) = match ended {
-                Ok(Ok(answer)) => {
+            let failure = match self.exchange(out.client, request, until).await {
+                Ok(answer) => {
                     let trailers = answer.body().trailers();
                     call.finish(answer.status(), answer.headers(), trailers);
                     let fared = Fared::of(&answer, out.parts.version == Version::HTTP_2);
@@ -99,27 +100,14 @@ impl Inner {
                         by,
                     };
                 }
-                Ok(Err(Failure::Connect)) => {
+                Err(Failure::Connect) => {
                     call.fail("connect");
                     watch.refused();
                     continue;
                 }
-                Ok(Err(Failure::TooLarge)) => {
-                    call.fail("too_large");
-                    let text = format!("{name} answered more than {MAX_ANSWER_BYTES} bytes");
-                    (Error::Internal(anyhow::anyhow!(text)), Again::No)
-                }
-                Ok(Err(Failure::Io(error))) => {
-                    tracing::debug!(error, service = name, "response interrupted");
-                    call.fail("io");
-                    watch.end(Call::Failed);
-                    (Error::Unavailable(name), Again::Soon)
-                }
-                Err(_) => {
-                    call.fail("timeout");
-                    (Error::Timeout, Again::No)
-                }
+                Err(failure) => failure,
             };
+            let (error, again) = self.unanswered(failure, call, &mut watch, until < out.until);
             return Tried {
                 answer: Err(error),
                 again,
@@ -128,6 +116,64 @@ impl Inner {
         }
         watch.end(Call::Failed);
         failed(Error::Unavailable(name), Again::Soon)
+    }
+
+    /// What a try that got no answer comes to; `spare` says whether the call has time for another.
+    fn unanswered(
+        &self,
+        failure: Failure,
+        call: ClientCall,
+        watch: &mut Watch<'_>,
+        spare: bool,
+    ) -> (Error, Again) {
+        let name = self.server.name;
+        match failure {
+            Failure::TooLarge => {
+                call.fail("too_large");
+                let text = format!("{name} answered more than {MAX_ANSWER_BYTES} bytes");
+                (Error::Internal(anyhow::anyhow!(text)), Again::No)
+            }
+            Failure::Late => {
+                call.fail("timeout");
+                if !spare {
+                    return (Error::Timeout, Again::No);
+                }
+                watch.end(Call::Failed);
+                (Error::Timeout, Again::Soon)
+            }
+            Failure::Connect => {
+                call.fail("connect");
+                (Error::Unavailable(name), Again::Soon)
+            }
+            Failure::Io(error) => {
+                tracing::debug!(error, service = name, "response interrupted");
+                call.fail("io");
+                watch.end(Call::Failed);
+                (Error::Unavailable(name), Again::Soon)
+            }
+        }
+    }
+
+    /// Sends `request` and reads the answer to its end, if that comes in time. Whoever no longer waits for it ends it, where calls are
+    /// cancelled; else it goes on, and so does the callee.
+    async fn exchange(
+        &self,
+        client: &HttpClient,
+        request: Request<Full<Bytes>>,
+        until: Instant,
+    ) -> Result<Response<Body>, Failure> {
+        let ended = if self.cancel {
+            timeout_at(until, exchange(client, request)).await
+        } else {
+            let client = client.clone();
+            let work = tokio::spawn(async move { exchange(&client, request).await });
+            let work = async {
+                work.await
+                    .unwrap_or_else(|it| Err(Failure::Io(it.to_string())))
+            };
+            timeout_at(until, work).await
+        };
+        ended.unwrap_or(Err(Failure::Late))
     }
 }
 
@@ -198,18 +244,21 @@ impl Drop for Watch<'_> {
     }
 }
 
-/// Addresses a try to a replica, and has it say whose it is and how long it may take.
+/// Addresses a try to a replica, and has it say whose it is and, where that is told, until when it may take.
 fn prepare<S>(
     out: &Outgoing<'_, S>,
     place: &Place,
     call: &ClientCall,
+    until: Option<Instant>,
 ) -> Result<Request<Full<Bytes>>, Error> {
     let mut request = Request::from_parts(out.parts.clone(), Full::new(out.body.clone()));
     *request.uri_mut() = locate(place, &out.parts.uri)?;
     call.inject(request.headers_mut());
-    let grpc = out.parts.version == Version::HTTP_2;
-    let left = out.until.saturating_duration_since(Instant::now());
-    deadline::announce(request.headers_mut(), left, grpc);
+    if let Some(until) = until {
+        let grpc = out.parts.version == Version::HTTP_2;
+        let left = until.saturating_duration_since(Instant::now());
+        deadline::announce(request.headers_mut(), left, grpc);
+    }
     Ok(request)
 }
 
@@ -219,6 +268,8 @@ enum Failure {
     Connect,
     /// The answer is longer than it may be.
     TooLarge,
+    /// There was none in time.
+    Late,
     /// The connection broke.
     Io(String),
 }

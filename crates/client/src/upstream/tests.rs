@@ -1,5 +1,6 @@
 //! Replicas that answer late, in part, or no more.
 
+mod endings;
 mod protections;
 
 use std::net::SocketAddr;

@@ -31,6 +31,11 @@ struct World {
 
 impl World {
     async fn open(data: Databases, order_timeout: Duration) -> Self {
+        Self::open_with(data, order_timeout, &[]).await
+    }
+
+    /// With further flags of orders.
+    async fn open_with(data: Databases, order_timeout: Duration, more: &[&str]) -> Self {
         let broker = format!("--broker-url={}", data.file("broker"));
         let hosts = [(); 4].map(|()| Host::default());
         let key = SigningKey::generate();
@@ -56,7 +61,7 @@ impl World {
         let own = ["orders", &at("orders").await, &broker];
         let flags = own.into_iter().chain([&*users, &catalog, &timeout]);
         let flags = flags.chain([&*keys.public, &keys.fingerprint]);
-        let config = Config::parse_from(flags);
+        let config = Config::parse_from(flags.chain(more.iter().copied()));
         let state = State::open(&config, &hosts[3]).await;
 
         Self {

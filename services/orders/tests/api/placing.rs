@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use api::{GOOD_CARD, OrderPage};
+use api::{DECLINED_CARD, GOOD_CARD, OrderPage};
 use serde_json::{Value, json};
 
 use super::*;
@@ -14,6 +14,7 @@ on_every_database! {
     nobody_orders_or_looks_without_a_token_or_at_what_is_somebody_elses,
     a_key_is_answered_the_same_however_often_and_another_body_is_refused,
     the_same_key_many_times_at_once_is_one_order,
+    an_order_is_answered_when_it_is_final_only_where_that_is_wanted,
     a_list_is_cut_into_pages_newest_first,
 }
 
@@ -125,6 +126,21 @@ async fn the_same_key_many_times_at_once_is_one_order(data: Databases) {
         .await
         .expect("a page");
     assert_eq!(listed.items.len(), 1);
+}
+
+async fn an_order_is_answered_when_it_is_final_only_where_that_is_wanted(data: Databases) {
+    let world = World::open_with(data, PATIENT, &["--answer-when=final"]).await;
+    for (card, end) in [
+        (GOOD_CARD, OrderStatus::Confirmed),
+        (DECLINED_CARD, OrderStatus::Cancelled),
+    ] {
+        for _ in ["the first time", "and again"] {
+            let answer = world.post("u-1", end.as_str(), &order(1, 1, card)).await;
+            assert_eq!(answer.status(), 202);
+            let answered: Order = answer.json().await.expect("an order");
+            assert_eq!(answered.status, end);
+        }
+    }
 }
 
 async fn a_list_is_cut_into_pages_newest_first(data: Databases) {
