@@ -41,8 +41,8 @@ const HARM: f64 = 0.5;
 const FILLS: Duration = Duration::from_secs(2);
 /// ... and not yet empty so long after its end.
 const LASTS: Duration = Duration::from_secs(4);
-/// A spike is so many times as many orders, at least: ten, less chance.
-const MORE: f64 = 7.0;
+/// A spike is so many times as many orders, at least: ten, less chance, which makes of thirty orders before it forty now and then.
+const MORE: f64 = 5.0;
 /// How many requests a check names.
 const NAMED: usize = 5;
 
