@@ -7,7 +7,7 @@ use telemetry::names;
 use crate::{
     annotations::annotations,
     model::{Colour, Dashboard, Link, Panel, Row, Unit},
-    promql::{growth, is, quantile, sum},
+    promql::{growth, is, like, quantile, some, sum},
     thresholds::OBJECTIVES,
 };
 
@@ -18,7 +18,7 @@ pub(crate) fn dashboard() -> Dashboard {
         description: "Replicas that come and go: how many are wanted, by what, and what do shoppers notice of it?",
         variables: Vec::new(),
         annotations: annotations(),
-        rows: vec![replicas(), load()],
+        rows: vec![replicas(), load(), versions()],
     }
 }
 
@@ -90,6 +90,64 @@ fn replicas() -> Row {
             )
             .words(&[(0, "no", Colour::Note), (1, "yes", Colour::Note)])
             .wide(12),
+        ],
+    }
+}
+
+/// What fills the panels of versions, and what they say before.
+const TRIAL: &str = "a version that is tried";
+const NONE: &str = "No version is tried.";
+
+fn versions() -> Row {
+    let requests = format!("{}_count", names::HTTP_SERVER_REQUEST_DURATION);
+    let tried = some("track");
+    let failed = like(names::HTTP_RESPONSE_STATUS_CODE, "5..");
+    let tracks = ["service", "track"];
+    Row {
+        title: "Versions that are tried",
+        panels: vec![
+            Panel::lines(
+                "How often are a canary and its baseline asked?",
+                Unit::PerSecond,
+                "Both get the same share of the requests, and each shopper stays on one side. In a cluster the stable replicas have a line too.",
+            )
+            .ask(growth(&tracks, &requests, &[&tried]), "{{service}}: {{track}}")
+            .only_with(TRIAL, NONE),
+            Panel::lines(
+                "What share of the attempts fails there?",
+                Unit::Share,
+                "Attempts, as the replicas have counted them: what callers try again elsewhere counts here, although hardly any shopper notices.",
+            )
+            .ask(
+                format!(
+                    "{} / {}",
+                    growth(&tracks, &requests, &[&tried, &failed]),
+                    growth(&tracks, &requests, &[&tried])
+                ),
+                "{{service}}: {{track}}",
+            )
+            .only_with(TRIAL, NONE),
+            Panel::lines(
+                "What is the evidence that the canary does worse?",
+                Unit::Times,
+                "On average 1 at most where it does no worse. Where the mean of both signals reaches 100 it is rolled back, which is wrong in one of a hundred trials at most.",
+            )
+            .ask(
+                format!("max by (service, signal) ({})", names::CANARY_EVIDENCE),
+                "{{service}}: {{signal}}",
+            )
+            .warn_above(100.0)
+            .only_with(TRIAL, NONE),
+            Panel::lines(
+                "How did canaries end?",
+                Unit::Count,
+                "Since whoever tries them was started. Each that was rolled back is a ticket for an hour.",
+            )
+            .ask(
+                format!("sum by (service, decision) ({})", names::CANARY_DECISIONS),
+                "{{service}}: {{decision}}",
+            )
+            .only_with(TRIAL, NONE),
         ],
     }
 }

@@ -139,7 +139,7 @@ pub struct Quiet {
 pub enum Filler {
     /// A fault or a call on an admin port, of which `scripts/check-dashboards` makes use: so it sees the panel filled.
     Fault(&'static str),
-    /// A shop on servers (`loadtest up --backends`), names to look up, or an OTLP endpoint.
+    /// A shop on servers (`loadtest up --backends`), names to look up, a version that is tried, or an OTLP endpoint.
     Servers(&'static str),
     /// Nothing: it is only about some of the services that can be chosen, and has data for those.
     Choice(&'static str),
@@ -355,7 +355,7 @@ impl Panel {
         self
     }
 
-    /// Has data only where the shop runs on `servers`.
+    /// Has data only where the shop runs on `servers`, or where there is whatever else that names.
     pub(crate) fn only_with(mut self, servers: &'static str, says: &'static str) -> Self {
         self.quiet = Some(Quiet {
             says,

@@ -8,18 +8,17 @@ mod discovery;
 mod life;
 mod log_tail;
 mod replica;
+mod room;
 mod roster;
 pub(crate) mod secrets;
 mod servers;
 mod service;
 mod standing;
+mod track;
 
 use std::{
-    fs::{self, DirBuilder},
-    io,
-    net::{Ipv4Addr, SocketAddr},
-    os::unix::fs::DirBuilderExt as _,
-    path::Path,
+    net::SocketAddr,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -29,11 +28,15 @@ pub use backends::{Backends, Server};
 pub use discovery::Replica;
 pub use life::Life;
 use roster::Roster;
-pub use roster::{Incident, Options};
+pub use roster::{Incident, LastWords, Options};
 use rustix::process::{Pid, Signal, kill_process};
 pub use service::{SERVICES, Service};
-use tokio::{sync::oneshot, time::timeout};
+use tokio::{
+    sync::oneshot,
+    time::{sleep, timeout},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+pub use track::{Farewell, Make, Track};
 
 use crate::{
     http,
@@ -42,6 +45,8 @@ use crate::{
 
 /// A server that has not deleted the data of a run by then is not waited for.
 const CLEAR_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often it is asked whether a replica has ended.
+const ASK_EVERY: Duration = Duration::from_millis(10);
 
 /// A running shop. Dropping it closes every replica's socket; [`Deployment::stop`] waits for them as well.
 pub struct Deployment {
@@ -61,8 +66,8 @@ impl Deployment {
         options: Options,
         interrupt: &Interrupt,
     ) -> anyhow::Result<Self> {
-        make(dir).with_context(|| format!("make {}", dir.display()))?;
-        check_port(options.gateway_port)?;
+        room::make(dir).with_context(|| format!("make {}", dir.display()))?;
+        room::check_port(options.gateway_port)?;
         let http = http::client(Duration::from_secs(2))?;
         secrets::make(dir)?;
         let servers = servers::Servers::prepare(&options.backends).await?;
@@ -87,7 +92,7 @@ impl Deployment {
 
     async fn first_replicas(&self) -> anyhow::Result<()> {
         self.roster.change(|_| ())?;
-        let starting: Vec<_> = SERVICES.iter().map(|&it| self.begin(it)).collect();
+        let starting: Vec<_> = SERVICES.iter().map(|&it| self.begin_stable(it)).collect();
         for ready in starting {
             wait(ready).await?;
         }
@@ -107,10 +112,21 @@ impl Deployment {
 
     /// Starts one more replica of `service` and waits until it is ready.
     pub async fn add(&self, service: Service) -> anyhow::Result<()> {
-        wait(self.begin(service)).await
+        wait(self.begin_stable(service)).await
     }
 
-    fn begin(&self, service: Service) -> oneshot::Receiver<anyhow::Result<()>> {
+    /// Starts a replica of `service` as `make`, beside those that are there, and waits until it is ready.
+    pub(crate) async fn add_as(&self, service: Service, make: Make) -> anyhow::Result<()> {
+        wait(self.begin(service, make)).await
+    }
+
+    fn begin_stable(&self, service: Service) -> oneshot::Receiver<anyhow::Result<()>> {
+        let version = self.version(service);
+        let track = Track::Stable;
+        self.begin(service, Make { version, track })
+    }
+
+    fn begin(&self, service: Service, make: Make) -> oneshot::Receiver<anyhow::Result<()>> {
         let (ready, wait) = oneshot::channel();
         let stop = self.stop.child_token();
         let number = {
@@ -121,7 +137,8 @@ impl Deployment {
             state.stops.insert((service, number), stop.clone());
             number
         };
-        let keeper = replica::keep(Arc::clone(&self.roster), service, number, stop, ready);
+        let roster = Arc::clone(&self.roster);
+        let keeper = replica::keep(roster, (service, number), make, stop, ready);
         self.keepers.spawn(keeper);
         wait
     }
@@ -151,7 +168,7 @@ impl Deployment {
     /// none; a replica that does not start is an incident, and is told to be there no longer.
     pub(crate) fn tell(&self, service: Service, count: u32) {
         for _ in self.told(service)..count {
-            drop(self.begin(service));
+            drop(self.begin_stable(service));
         }
         for _ in count..self.told(service) {
             self.remove(service);
@@ -165,17 +182,112 @@ impl Deployment {
         u32::try_from(told).unwrap_or(u32::MAX)
     }
 
-    /// Remembers a fault for replicas of `service` that are started from now on.
-    pub(crate) fn remember(&self, service: Service, fault: &chassis::Fault) {
+    /// Replaces each stable replica of `service` by one of `version`: the new one is ready before the old one goes, and has gone
+    /// before the next is begun.
+    ///
+    /// # Errors
+    /// A replica that does not start; what runs then goes on.
+    pub(crate) async fn replace(
+        &self,
+        service: Service,
+        version: &'static str,
+        farewell: Farewell,
+    ) -> anyhow::Result<()> {
+        let old = self.numbers(service, Track::Stable);
+        self.roster.state().versions.insert(service, version);
+        for number in old {
+            self.add(service).await?;
+            self.retire(service, number, farewell).await?;
+        }
+        Ok(())
+    }
+
+    /// Has every replica of `service` on `track` go, and waits until they have ended.
+    pub(crate) async fn retire_all(&self, service: Service, track: Track) -> anyhow::Result<()> {
+        for number in self.numbers(service, track) {
+            self.retire(service, number, Farewell::Drain).await?;
+        }
+        Ok(())
+    }
+
+    /// The replicas of `service` on `track` that are there, or about to be.
+    fn numbers(&self, service: Service, track: Track) -> Vec<u32> {
+        let state = self.roster.state();
+        let there = |it: &&Life| {
+            (it.service, it.make.track) == (service, track)
+                && it.left.is_none()
+                && it.ended.is_none()
+        };
+        state
+            .lives
+            .iter()
+            .filter(there)
+            .map(|it| it.number)
+            .collect()
+    }
+
+    /// Has a replica go, and waits until it has ended.
+    async fn retire(
+        &self,
+        service: Service,
+        number: u32,
+        farewell: Farewell,
+    ) -> anyhow::Result<()> {
+        let stop = self.roster.state().stops.remove(&(service, number));
+        if farewell == Farewell::Kill {
+            let victim = self.roster.state().live.get(&(service, number)).cloned();
+            self.strike(&victim.with_context(|| format!("{service}-{number} is not running"))?)?;
+        }
+        if let Some(stop) = stop {
+            stop.cancel();
+        }
+        let own = |it: &Life| (it.service, it.number) == (service, number);
+        let runs = || self.lives().iter().any(|it| own(it) && it.ended.is_none());
+        while runs() {
+            sleep(ASK_EVERY).await;
+        }
+        Ok(())
+    }
+
+    /// From now on the replicas of `service` on `track` weigh so much each, and one each where that is none.
+    pub(crate) fn weigh(
+        &self,
+        service: Service,
+        track: Track,
+        weight: Option<f64>,
+    ) -> anyhow::Result<()> {
+        {
+            let mut state = self.roster.state();
+            match weight {
+                Some(weight) => state.weights.insert((service, track), weight),
+                None => state.weights.remove(&(service, track)),
+            };
+        }
+        self.roster.change(|_| ())
+    }
+
+    /// Remembers a fault for replicas of `service` that are started from now on, or for those of one version.
+    pub(crate) fn remember(
+        &self,
+        service: Service,
+        version: Option<&'static str>,
+        fault: &chassis::Fault,
+    ) {
         let mut state = self.roster.state();
-        let faults = state.faults.entry(service).or_default();
+        let faults = state.faults.entry((service, version)).or_default();
         faults.retain(|it| it.route != fault.route);
         faults.push(fault.clone());
     }
 
     /// Replicas of `service` that are started from now on have no fault.
     pub(crate) fn forget_faults(&self, service: Service) {
-        self.roster.state().faults.remove(&service);
+        let mut state = self.roster.state();
+        state.faults.retain(|it, _| it.0 != service);
+    }
+
+    /// What replicas said that have drained.
+    pub(crate) fn last_words(&self) -> Vec<LastWords> {
+        self.roster.state().last_words.clone()
     }
 
     /// Every process that was started, in their order.
@@ -194,16 +306,22 @@ impl Deployment {
     /// # Errors
     /// None is running.
     pub fn kill(&self, service: Service) -> anyhow::Result<Replica> {
-        let mut state = self.roster.state();
-        let newest = state.live.values().rfind(|it| it.service == service);
-        let victim = newest
-            .with_context(|| format!("{service} is not running"))?
-            .clone();
-        state.condemned.insert(victim.pid);
+        let newest = {
+            let state = self.roster.state();
+            let newest = state.live.values().rfind(|it| it.service == service);
+            newest.cloned()
+        };
+        let victim = newest.with_context(|| format!("{service} is not running"))?;
+        self.strike(&victim)?;
+        Ok(victim)
+    }
+
+    /// Kills a process, which is no incident then.
+    fn strike(&self, victim: &Replica) -> anyhow::Result<()> {
+        self.roster.state().condemned.insert(victim.pid);
         let pid = i32::try_from(victim.pid).ok().and_then(Pid::from_raw);
         let pid = pid.context("read the id of a process")?;
-        kill_process(pid, Signal::KILL).with_context(|| format!("kill {service}"))?;
-        Ok(victim)
+        kill_process(pid, Signal::KILL).with_context(|| format!("kill {}", victim.service))
     }
 
     /// The replicas that take requests now.
@@ -219,6 +337,26 @@ impl Deployment {
         let state = self.roster.state();
         let gateway = state.live.values().find(|it| it.service.is_public());
         Ok(gateway.context("the gateway is not running")?.public)
+    }
+
+    /// Tells something as it happens.
+    pub(crate) fn say(&self, text: &str) {
+        (self.roster.options.tell)(text);
+    }
+
+    /// A file beside the logs of the services.
+    pub(crate) fn log(&self, name: &str) -> PathBuf {
+        self.roster.dir.join("logs").join(name)
+    }
+
+    /// What new replicas of `service` call their version, if that was chosen.
+    pub(crate) fn version(&self, service: Service) -> Option<&'static str> {
+        self.roster.state().versions.get(&service).copied()
+    }
+
+    /// Where replicas are found, as an address.
+    pub(crate) fn discovery(&self) -> String {
+        service::file_address(&self.roster.discovery_file(), "")
     }
 
     /// What died since the start.
@@ -254,24 +392,6 @@ impl Drop for Deployment {
     }
 }
 
-/// The places for logs and data. Nobody else may read the data: e-mail addresses, card numbers and the signing key are in it.
-fn make(dir: &Path) -> io::Result<()> {
-    fs::create_dir_all(dir.join("logs"))?;
-    let data = dir.join("data");
-    match DirBuilder::new().mode(0o700).create(data) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        made => made,
-    }
-}
-
 async fn wait(ready: oneshot::Receiver<anyhow::Result<()>>) -> anyhow::Result<()> {
     ready.await.context("service supervisor ended")?
-}
-
-fn check_port(port: u16) -> anyhow::Result<()> {
-    std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-        .map(drop)
-        .with_context(|| {
-            format!("port {port} on 127.0.0.1 is taken: stop the process that uses it or choose another with --port")
-        })
 }

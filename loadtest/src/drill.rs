@@ -12,6 +12,7 @@ mod matrix;
 mod page;
 mod rehearsal;
 mod scaled;
+mod tried;
 mod watch;
 
 use std::{

@@ -10,6 +10,7 @@
 pub mod arrivals;
 mod attempt;
 pub(crate) mod child;
+mod doors;
 pub mod mix;
 pub(crate) mod parent;
 pub mod plan;

@@ -3,12 +3,14 @@
 mod autoscaling;
 mod baseline;
 mod caching;
+mod canary;
 mod crash;
 mod deadline;
 mod degrade;
 mod isolation;
 mod outage;
 mod overload;
+mod rollout;
 mod spike;
 mod storm;
 
@@ -23,12 +25,14 @@ pub const ALL: &[Experiment] = &[
     baseline::BASELINE,
     autoscaling::AUTOSCALING,
     caching::CACHING,
+    canary::CANARY,
     crash::CRASH,
     deadline::DEADLINE,
     degrade::DEGRADE,
     isolation::ISOLATION,
     outage::OUTAGE,
     overload::OVERLOAD,
+    rollout::ROLLOUT,
     spike::SPIKE,
     storm::STORM,
 ];

@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod caching;
+pub(crate) mod canary;
 pub(crate) mod deadline;
 pub(crate) mod isolation;
 pub(crate) mod kills;
@@ -10,6 +11,7 @@ mod lost_samples;
 pub(crate) mod objectives;
 pub(crate) mod overload;
 pub mod reconcile;
+pub(crate) mod rollout;
 pub(crate) mod saga;
 pub(crate) mod scaling;
 pub(crate) mod spike;

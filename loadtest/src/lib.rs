@@ -11,6 +11,7 @@
 //! - `observe`: Prometheus and Alertmanager beside the shop
 //! - [`evidence`]: what the shop says of itself; facts only
 //! - `autoscaler`: how many replicas of a service there are
+//! - `canary`: which version of a service there is
 //! - `measurement`: all that is known of a stretch of load
 //! - [`timeline`]: what is done to the shop meanwhile
 //! - [`judge`]: facts turned into checks, without reading anything
@@ -25,6 +26,7 @@ mod accounts;
 mod args;
 mod autoscaler;
 mod bench;
+mod canary;
 pub mod cli;
 pub mod deployment;
 mod drill;

@@ -7,7 +7,8 @@ use std::{
 
 use crate::{
     autoscaler::Decision,
-    deployment::{Life, Server, Service},
+    canary::{self, Look},
+    deployment::{Life, Make, Server, Service},
     engine::{parent::Load, plan::Phase},
     evidence::{Evidence, ledgers::Ledgers},
     recording::Recording,
@@ -83,7 +84,7 @@ pub(crate) struct Measurement {
     pub(crate) ledgers: Ledgers,
     /// Processes that died meanwhile.
     pub(crate) incidents: Vec<String>,
-    /// Replicas of which a process has ended, however that came.
+    /// Replicas of which a process has ended without saying what it had counted.
     pub(crate) gone: Vec<String>,
     /// What was still under way when there was no more waiting.
     pub(crate) restless: Vec<String>,
@@ -110,6 +111,8 @@ pub(crate) struct Presence {
     pub(crate) service: Service,
     /// As spans, lines and files name it.
     pub(crate) instance: String,
+    /// What it was started as.
+    pub(crate) make: Make,
     /// When it was started.
     pub(crate) started: f64,
     /// Since when it took requests, if it came to that.
@@ -137,6 +140,7 @@ impl Replicas {
         let presence = |it: &Life| Presence {
             service: it.service,
             instance: it.instance(),
+            make: it.make,
             started: since(it.started),
             ready: it.ready.map(since),
             left: it.left.map(since),
@@ -187,6 +191,21 @@ pub(crate) struct Happened {
     pub(crate) at: Duration,
     /// What it did, where something was away and came back.
     pub(crate) outage: Option<Outage>,
+    /// What came of it, where a version was tried.
+    pub(crate) tried: Option<CanaryTried>,
+}
+
+/// A version that was tried as a canary. Times count from when the first arrival was due.
+#[derive(Debug, Clone)]
+pub(crate) struct CanaryTried {
+    pub(crate) decision: canary::Decision,
+    /// When it and its baseline were found.
+    pub(crate) began: Duration,
+    pub(crate) decided: Duration,
+    /// When that had been carried out.
+    pub(crate) ended: Duration,
+    /// What was known when it was decided.
+    pub(crate) last: Look,
 }
 
 /// A service or a server that was killed and came back, or did not. Times count from its end.

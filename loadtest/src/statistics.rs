@@ -3,8 +3,11 @@
 //! Requests of one run are not independent: a queue makes neighbours slow together. So every interval is the wider of
 //! two: the one for independent samples, and a bootstrap over blocks of one second.
 
+mod sequential;
+
 use hdrhistogram::Histogram;
 use rand::{Rng as _, SeedableRng as _, rngs::SmallRng};
+pub use sequential::{Sequential, Trials};
 use serde::{Deserialize, Serialize};
 
 /// Resamples of a bootstrap that lie beyond either end of its interval.

@@ -11,8 +11,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Announcement, App, Config, Door, Host, Limits, admin, descriptors, layers, readiness::Stage,
-    serve::serve, supervisor::Supervisor,
+    Announcement, App, Config, Door, Host, Limits, admin, descriptors, layers,
+    readiness::Stage,
+    serve::serve,
+    supervisor::{LastWords, Supervisor},
 };
 
 /// Telemetry that has not been flushed after this is lost, and the log says so.
@@ -40,11 +42,15 @@ where
     if let Some(bytes) = config.memory_limit {
         telemetry::limit_memory(bytes);
     }
-    let outcome = run_observed(config, &telemetry, build).await;
+    let mut last_words = None;
+    let outcome = run_observed(config, &telemetry, build, &mut last_words).await;
     if let Err(error) = &outcome {
         tracing::error!(error = format!("{error:#}"), "service failed");
     }
     telemetry.shutdown(FLUSH_TIMEOUT).await;
+    if let Some(last_words) = last_words {
+        last_words.say().await;
+    }
     outcome
 }
 
@@ -52,6 +58,7 @@ async fn run_observed<B, F, A>(
     config: &Config,
     telemetry: &telemetry::Telemetry,
     build: B,
+    last_words: &mut Option<LastWords>,
 ) -> anyhow::Result<()>
 where
     B: FnOnce(Host) -> F,
@@ -75,7 +82,7 @@ where
         CancellationToken::new(),
         Duration::ZERO,
     ));
-    watch_for_stop(config.supervised, addresses, stop.clone()).await?;
+    *last_words = watch_for_stop(config.supervised, addresses, stop.clone()).await?;
 
     let app = tokio::select! {
         app = build(host.clone()) => app?,
@@ -118,24 +125,25 @@ async fn bind(address: std::net::SocketAddr, flag: &str) -> anyhow::Result<TcpLi
         .with_context(|| format!("listen on {address}: choose another address with {flag}"))
 }
 
-/// Cancels `stop` on the first reason to stop.
+/// Cancels `stop` on the first reason to stop. Returns what a supervisor will be told in the end, if there is one.
 async fn watch_for_stop(
     supervised: bool,
     addresses: Announcement,
     stop: CancellationToken,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Option<LastWords>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut supervisor = None;
+    let (mut gone, mut last_words) = (None, None);
     if supervised {
         let mut it = Supervisor::on_stdin()?;
         it.announce(addresses).await?;
-        supervisor = Some(it);
+        let (its_end, words) = it.part();
+        (gone, last_words) = (Some(its_end), Some(words));
     }
     tokio::spawn(async move {
         let gone = async {
-            match supervisor {
-                Some(supervisor) => supervisor.gone().await,
+            match gone {
+                Some(gone) => gone.await,
                 None => std::future::pending().await,
             }
         };
@@ -146,5 +154,5 @@ async fn watch_for_stop(
         }
         stop.cancel();
     });
-    Ok(())
+    Ok(last_words)
 }

@@ -1,7 +1,8 @@
 //! The thread between a service and whoever started it: a Unix socket on standard input.
 //!
 //! The service announces its addresses on it, and stops when it closes. The kernel closes it even when the supervisor is
-//! killed with SIGKILL, so nothing is ever left behind.
+//! killed with SIGKILL, so nothing is ever left behind. A supervisor that closes only its own direction hears the service's last
+//! words: what its metrics say when all is done, which no scrape would see.
 
 use std::{
     io::{self, IsTerminal as _, Write as _},
@@ -11,7 +12,14 @@ use std::{
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
-use tokio::io::AsyncReadExt as _;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::unix::{OwnedReadHalf, OwnedWriteHalf},
+    time::{Duration, timeout},
+};
+
+/// A supervisor that has not listened by then does not want to know.
+const LAST_WORDS_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What a supervised service says once it listens: one JSON line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,7 +32,13 @@ pub struct Announcement {
 }
 
 /// The service's end of the thread.
-pub(crate) struct Supervisor(tokio::net::UnixStream);
+pub(crate) struct Supervisor {
+    hears: OwnedReadHalf,
+    says: OwnedWriteHalf,
+}
+
+/// What is said when all is done.
+pub(crate) struct LastWords(OwnedWriteHalf);
 
 impl Supervisor {
     /// Takes standard input over.
@@ -38,20 +52,33 @@ impl Supervisor {
         stream.set_nonblocking(true)?;
         let stream = tokio::net::UnixStream::from_std(stream)
             .context("--supervised needs a Unix socket as standard input")?;
-        Ok(Self(stream))
+        let (hears, says) = stream.into_split();
+        Ok(Self { hears, says })
     }
 
     pub(crate) async fn announce(&mut self, announcement: Announcement) -> anyhow::Result<()> {
         let mut line = serde_json::to_vec(&announcement)?;
         writeln!(line)?;
-        tokio::io::AsyncWriteExt::write_all(&mut self.0, &line)
-            .await
-            .context("announce the addresses to the supervisor")
+        let said = self.says.write_all(&line).await;
+        said.context("announce the addresses to the supervisor")
     }
 
-    /// Returns when the supervisor has gone.
-    pub(crate) async fn gone(mut self) {
-        let mut ignored = [0; 64];
-        while matches!(self.0.read(&mut ignored).await, Ok(1..)) {}
+    /// What returns when the supervisor has gone, and what will be said in the end.
+    pub(crate) fn part(self) -> (impl Future<Output = ()>, LastWords) {
+        let mut hears = self.hears;
+        let gone = async move {
+            let mut ignored = [0; 64];
+            while matches!(hears.read(&mut ignored).await, Ok(1..)) {}
+        };
+        (gone, LastWords(self.says))
+    }
+}
+
+impl LastWords {
+    /// Says what metrics say now. Nobody may be there to hear it.
+    pub(crate) async fn say(mut self) {
+        if let Some(text) = telemetry::openmetrics() {
+            let _ = timeout(LAST_WORDS_TIMEOUT, self.0.write_all(text.as_bytes())).await;
+        }
     }
 }

@@ -81,7 +81,8 @@ pub struct Address {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Source {
     /// `file:PATH`: a Prometheus `file_sd` file in JSON, read again whenever it changes. A target's label `service` names
-    /// its service and `__service_address` its public address; the target itself is the admin port that is scraped.
+    /// its service and `__service_address` its public address; the target itself is the admin port that is scraped. `track` names the
+    /// side of a split that it is on, and `__service_weight` what it adds to that side's weight.
     File(PathBuf),
     /// `dns://NAME:PORT`: a replica at each address of a name.
     Dns(DnsName),
@@ -208,15 +209,46 @@ impl fmt::Display for Address {
     }
 }
 
-/// The public addresses of a service's replicas, now and after every change.
+/// What a replica is for, where nobody says: it serves.
+const STABLE: &str = "stable";
+
+/// What is known of a replica.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Known {
+    /// Where requests go.
+    pub(crate) address: SocketAddr,
+    /// The side of a split that it is on.
+    pub(crate) track: Arc<str>,
+    /// What it adds to the weight of that side.
+    pub(crate) weight: f64,
+}
+
+impl From<SocketAddr> for Known {
+    fn from(address: SocketAddr) -> Self {
+        Self {
+            address,
+            track: STABLE.into(),
+            weight: 1.0,
+        }
+    }
+}
+
+#[cfg(test)]
+impl From<([u8; 4], u16)> for Known {
+    fn from(address: ([u8; 4], u16)) -> Self {
+        SocketAddr::from(address).into()
+    }
+}
+
+/// A service's replicas, now and after every change.
 #[derive(Debug)]
 pub(crate) struct Replicas {
-    known: watch::Receiver<Arc<[SocketAddr]>>,
+    known: watch::Receiver<Arc<[Known]>>,
     doubts: Arc<Notify>,
 }
 
 impl Replicas {
-    pub(crate) fn known(&self) -> watch::Ref<'_, Arc<[SocketAddr]>> {
+    pub(crate) fn known(&self) -> watch::Ref<'_, Arc<[Known]>> {
         self.known.borrow()
     }
 
@@ -229,15 +261,16 @@ impl Replicas {
 /// Where a follower tells what it has found.
 struct Findings {
     service: &'static str,
-    known: watch::Sender<Arc<[SocketAddr]>>,
+    known: watch::Sender<Arc<[Known]>>,
     doubts: Arc<Notify>,
 }
 
 impl Findings {
-    fn tell(&self, mut replicas: Vec<SocketAddr>) {
+    fn tell<R: Into<Known>>(&self, replicas: Vec<R>) {
+        let mut replicas: Vec<Known> = replicas.into_iter().map(Into::into).collect();
         // A name server may turn its records at each answer; a list in another order is no other list.
-        replicas.sort_unstable();
-        replicas.dedup();
+        replicas.sort_by_key(|it| it.address);
+        replicas.dedup_by_key(|it| it.address);
         let (server_address, count) = (self.service, replicas.len());
         let label = ServerLabel { server_address };
         let gauge = i64::try_from(count).unwrap_or(i64::MAX);
@@ -277,7 +310,7 @@ fn channel(service: &'static str) -> (Findings, Replicas) {
 
 /// Replicas that a test changes by hand.
 #[cfg(test)]
-pub(crate) fn by_hand(replicas: &[SocketAddr]) -> (watch::Sender<Arc<[SocketAddr]>>, Replicas) {
+pub(crate) fn by_hand(replicas: &[SocketAddr]) -> (watch::Sender<Arc<[Known]>>, Replicas) {
     let (findings, known) = channel("test");
     findings.tell(replicas.to_vec());
     (findings.known, known)

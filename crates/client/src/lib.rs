@@ -21,6 +21,10 @@
 //! `Retry-After` is obeyed, and not held against who gave it: it is how a service sheds load. A request that is not idempotent is sent
 //! once; only a connection that was refused is tried again for it, on another replica.
 //!
+//! Replicas may be on several *tracks*, such as a canary beside the stable ones: the discovery file names the track and the weight of each.
+//! Then a call goes to a track first, as often as that weighs, and always to the same [`on_behalf_of`] the same caller; a retry goes
+//! elsewhere if its track has no other replica.
+//!
 //! **Use it** where replicas come and go and calls must spread over them at once, also over long-lived connections of HTTP/2.
 //! **Do not use it** where something in between balances already (a mesh, a load balancer with one address): give
 //! that as the fixed replica, or use a plain client.
@@ -49,6 +53,7 @@
 //! **It costs** hyper's client, hickory-resolver for names, and the crates `chassis` (errors and deadlines), `resilience` and `telemetry`,
 //! which measures every attempt.
 
+mod affinity;
 mod bulkhead;
 mod counts;
 mod discovery;
@@ -60,5 +65,6 @@ mod replicas;
 mod retries;
 mod upstream;
 
+pub use affinity::on_behalf_of;
 pub use discovery::{ADDRESS_HELP, Address, DEFAULT_ADDRESS};
 pub use upstream::{Body, GrpcUpstream, Upstream};

@@ -14,7 +14,11 @@ use axum::http::uri::Authority;
 use resilience::{Call, Criteria, Outliers};
 use tokio::time::Instant;
 
-use crate::{counts::EjectionCounts, discovery};
+use crate::{
+    affinity,
+    counts::EjectionCounts,
+    discovery::{self, Known},
+};
 
 /// A replica that refused a connection is left alone for so long, unless all have.
 const REFUSAL: Duration = Duration::from_secs(1);
@@ -88,12 +92,52 @@ impl Drop for Place {
     }
 }
 
+/// The replicas that there are, and the sides that they are on.
+#[derive(Debug, Default)]
+struct Table {
+    replicas: Vec<(Known, Arc<Replica>)>,
+    /// Each track, with what its replicas weigh together.
+    sides: Vec<(Arc<str>, f64)>,
+}
+
+impl Table {
+    /// Follows discovery; replicas that stay keep what we know of them.
+    fn follow(&mut self, discovered: &[Known]) {
+        let before = std::mem::take(self);
+        for known in discovered {
+            let address = known.address;
+            let same = before.replicas.iter().find(|it| it.0.address == address);
+            let replica = same.map_or_else(|| Replica::new(address), |it| Arc::clone(&it.1));
+            match self.sides.iter_mut().find(|it| it.0 == known.track) {
+                Some(side) => side.1 += known.weight,
+                None => self.sides.push((Arc::clone(&known.track), known.weight)),
+            }
+            self.replicas.push((known.clone(), replica));
+        }
+    }
+
+    /// Leaves in `live` only those of the side that the call belongs to, if there are any, and else those that weigh anything.
+    fn keep_side<'a>(&'a self, live: &mut Vec<&'a (Known, Arc<Replica>)>) {
+        if self.sides.len() < 2 {
+            return;
+        }
+        let side = resilience::side(&self.sides, affinity::key());
+        let track = side.map(|it| &self.sides[it].0);
+        let on_side = |it: &Known| Some(&it.track) == track;
+        if live.iter().any(|it| on_side(&it.0)) {
+            live.retain(|it| on_side(&it.0));
+        } else if live.iter().any(|it| it.0.weight > 0.0) {
+            live.retain(|it| it.0.weight > 0.0);
+        }
+    }
+}
+
 /// The replicas of one upstream.
 #[derive(Debug)]
 pub(crate) struct Balancer {
     name: &'static str,
     discovered: discovery::Replicas,
-    replicas: Mutex<Vec<Arc<Replica>>>,
+    table: Mutex<Table>,
     /// How the replicas fare; none where nobody asks.
     outliers: Option<Outliers<SocketAddr>>,
     counts: EjectionCounts,
@@ -110,7 +154,7 @@ impl Balancer {
         Self {
             name,
             discovered,
-            replicas: Mutex::new(Vec::new()),
+            table: Mutex::default(),
             outliers: within.map(|within| {
                 Outliers::new(Criteria {
                     within,
@@ -128,14 +172,15 @@ impl Balancer {
 
     /// A place at a replica, another one than `not` if there is one; none where no replica is known.
     pub(crate) fn pick(&self, not: Option<SocketAddr>) -> Option<Place> {
-        let mut replicas = self.replicas.lock().unwrap_or_else(PoisonError::into_inner);
-        self.refresh(&mut replicas);
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        self.refresh(&mut table);
+        let replicas = &table.replicas;
         let now = Instant::now();
         let admits = |it: &SocketAddr| {
             let outliers = self.outliers.as_ref();
             outliers.is_none_or(|outliers| outliers.admits(it, now.into_std()))
         };
-        let live = |it: &&Arc<Replica>| !it.refuses(now) && admits(&it.address);
+        let live = |it: &&(Known, Arc<Replica>)| !it.1.refuses(now) && admits(&it.0.address);
         let mut live: Vec<_> = replicas.iter().filter(live).collect();
         let ejected = replicas.len() - live.len();
         let ejected = i64::try_from(ejected).unwrap_or(i64::MAX);
@@ -144,12 +189,13 @@ impl Balancer {
             live = replicas.iter().collect();
         }
         if live.len() > 1 {
-            live.retain(|it| Some(it.address) != not);
+            live.retain(|it| Some(it.0.address) != not);
         }
-        let load = |it: &&Arc<Replica>| it.in_flight.load(Ordering::Relaxed);
+        table.keep_side(&mut live);
+        let load = |it: &&(Known, Arc<Replica>)| it.1.in_flight.load(Ordering::Relaxed);
         let loads: Vec<_> = live.iter().map(load).collect();
         let chosen = resilience::pick(&loads, |count| fastrand::usize(..count))?;
-        Some(Place::take(live[chosen]))
+        Some(Place::take(&live[chosen].1))
     }
 
     /// The replica at `place` refused a connection: it is spared for a while, and may not even be one any more.
@@ -177,23 +223,14 @@ impl Balancer {
         tracing::warn!(service = self.name, replica, reason, "replica ejected");
     }
 
-    /// Follows discovery; replicas that stay keep what we know of them.
-    fn refresh(&self, replicas: &mut Vec<Arc<Replica>>) {
+    fn refresh(&self, table: &mut Table) {
         let discovered = self.discovered.known();
-        if replicas
-            .iter()
-            .map(|it| it.address)
-            .eq(discovered.iter().copied())
-        {
+        if table.replicas.iter().map(|it| &it.0).eq(discovered.iter()) {
             return;
         }
-        let known = std::mem::take(replicas);
-        replicas.extend(discovered.iter().map(|address| {
-            let same = known.iter().find(|it| it.address == *address);
-            same.map_or_else(|| Replica::new(*address), Arc::clone)
-        }));
+        table.follow(&discovered);
         if let Some(outliers) = &self.outliers {
-            outliers.follow(discovered.iter().copied());
+            outliers.follow(discovered.iter().map(|it| it.address));
         }
     }
 }
@@ -226,7 +263,7 @@ mod tests {
             balancer.pick(None).is_some(),
             "with all ejected, any is better than none"
         );
-        sender.send_replace(Arc::from([at(3)]));
+        sender.send_replace(Arc::from([at(3).into()]));
         assert_eq!(balancer.pick(None).unwrap().address(), at(3));
         sender.send_replace(Arc::from([]));
         assert!(balancer.pick(None).is_none());
@@ -239,7 +276,7 @@ mod tests {
         for _ in 0..100 {
             assert_ne!(balancer.pick(Some(at(2))).unwrap().address(), at(2));
         }
-        sender.send_replace(Arc::from([at(2)]));
+        sender.send_replace(Arc::from([at(2).into()]));
         assert_eq!(balancer.pick(Some(at(2))).unwrap().address(), at(2));
     }
 
@@ -267,6 +304,65 @@ mod tests {
         let again = calls_to_a_bad_one(&balancer);
         let on_return = Criteria::default().on_return as usize;
         assert_eq!(again, on_return, "a few calls decide");
+    }
+
+    /// Nine replicas that serve, and a canary that gets a tenth.
+    fn with_canary(weight: f64) -> Vec<Known> {
+        let stable = (1..=9).map(|it| at(it).into());
+        let canary = Known {
+            track: "canary".into(),
+            weight,
+            ..at(10).into()
+        };
+        stable.chain([canary]).collect()
+    }
+
+    #[tokio::test]
+    async fn a_canary_gets_what_it_weighs_and_always_the_same_callers() {
+        let (sender, replicas) = discovery::by_hand(&[]);
+        let balancer = Balancer::new(replicas, None, "test");
+        let asked_for = async |who: u32| {
+            let place = crate::on_behalf_of(&who.to_be_bytes(), async { balancer.pick(None) });
+            place.await.unwrap().address() == at(10)
+        };
+        let mut chosen = Vec::new();
+        for weight in [1.0, 1.0, 3.0, 0.0] {
+            sender.send_replace(with_canary(weight).into());
+            let mut canaries = Vec::new();
+            for who in 0..2000 {
+                canaries.push(asked_for(who).await);
+            }
+            chosen.push(canaries);
+        }
+        let counts: Vec<_> = chosen
+            .iter()
+            .map(|it| it.iter().filter(|it| **it).count())
+            .collect();
+        // Five standard deviations of a binomial around 200 and 500 of 2,000.
+        assert!(
+            counts[0].abs_diff(200) < 70 && counts[2].abs_diff(500) < 100,
+            "{counts:?}"
+        );
+        assert_eq!(chosen[0], chosen[1], "the same callers");
+        let left = chosen[0]
+            .iter()
+            .zip(&chosen[2])
+            .filter(|(before, after)| **before && !**after);
+        assert_eq!(left.count(), 0, "more weight takes nobody away");
+        assert_eq!(counts[3], 0);
+    }
+
+    #[tokio::test]
+    async fn who_calls_on_nobodys_behalf_goes_by_weight_too_and_a_retry_leaves_the_canary() {
+        let (sender, replicas) = discovery::by_hand(&[]);
+        let balancer = Balancer::new(replicas, None, "test");
+        sender.send_replace(with_canary(1.0).into());
+        let picks = |not| {
+            let canary = (0..2000).filter(|_| balancer.pick(not).unwrap().address() == at(10));
+            canary.count()
+        };
+        assert!(picks(None).abs_diff(200) < 70);
+        assert_eq!(picks(Some(at(10))), 0);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! | retries that multiply the load | [`Budget`], [`Backoff`] | the one layer that retries |
 //! | one slow upstream holding all of a caller's requests | [`Bulkhead`] | the caller of one upstream |
 //! | one bad replica among good ones | [`Outliers`], [`pick`] | the balancer |
+//! | a new version that is bad, for all at once | [`side`] | the balancer |
 //! | more requests at once than can be answered | [`Limit`] | the server |
 //! | what matters being refused with what does not | [`Admission`] | the server |
 //!
@@ -51,6 +52,7 @@ mod bulkhead;
 mod limit;
 mod outliers;
 mod pick;
+mod split;
 mod window;
 
 pub use admission::{Admission, Priority};
@@ -61,3 +63,4 @@ pub use bulkhead::{Bulkhead, Entry, Room};
 pub use limit::{Bounds, Limit};
 pub use outliers::{Criteria, Outliers, Reason};
 pub use pick::pick;
+pub use split::{key, side};

@@ -20,12 +20,22 @@ pub fn metrics() -> Router {
     Router::new().route("/metrics", get(answer))
 }
 
-async fn answer(headers: HeaderMap) -> Response {
+/// What `GET /metrics` answers to who asks for OpenMetrics; nothing if it cannot be encoded.
+pub fn openmetrics() -> Option<String> {
     let mut text = String::new();
-    if let Err(error) = encode(&mut text, &registry()) {
-        tracing::error!(%error, "metrics not encoded");
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    match encode(&mut text, &registry()) {
+        Ok(()) => Some(text),
+        Err(error) => {
+            tracing::error!(%error, "metrics not encoded");
+            None
+        }
     }
+}
+
+async fn answer(headers: HeaderMap) -> Response {
+    let Some(text) = openmetrics() else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
     if wants_openmetrics(&headers) {
         ([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response()
     } else {

@@ -40,7 +40,7 @@ pub use client::{ClientCall, Server};
 pub use context::{REQUEST_ID, RequestContext, current, in_context, is_hop_by_hop};
 pub use cut_off::{CutOff, cut_off};
 pub use db::{DbFailure, db};
-pub use exposition::metrics;
+pub use exposition::{metrics, openmetrics};
 pub use init::{Telemetry, init};
 pub use messaging::{Delivered, Origin, Sending, process};
 pub use metrics::register;

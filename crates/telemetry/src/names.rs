@@ -103,6 +103,12 @@ pub const CLIENT_REPLICAS_EJECTED: &str = "client_replicas_ejected";
 pub const SERVICE_READY: &str = "service_ready";
 /// Gauge: replicas that whoever scales a service has told it to have. Label `service`. The scaler records it, not the service.
 pub const SERVICE_REPLICAS_TOLD: &str = "service_replicas_told";
+/// Counter: versions that were tried as a canary. Labels `service`, `decision` (`rolled_back`, `promoted`, `nothing_new` where it was the
+/// version that serves, `undecided`). Whoever tries them records it, not the service.
+pub const CANARY_DECISIONS: &str = "canary_decisions_total";
+/// Gauge: the evidence that a canary does worse than its baseline, 1 on average at most where it does not. Labels `service`, `signal`
+/// (`errors` or `slowness`). Recorded as above.
+pub const CANARY_EVIDENCE: &str = "canary_evidence";
 /// Gauge: the fewest replicas that an autoscaler may leave. Labels `namespace`, `horizontalpodautoscaler`. In a cluster this and
 /// the next six come from kube-state-metrics, and from `loadtest` elsewhere.
 pub const HPA_MIN_REPLICAS: &str = "kube_horizontalpodautoscaler_spec_min_replicas";

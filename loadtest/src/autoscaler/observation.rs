@@ -126,7 +126,10 @@ mod tests {
     use std::time::Instant;
 
     use super::{super::sampler, *};
-    use crate::{autoscaler::Settings, deployment::Service};
+    use crate::{
+        autoscaler::Settings,
+        deployment::{Make, Service},
+    };
 
     fn life(number: u32) -> Life {
         let now = Instant::now();
@@ -134,6 +137,7 @@ mod tests {
             service: Service::Search,
             number,
             start: 1,
+            make: Make::default(),
             started: now,
             ready: Some(now),
             left: None,

@@ -4,6 +4,7 @@
 //! requests go. <https://prometheus.io/docs/prometheus/latest/configuration/configuration/#file_sd_config>
 
 use std::{
+    collections::BTreeMap,
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -12,7 +13,10 @@ use std::{
 use anyhow::Context as _;
 use serde_json::json;
 
-use super::service::Service;
+use super::{
+    service::Service,
+    track::{Make, Track},
+};
 
 /// A replica that takes requests.
 #[derive(Debug, Clone)]
@@ -31,6 +35,8 @@ pub struct Replica {
     pub admin: SocketAddr,
     /// What it writes to standard output and standard error.
     pub log: PathBuf,
+    /// What it was started as.
+    pub make: Make,
 }
 
 impl Replica {
@@ -45,27 +51,37 @@ pub(super) fn instance(service: Service, number: u32, start: u32) -> String {
     format!("{service}-{number}.{start}")
 }
 
+/// What each replica of a track weighs, where that is not one.
+pub(super) type Weights = BTreeMap<(Service, Track), f64>;
+
 /// Replaces the file in one step, so that no reader sees half of it. `scaler` has metrics and takes no requests; what it says
-/// is of other services, so it has no label `service` of its own.
+/// is of other services, so it has no label `service` of its own. What is usual has no label: a replica whose version nobody chose,
+/// one of the stable track, a weight of one.
 pub(super) fn write<'a>(
     path: &Path,
     live: impl Iterator<Item = &'a Replica>,
+    weights: &Weights,
     scaler: Option<SocketAddr>,
 ) -> anyhow::Result<()> {
     let scaler = scaler.map(|it| json!({ "targets": [it.to_string()], "labels": {} }));
-    let groups: Vec<_> = live
-        .map(|it| {
-            json!({
-                "targets": [it.admin.to_string()],
-                "labels": {
-                    "service": it.service.name(),
-                    "replica": it.number.to_string(),
-                    "__service_address": it.public.to_string(),
-                },
-            })
-        })
-        .chain(scaler)
-        .collect();
+    let group = |it: &Replica| {
+        let mut labels = BTreeMap::from([
+            ("service", it.service.name().to_owned()),
+            ("replica", it.number.to_string()),
+            ("__service_address", it.public.to_string()),
+        ]);
+        if let Some(version) = it.make.version {
+            labels.insert("version", version.to_owned());
+        }
+        if it.make.track != Track::Stable {
+            labels.insert("track", it.make.track.name().to_owned());
+        }
+        if let Some(weight) = weights.get(&(it.service, it.make.track)) {
+            labels.insert("__service_weight", weight.to_string());
+        }
+        json!({ "targets": [it.admin.to_string()], "labels": labels })
+    };
+    let groups: Vec<_> = live.map(group).chain(scaler).collect();
     let fresh = path.with_extension("json.new");
     let replace = || {
         fs::write(&fresh, serde_json::to_vec_pretty(&groups)?)?;

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{discovery, service::Service};
+use super::{discovery, service::Service, track::Make};
 
 /// One start of one replica, from the start of its process to its end.
 #[derive(Debug, Clone)]
@@ -13,6 +13,8 @@ pub struct Life {
     pub number: u32,
     /// Counts the starts of this replica from 1.
     pub start: u32,
+    /// What it was started as.
+    pub make: Make,
     /// When its process was started.
     pub started: Instant,
     /// Since when it could be found, if it came to that.

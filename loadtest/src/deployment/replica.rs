@@ -5,7 +5,7 @@ use std::{process::ExitStatus, sync::Arc};
 use anyhow::Context as _;
 use chassis::Announcement;
 use tokio::{
-    io::{AsyncBufReadExt as _, BufReader},
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     process::Command,
     sync::oneshot,
     time::{Duration, Instant, sleep, timeout, timeout_at},
@@ -18,11 +18,15 @@ use super::{
     roster::Roster,
     service::{self, Service},
     standing,
+    track::Make,
 };
 use crate::process::{Process, ending};
 
 /// A service that is not ready by then will not be.
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Within this time everybody has heard that a replica is to be found no longer, and sends it nothing more: discovery files are read
+/// forty times a second. In a cluster it is the sleep before a pod is told to stop.
+const HEARD_WITHIN: Duration = Duration::from_millis(200);
 /// A replica that has not drained by then is killed: its own limit is 10 s, and 3 s for its telemetry.
 const STOP_TIMEOUT: Duration = Duration::from_secs(15);
 /// How often readiness is asked for.
@@ -35,11 +39,11 @@ const STABLE: Duration = Duration::from_secs(30);
 /// How many log lines are shown of a replica that died.
 const SHOWN_LINES: usize = 3;
 
-/// Keeps replica `number` of `service` running until `stop`. The first start decides what `ready` hears.
+/// Keeps replica `number` of `service` running as `make` until `stop`. The first start decides what `ready` hears.
 pub(super) async fn keep(
     roster: Arc<Roster>,
-    service: Service,
-    number: u32,
+    (service, number): (Service, u32),
+    make: Make,
     stop: CancellationToken,
     ready: oneshot::Sender<anyhow::Result<()>>,
 ) {
@@ -49,7 +53,7 @@ pub(super) async fn keep(
     for start in 1.. {
         let born = Instant::now();
         let started = tokio::select! {
-            started = begin(&roster, service, number, start) => started,
+            started = begin(&roster, service, number, start, make) => started,
             () = stop.cancelled() => {
                 roster.ended(service, number, start);
                 return;
@@ -118,8 +122,9 @@ async fn begin(
     service: Service,
     number: u32,
     start: u32,
+    make: Make,
 ) -> anyhow::Result<(Process, Replica)> {
-    let began = come_up(roster, service, number, start).await;
+    let began = come_up(roster, service, number, start, make).await;
     if began.is_err() {
         roster.ended(service, number, start);
     }
@@ -131,11 +136,12 @@ async fn come_up(
     service: Service,
     number: u32,
     start: u32,
+    make: Make,
 ) -> anyhow::Result<(Process, Replica)> {
     let instance = instance(service, number, start);
     let log = roster.dir.join("logs").join(format!("{instance}.log"));
-    let mut process = spawn(roster, service, number, &instance, &log)?;
-    roster.born(service, number, start);
+    let mut process = spawn(roster, (service, number), make, &instance, &log)?;
+    roster.born(service, number, start, make);
     let deadline = Instant::now() + READY_TIMEOUT;
     let came_up = async {
         let mut line = String::new();
@@ -164,6 +170,7 @@ async fn come_up(
         public,
         admin,
         log,
+        make,
     };
     standing::enter(roster, &replica).await?;
     Ok((process, replica))
@@ -185,8 +192,8 @@ fn explain(
 
 fn spawn(
     roster: &Roster,
-    service: Service,
-    number: u32,
+    (service, number): (Service, u32),
+    make: Make,
     instance: &str,
     log: &std::path::Path,
 ) -> anyhow::Result<Process> {
@@ -200,13 +207,14 @@ fn spawn(
         command.envs(roster.servers.environment(service, &roster.dir));
         command.envs(roster.options.environment.iter().cloned());
         if let Some(receiver) = otlp {
-            export_everything_to(command, receiver, instance);
+            export_everything_to(command, receiver);
         }
+        call(command, make, otlp.map(|_| instance));
     })
 }
 
 /// Replaces whatever the environment says of telemetry, so that a verdict does not depend on it.
-fn export_everything_to(command: &mut Command, receiver: std::net::SocketAddr, instance: &str) {
+fn export_everything_to(command: &mut Command, receiver: std::net::SocketAddr) {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("OTEL_") {
             command.env_remove(name);
@@ -215,11 +223,17 @@ fn export_everything_to(command: &mut Command, receiver: std::net::SocketAddr, i
     command
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{receiver}"))
         .env("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
-        .env("OTEL_TRACES_SAMPLER", "always_on")
-        .env(
-            "OTEL_RESOURCE_ATTRIBUTES",
-            format!("service.instance.id={instance}"),
-        );
+        .env("OTEL_TRACES_SAMPLER", "always_on");
+}
+
+/// What a replica is told to call itself and its version, as far as that is not left to it.
+fn call(command: &mut Command, make: Make, instance: Option<&str>) {
+    let instance = instance.map(|it| format!("service.instance.id={it}"));
+    let version = make.version.map(|it| format!("service.version={it}"));
+    let attributes: Vec<_> = instance.into_iter().chain(version).collect();
+    if !attributes.is_empty() {
+        command.env("OTEL_RESOURCE_ATTRIBUTES", attributes.join(","));
+    }
 }
 
 async fn probe(roster: &Roster, announcement: &Announcement) {
@@ -233,17 +247,28 @@ async fn probe(roster: &Roster, announcement: &Announcement) {
     }
 }
 
-/// Out of the discovery file first, so that nobody calls what is about to go.
+/// Out of the discovery file first, so that nobody calls what is about to go. Then it is told to stop by the end of our direction of the
+/// socket, and heard to its end.
 async fn drain(roster: &Roster, process: Process, replica: &Replica) {
     if let Err(error) = roster.leave(replica) {
         roster.report(format!("{error:#}"));
     }
     let Process {
-        mut child, socket, ..
+        mut child,
+        mut socket,
+        ..
     } = process;
-    drop(socket);
+    let ends = async {
+        sleep(HEARD_WITHIN).await;
+        let mut said = String::new();
+        // Who has died meanwhile says nothing, and how it ended is told below.
+        let _ = socket.shutdown().await;
+        let _ = socket.read_to_string(&mut said).await;
+        roster.hear(replica, said);
+        child.wait().await
+    };
     let why = tokio::select! {
-        status = child.wait() => return drained(roster, replica, status),
+        status = ends => return drained(roster, replica, status),
         () = roster.interrupt.at_once() => "was killed before it had drained".to_owned(),
         () = sleep(STOP_TIMEOUT) => format!("did not drain within {STOP_TIMEOUT:?} and was killed"),
     };
@@ -267,7 +292,7 @@ fn drained(roster: &Roster, replica: &Replica, status: std::io::Result<ExitStatu
     } = replica;
     roster.ended(*service, *number, *start);
     let how = match status {
-        Ok(status) if status.success() => return,
+        Ok(status) if status.success() || roster.is_condemned(replica.pid) => return,
         Ok(status) => ending(status),
         Err(error) => error.to_string(),
     };

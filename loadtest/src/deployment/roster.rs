@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     path::PathBuf,
     sync::{Mutex, PoisonError},
-    time::Instant,
+    time::{Instant, SystemTime},
 };
 
 use chassis::Fault;
@@ -13,10 +13,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     backends::Backends,
-    discovery::{self, Replica},
+    discovery::{self, Replica, Weights},
     life::Life,
     servers::Servers,
     service::Service,
+    track::Make,
 };
 use crate::interrupted::Interrupt;
 
@@ -47,6 +48,17 @@ pub struct Incident {
     pub text: String,
 }
 
+/// What a replica said when it had drained.
+#[derive(Debug, Clone)]
+pub struct LastWords {
+    /// Who.
+    pub replica: Replica,
+    /// When.
+    pub said: SystemTime,
+    /// Its metrics as OpenMetrics; all of them, if they end as such.
+    pub metrics: String,
+}
+
 /// What the replicas' keepers share.
 pub(super) struct Roster {
     pub(super) options: Options,
@@ -68,8 +80,13 @@ pub(super) struct State {
     pub(super) condemned: BTreeSet<u32>,
     pub(super) next: BTreeMap<Service, u32>,
     pub(super) stops: BTreeMap<(Service, u32), CancellationToken>,
-    /// What goes wrong on purpose, at replicas that are started later too.
-    pub(super) faults: BTreeMap<Service, Vec<Fault>>,
+    /// What goes wrong on purpose, at replicas that are started later too: at all of a service, or at those of a version.
+    pub(super) faults: BTreeMap<(Service, Option<&'static str>), Vec<Fault>>,
+    /// The versions of replicas that are started from now on, where they were chosen.
+    pub(super) versions: BTreeMap<Service, &'static str>,
+    pub(super) weights: Weights,
+    /// Of replicas that have drained.
+    pub(super) last_words: Vec<LastWords>,
     /// Every process that was started, in their order.
     pub(super) lives: Vec<Life>,
     /// Where the metrics of whoever scales are.
@@ -102,11 +119,12 @@ impl Roster {
     }
 
     /// A process was started.
-    pub(super) fn born(&self, service: Service, number: u32, start: u32) {
+    pub(super) fn born(&self, service: Service, number: u32, start: u32, make: Make) {
         self.state().lives.push(Life {
             service,
             number,
             start,
+            make,
             started: Instant::now(),
             ready: None,
             left: None,
@@ -137,10 +155,25 @@ impl Roster {
         }
     }
 
-    /// What goes wrong on purpose at a service.
-    pub(super) fn faults(&self, service: Service) -> Vec<Fault> {
+    /// A replica that has drained said so.
+    pub(super) fn hear(&self, replica: &Replica, metrics: String) {
+        self.state().last_words.push(LastWords {
+            replica: replica.clone(),
+            said: SystemTime::now(),
+            metrics,
+        });
+    }
+
+    /// What goes wrong on purpose at a replica: because of its service, or because of its version.
+    pub(super) fn faults(&self, replica: &Replica) -> Vec<Fault> {
         let state = self.state();
-        state.faults.get(&service).cloned().unwrap_or_default()
+        let own = replica.make.version;
+        let of = |version| state.faults.get(&(replica.service, version));
+        let mut faults = of(None).cloned().unwrap_or_default();
+        if own.is_some() {
+            faults.extend(of(own).cloned().unwrap_or_default());
+        }
+        faults
     }
 
     /// Changes who can be found. The lock is held until the file is written, so that files follow each other as changes do.
@@ -150,7 +183,8 @@ impl Roster {
     ) -> anyhow::Result<()> {
         let mut state = self.state();
         change(&mut state.live);
-        discovery::write(&self.discovery_file(), state.live.values(), state.scaler)
+        let path = self.discovery_file();
+        discovery::write(&path, state.live.values(), &state.weights, state.scaler)
     }
 
     /// The port of a gateway that is about to start; 0 takes any free one. The first, or one that is alone, is where whoever knows

@@ -8,10 +8,10 @@ use super::{discovery::Replica, roster::Roster};
 /// Sets what was asked of the service on a replica that has just become ready, and has it found. Who asks for a fault meanwhile is
 /// heard: whoever asks is remembered first, and then goes to the replicas that can be found.
 pub(super) async fn enter(roster: &Roster, replica: &Replica) -> anyhow::Result<()> {
-    let faults = roster.faults(replica.service);
+    let faults = roster.faults(replica);
     set(roster, replica, &faults).await?;
     roster.enter(replica)?;
-    let now = roster.faults(replica.service);
+    let now = roster.faults(replica);
     let set_again = if now == faults {
         Ok(())
     } else {

@@ -31,6 +31,18 @@ pub(super) enum Deployed {
     Cache(Presence),
     /// Search is scaled, or not.
     Autoscale(Scaler),
+    /// A version of search is tried, or not.
+    Canary(Tried),
+}
+
+/// What is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Tried {
+    /// A version that answers four of ten searches with an error.
+    Failing,
+    /// Nothing: search is as it was.
+    Away,
 }
 
 /// What scales search.

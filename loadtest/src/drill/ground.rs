@@ -17,9 +17,10 @@ use tokio::{
 };
 
 use super::{
-    act::{Act, Deployed, Presence, Scaler, sh},
+    act::{Act, Deployed, Presence, Scaler, Tried, sh},
     cache::Cache,
     scaled::Scaled,
+    tried::Canary,
 };
 use crate::{
     accounts,
@@ -65,6 +66,7 @@ const DATA_WITHIN: Duration = Duration::from_mins(2);
 pub(super) struct Ground {
     deployment: Arc<Deployment>,
     scaled: Scaled,
+    canary: Canary,
     pub(super) stack: Stack,
     pub(super) prometheus: Prometheus,
     /// Objectives that earlier drills have hurt: the slow rows of their burn rates look back for some minutes.
@@ -118,6 +120,7 @@ impl Ground {
             http: deployment.http().clone(),
             deployment: Arc::new(deployment),
             scaled: Scaled::default(),
+            canary: Canary::default(),
             stack,
             hurt: BTreeSet::new(),
             otlp,
@@ -225,6 +228,12 @@ impl Ground {
                 let blind = *scaler == Scaler::Blind;
                 self.scaled.begin(&self.deployment, blind).await
             }
+            Act::Deployment(Deployed::Canary(Tried::Failing)) => {
+                self.canary.begin(&self.deployment).await
+            }
+            Act::Deployment(Deployed::Canary(Tried::Away)) => {
+                self.canary.end(&self.deployment).await
+            }
             Act::Deployment(Deployed::Cache(Presence::Away)) => {
                 self.cache.away().await;
                 Ok(())
@@ -281,6 +290,7 @@ impl Ground {
     pub(super) async fn close(mut self, interrupt: &Interrupt) {
         self.stack.stop(interrupt).await;
         self.scaled.let_go().await;
+        self.canary.let_go().await;
         // Whoever else had it has let go of it.
         if let Some(deployment) = Arc::into_inner(self.deployment) {
             deployment.stop().await;

@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     arrivals::schedule,
     attempt::Event,
+    doors::Doors,
     mix::{PERSONAS, Persona},
     plan::Plan,
     recorder::Recorder,
@@ -119,6 +120,7 @@ async fn attack(plan: Plan, write: OwnedWriteHalf, scenarios: Scenarios) -> anyh
         client: http::client(Duration::from_millis(plan.timeout_ms))?,
         turnstiles: PERSONAS.map(|_| Turnstile::new()),
         recorder,
+        doors: Doors::of(&plan.target),
         origin: OnceLock::new(),
         began: Notify::new(),
         visiting: AtomicUsize::new(0),
@@ -152,7 +154,7 @@ async fn attack(plan: Plan, write: OwnedWriteHalf, scenarios: Scenarios) -> anyh
 
 fn configuration(plan: &Plan) -> GooseConfiguration {
     let mut it = GooseConfiguration::default();
-    it.host = Some(plan.target.clone());
+    it.host = Some(Doors::host(&plan.target));
     it.users = Some(plan.users);
     it.increase_rate = Some(USERS_PER_SECOND.to_string());
     it.no_telnet = true;

@@ -11,7 +11,7 @@ use super::mix::Mix;
 pub struct Plan {
     /// Begins every request id, so that those of several runs differ; of the characters `[A-Za-z0-9._-]`.
     pub name: String,
-    /// Where requests go, such as `http://127.0.0.1:8080`.
+    /// Where requests go, such as `http://127.0.0.1:8080`, or `file:PATH` of a discovery file whose gateways take turns.
     pub target: String,
     /// Decides arrivals, personas' choices and client addresses.
     pub seed: u64,

@@ -9,6 +9,8 @@ use reqwest::{
 };
 use serde::Serialize;
 
+use super::doors::Doors;
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -96,12 +98,13 @@ impl Request {
     pub(super) fn build(
         self,
         user: &GooseUser,
+        doors: &Doors,
         id: &str,
         address: Ipv4Addr,
         deadline_ms: Option<u64>,
     ) -> Result<RequestBuilder, Box<TransactionError>> {
         let mut builder = user
-            .get_request_builder(&self.method, &self.path)?
+            .get_request_builder(&self.method, &doors.locate(self.path))?
             .header(REQUEST_ID, id)
             .header(FORWARDED_FOR, address.to_string());
         if let Some(deadline_ms) = deadline_ms {

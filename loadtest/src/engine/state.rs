@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 
 use super::{
     attempt::{Attempt, Counts},
+    doors::Doors,
     mix::PERSONAS,
     plan::Plan,
     recorder::Recorder,
@@ -22,6 +23,7 @@ use super::{
 pub(crate) struct Engine {
     pub(super) plan: Plan,
     pub(super) client: reqwest::Client,
+    pub(super) doors: Doors,
     /// One for each persona.
     pub(super) turnstiles: [Turnstile; PERSONAS.len()],
     pub(super) recorder: Recorder,

@@ -117,7 +117,13 @@ impl Visit {
         let (route, name) = (request.name(), request.route());
         let deadline_ms = self.engine.plan.deadline_ms;
         let goose = GooseRequest::builder()
-            .set_request_builder(request.build(user, &id, self.address, deadline_ms)?)
+            .set_request_builder(request.build(
+                user,
+                &self.engine.doors,
+                &id,
+                self.address,
+                deadline_ms,
+            )?)
             .name(name)
             .build();
         let sent = Instant::now();

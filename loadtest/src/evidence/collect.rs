@@ -18,7 +18,7 @@ use super::{
     testimony::{Evidence, Scrape},
     usage::Usage,
 };
-use crate::deployment::{Deployment, Replica, Service};
+use crate::deployment::{Deployment, LastWords, Replica, Service};
 
 /// The longest wait for requests in flight, orders that are not final, and telemetry under way. An order takes up to 30 s, and
 /// an event that fails again and again 4 s.
@@ -40,7 +40,7 @@ pub(crate) struct Closed {
     pub(crate) evidence: Evidence,
     /// Processes that died without being told to.
     pub(crate) incidents: Vec<String>,
-    /// Replicas of which a process has ended, however that came.
+    /// Replicas of which a process has ended without saying what it had counted.
     pub(crate) gone: Vec<String>,
     /// What was still under way when there was no more waiting.
     pub(crate) restless: Vec<String>,
@@ -52,6 +52,8 @@ pub(crate) struct Window {
     logs: BTreeMap<PathBuf, (Replica, u64)>,
     scrapes: BTreeMap<Process, Vec<Scrape>>,
     incidents: usize,
+    /// Replicas that had drained before.
+    drained: usize,
 }
 
 impl Window {
@@ -68,6 +70,7 @@ impl Window {
             logs: BTreeMap::new(),
             scrapes: BTreeMap::new(),
             incidents: deployment.incidents().len(),
+            drained: deployment.last_words().len(),
         };
         for replica in deployment.replicas() {
             let length = fs::metadata(&replica.log)
@@ -76,7 +79,7 @@ impl Window {
             it.logs
                 .insert(replica.log.clone(), (replica.clone(), length));
             let scrape = scrape(deployment, &replica, Format::Text).await?;
-            it.keep(&replica, scrape);
+            it.scrapes.insert(process(&replica), vec![scrape]);
         }
         Ok(it)
     }
@@ -97,11 +100,40 @@ impl Window {
         }
     }
 
+    /// Who was not there when this began has counted from nothing.
     fn keep(&mut self, replica: &Replica, scrape: Scrape) {
-        self.scrapes
-            .entry(process(replica))
-            .or_default()
-            .push(scrape);
+        let born = || vec![Scrape::of_nothing(scrape.asked)];
+        let own = self.scrapes.entry(process(replica));
+        own.or_insert_with(born).push(scrape);
+    }
+
+    /// What replicas said that have drained meanwhile: the last that they counted. Returns who they were.
+    fn hear(&mut self, deployment: &Deployment) -> anyhow::Result<Vec<Process>> {
+        let mut heard = Vec::new();
+        for LastWords {
+            replica,
+            said,
+            metrics,
+        } in deployment.last_words().split_off(self.drained)
+        {
+            // Who was killed in the middle of it has not said all.
+            if !metrics.ends_with("# EOF\n") {
+                continue;
+            }
+            let exposition = Exposition::parse(&metrics);
+            let exposition = exposition
+                .with_context(|| format!("read the last words of {}", replica.instance()))?;
+            let last = Scrape {
+                exposition,
+                ..Scrape::of_nothing(said)
+            };
+            self.logs
+                .entry(replica.log.clone())
+                .or_insert((replica.clone(), 0));
+            self.keep(&replica, last);
+            heard.push(process(&replica));
+        }
+        Ok(heard)
     }
 
     /// Waits until all is quiet and returns what was said, and what became of processes meanwhile.
@@ -115,7 +147,9 @@ impl Window {
         exported(deployment).await;
         let live = deployment.replicas();
         let live: Vec<Process> = live.iter().map(process).collect();
-        let gone = self.scrapes.keys().filter(|it| !live.contains(it));
+        let heard = self.hear(deployment)?;
+        let gone = self.scrapes.keys();
+        let gone = gone.filter(|it| !live.contains(it) && !heard.contains(it));
         let gone = gone.map(|it| format!("{}-{}", it.0, it.1)).collect();
         let mut evidence = Evidence::new();
         for ((service, ..), scrapes) in self.scrapes {

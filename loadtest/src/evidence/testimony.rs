@@ -50,5 +50,17 @@ pub struct Scrape {
     pub usage: Option<(Usage, Usage)>,
 }
 
+impl Scrape {
+    /// That of a process that has counted nothing yet.
+    pub(crate) fn of_nothing(at: SystemTime) -> Self {
+        Self {
+            asked: at,
+            answered: at,
+            exposition: Exposition::default(),
+            usage: None,
+        }
+    }
+}
+
 /// What all services said.
 pub type Evidence = BTreeMap<Service, Testimony>;

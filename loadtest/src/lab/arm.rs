@@ -34,7 +34,7 @@ pub(super) async fn measure(
         lab,
         arm,
         dir,
-        gateway: &shop.gateway,
+        doors: &shop.doors,
         tokens: &shop.tokens,
         admin: shop.admin.as_deref(),
         backends: &shop.backends,

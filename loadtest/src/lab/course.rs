@@ -34,8 +34,8 @@ pub(super) struct Course<'a> {
     pub(super) lab: &'a Conditions<'a>,
     pub(super) arm: &'a Arm,
     pub(super) dir: &'a Path,
-    /// Where the gateway takes requests.
-    pub(super) gateway: &'a str,
+    /// Where requests go, as a plan says it.
+    pub(super) doors: &'a str,
     /// Tokens of shoppers who are logged in.
     pub(super) tokens: &'a [String],
     /// That of the admin, if somebody comes who needs it.
@@ -183,7 +183,7 @@ impl Course<'_> {
         Ok(Plan {
             output: self.dir.join("load").join(&name),
             name,
-            target: self.gateway.to_owned(),
+            target: self.doors.to_owned(),
             seed: self.lab.seed.wrapping_add(again),
             users,
             products: self.arm.shop.products,

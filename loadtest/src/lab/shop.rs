@@ -11,7 +11,7 @@ use crate::{
     evidence::otlp::Receiver,
     experiment::Arm,
     interrupted::Interrupted,
-    timeline,
+    timeline::{self, Step},
 };
 
 /// Shoppers who are logged in before the load begins; buyers take turns with their tokens, each far below its rate limit.
@@ -25,8 +25,8 @@ pub(super) struct Shop {
     pub(super) deployment: Deployment,
     pub(super) receiver: Receiver,
     pub(super) backends: Backends,
-    /// Where the gateway takes requests.
-    pub(super) gateway: String,
+    /// Where the load goes.
+    pub(super) doors: String,
     /// Tokens of shoppers who are logged in.
     pub(super) tokens: Vec<String>,
     /// That of the admin, if somebody comes who needs it.
@@ -56,6 +56,12 @@ impl Shop {
         };
         let deployment = Deployment::start(dir, options, lab.stop).await?;
         let gateway = format!("http://{}", deployment.gateway()?);
+        // Whoever knows one gateway's address would be told to go when that is replaced.
+        let doors = if arm.timeline.iter().any(Step::replaces_gateways) {
+            deployment.discovery()
+        } else {
+            gateway.clone()
+        };
         let prepared = tokio::select! {
             tokens = prepare(lab, arm, &deployment, &gateway, dir) => tokens,
             () = lab.stop.cancelled() => Err(Interrupted.into()),
@@ -65,7 +71,7 @@ impl Shop {
             deployment,
             receiver,
             backends,
-            gateway,
+            doors,
             tokens,
             admin,
         })

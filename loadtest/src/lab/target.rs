@@ -125,7 +125,7 @@ async fn measured(
         lab,
         arm,
         dir,
-        gateway: &target.gateway,
+        doors: &target.gateway,
         tokens: &tokens.with_context(|| format!("log shoppers in at {}", target.gateway))?,
         admin: None,
         backends: &Backends::default(),

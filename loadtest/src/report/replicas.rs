@@ -56,13 +56,14 @@ fn of(replicas: &Replicas, service: Service, length: f64) -> Option<ReplicaChart
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measurement::Presence;
+    use crate::{deployment::Make, measurement::Presence};
 
     #[test]
     fn a_replica_counts_from_when_it_is_found_until_it_is_taken_away() {
         let presence = |ready, left| Presence {
             service: Service::Search,
             instance: "search-1.1".into(),
+            make: Make::default(),
             started: ready - 1.0,
             ready: Some(ready),
             left,

@@ -39,7 +39,7 @@ pub(crate) async fn set_fault(
 ) -> anyhow::Result<()> {
     let http = deployment.http();
     let what = format!("set a fault at {service}");
-    deployment.remember(service, fault);
+    deployment.remember(service, None, fault);
     let set = |url| http.put(url).json(fault);
     on_each(&replicas(deployment, service), &what, set).await
 }

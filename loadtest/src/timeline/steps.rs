@@ -5,7 +5,8 @@ use std::{fmt, pin::Pin, time::Duration};
 use anyhow::Context as _;
 
 use crate::{
-    deployment::{Backends, Deployment, Server, Service},
+    canary::Trial,
+    deployment::{Backends, Deployment, Farewell, Server, Service},
     measurement::PhaseTime,
 };
 
@@ -26,6 +27,12 @@ pub enum Do {
     StartServer(Server),
     /// Starts or stops replicas of a service until there are so many.
     Scale(Service, u32),
+    /// Replaces every replica of a service, one at a time, by one that calls itself of this version.
+    Replace(Service, &'static str, Farewell),
+    /// Sets a fault on every replica of one version of a service that is started from now on.
+    FaultVersion(Service, &'static str, Fault),
+    /// Tries a version as a canary until that is promoted or rolled back.
+    Try(Trial),
     /// Anything else, in a few words and as a function.
     Call(&'static str, Act),
 }
@@ -47,6 +54,9 @@ impl fmt::Display for Do {
             Self::StopServer(server) => write!(f, "kill {}", server.name()),
             Self::StartServer(server) => write!(f, "start {}", server.name()),
             Self::Scale(service, replicas) => write!(f, "{replicas} of {service}"),
+            Self::Replace(service, version, _) => write!(f, "{service} {version}"),
+            Self::FaultVersion(service, version, _) => write!(f, "fault of {service} {version}"),
+            Self::Try(trial) => write!(f, "canary of {}", trial.service),
             Self::Call(what, _) => f.write_str(what),
         }
     }
@@ -164,6 +174,19 @@ impl Step {
         match self {
             Self::Once(moment, _) => moment.phase(),
             Self::Rounds(it) => it.phase,
+        }
+    }
+
+    /// Whether gateways come and go by it, so that none of their addresses lasts.
+    pub(crate) fn replaces_gateways(&self) -> bool {
+        let replaces = |act: &Do| matches!(act, Do::Replace(it, ..) if it.is_public());
+        match self {
+            Self::Once(_, act) => replaces(act),
+            Self::Rounds(it) => it
+                .rounds
+                .iter()
+                .flat_map(|it| *it)
+                .any(|it| replaces(&it.1)),
         }
     }
 }

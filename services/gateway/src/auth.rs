@@ -26,5 +26,5 @@ pub(crate) async fn admit(
     };
     state.limiter.admit(&client)?;
     asking?;
-    Ok(next.run(request).await)
+    Ok(client::on_behalf_of(&client.named(), next.run(request)).await)
 }

@@ -35,6 +35,17 @@ pub(crate) enum Client {
     Address(IpAddr),
 }
 
+impl Client {
+    /// What tells this client from all others, at every gateway the same.
+    pub(crate) fn named(&self) -> Vec<u8> {
+        match self {
+            Self::Account(id) => id.to_string().into_bytes(),
+            Self::Address(IpAddr::V4(it)) => it.octets().to_vec(),
+            Self::Address(IpAddr::V6(it)) => it.octets().to_vec(),
+        }
+    }
+}
+
 /// The rates of all clients; cloning shares them.
 #[derive(Debug, Clone)]
 pub(crate) struct Limiter {

@@ -3,14 +3,13 @@
 use std::{
     collections::HashMap,
     fs, io,
-    net::SocketAddr,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::Findings;
+use super::{Findings, Known, STABLE};
 
 /// How often the discovery file is looked at. Looking is one `stat`; only a changed file is read.
 const POLL: Duration = Duration::from_millis(25);
@@ -50,22 +49,29 @@ struct Group {
     labels: HashMap<String, String>,
 }
 
-fn read(path: &Path, service: &str) -> io::Result<Vec<SocketAddr>> {
+fn read(path: &Path, service: &str) -> io::Result<Vec<Known>> {
     // An empty file is no list but one that is being written: no replicas are `[]`.
     let groups: Vec<Group> = serde_json::from_str(&fs::read_to_string(path)?)?;
     groups
         .iter()
         .filter(|it| it.labels.get("service").is_some_and(|it| it == service))
-        .map(|it| {
-            let address = it
-                .labels
-                .get("__service_address")
-                .map_or("", String::as_str);
-            address
-                .parse()
-                .map_err(|_| io::Error::other(format!("{address:?} is not an address")))
-        })
+        .map(|it| known(&it.labels).map_err(io::Error::other))
         .collect()
+}
+
+fn known(labels: &HashMap<String, String>) -> Result<Known, String> {
+    let label = |name: &str| labels.get(name).map(String::as_str);
+    let address = label("__service_address").unwrap_or_default();
+    let weight = label("__service_weight").unwrap_or("1");
+    let parsed: Option<f64> = weight.parse().ok();
+    let parsed = parsed.filter(|it| it.is_finite() && *it >= 0.0);
+    Ok(Known {
+        address: address
+            .parse()
+            .map_err(|_| format!("{address:?} is not an address"))?,
+        track: label("track").unwrap_or(STABLE).into(),
+        weight: parsed.ok_or_else(|| format!("{weight:?} is not a weight"))?,
+    })
 }
 
 #[cfg(test)]
@@ -107,9 +113,26 @@ mod tests {
     }
 
     #[test]
+    fn a_replica_is_of_the_stable_track_and_weighs_one_unless_its_labels_say_otherwise() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let text = r#"[{"labels":{"service":"catalog","__service_address":"127.0.0.1:3"}},
+            {"labels":{"service":"catalog","__service_address":"127.0.0.1:4","track":"canary","__service_weight":"0.25"}}]"#;
+        fs::write(file.path(), text).unwrap();
+        let canary = Known {
+            track: "canary".into(),
+            weight: 0.25,
+            ..([127, 0, 0, 1], 4).into()
+        };
+        let found = read(file.path(), "catalog").unwrap();
+        assert_eq!(found, [([127, 0, 0, 1], 3).into(), canary]);
+    }
+
+    #[test]
     fn a_typing_error_is_no_list_without_replicas() {
         let file = tempfile::NamedTempFile::new().unwrap();
         for text in [
+            r#"[{"labels":{"service":"catalog","__service_address":"127.0.0.1:3","__service_weight":"-1"}}]"#,
+            r#"[{"labels":{"service":"catalog","__service_address":"127.0.0.1:3","__service_weight":"10 %"}}]"#,
             r#"[{"targets":["127.0.0.1:5"],"label":{"service":"catalog","__service_address":"127.0.0.1:3"}}]"#,
             r#"[{"targets":["127.0.0.1:5"],"labels":{"service":"catalog","__service_addres":"127.0.0.1:3"}}]"#,
         ] {

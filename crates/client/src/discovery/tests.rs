@@ -49,7 +49,8 @@ async fn eventually(what: &str, so: impl Fn() -> bool) {
 }
 
 async fn becomes(replicas: &Replicas, expected: &[[u8; 4]]) {
-    let expected: Vec<SocketAddr> = expected.iter().map(|it| (*it, 80).into()).collect();
+    let at = |it: &[u8; 4]| Known::from((*it, 80));
+    let expected: Vec<Known> = expected.iter().map(at).collect();
     let what = format!("{expected:?}");
     eventually(&what, || **replicas.known() == *expected).await;
 }
@@ -170,7 +171,7 @@ async fn a_name_without_an_a_record_has_replicas_at_its_aaaa_records() {
     let replicas = follow(&server.url(80).source, "replicas");
     becomes(&replicas, &[ONE]).await;
     server.say(Records(vec![Ipv6Addr::LOCALHOST.into()], 1));
-    let expected = [SocketAddr::from((Ipv6Addr::LOCALHOST, 80))];
+    let expected = [Known::from(SocketAddr::from((Ipv6Addr::LOCALHOST, 80)))];
     eventually("::1", || **replicas.known() == expected).await;
 }
 
@@ -189,7 +190,7 @@ async fn a_failed_lookup_or_an_empty_answer_keeps_what_is_known_and_is_counted()
         server.say(failure);
         // With the second, whatever the first led to has happened.
         eventually(error, || lookups(&server.name, error) >= 2).await;
-        let known = [ONE, OTHER].map(|it| SocketAddr::from((it, 80)));
+        let known = [ONE, OTHER].map(|it| Known::from((it, 80)));
         assert_eq!(**replicas.known(), known, "{error}");
         server.say(records(&[OTHER], LONG_TTL));
         becomes(&replicas, &[OTHER]).await;

@@ -18,11 +18,12 @@ const HEADINGS: [&str; 5] = ["Meaning", "Impact", "Diagnosis", "Mitigation", "Re
 /// The most lines of a page: somebody was asleep a minute ago.
 const LINES: usize = 80;
 /// What Prometheus and rules give to series, beside what services do.
-const LABELS: [&str; 17] = [
+const LABELS: [&str; 20] = [
     "alertname",
     "alertstate",
     "cache",
     "condition",
+    "decision",
     "horizontalpodautoscaler",
     "job",
     "le",
@@ -31,10 +32,12 @@ const LABELS: [&str; 17] = [
     "rule_group",
     "scope",
     "service",
+    "signal",
     "slo",
     "source",
     "status",
     "team",
+    "track",
     "window",
 ];
 

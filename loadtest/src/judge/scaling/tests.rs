@@ -1,12 +1,13 @@
 //! Each check, with what it must notice.
 
 use super::*;
-use crate::{evidence::metrics::Exposition, measurement::Presence};
+use crate::{deployment::Make, evidence::metrics::Exposition, measurement::Presence};
 
 fn presence(service: Service, started: f64, left: Option<f64>) -> Presence {
     Presence {
         service,
         instance: format!("{service}-1.1"),
+        make: Make::default(),
         started,
         ready: Some(started + 0.5),
         left,
