@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::Args;
 use reqwest::Url;
 
-use crate::deployment::Backends;
+use crate::{deployment::Backends, judge::comparison::MIN_PAIRS, setting::Setting};
 
 /// Where runs are kept.
 #[derive(Debug, Clone, Args)]
@@ -168,11 +168,87 @@ pub(crate) struct BenchArgs {
     pub(crate) duration: Duration,
 }
 
+/// Which shops are compared, and how.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct CompareArgs {
+    /// The shop that is compared with; may be repeated
+    #[arg(long, default_value = ".", value_name = "SETTING")]
+    pub(crate) a: Vec<Setting>,
+    /// The shop that is asked about; may be repeated
+    #[arg(long, required = true, value_name = "SETTING", long_help = SETTING_HELP)]
+    pub(crate) b: Vec<Setting>,
+    /// How much worse B may be than A
+    #[arg(long, default_value = "5%", value_parser = percent, value_name = "PERCENT")]
+    pub(crate) tolerance: f64,
+    /// Pairs of slices: four times as many see a difference that is half as large
+    #[arg(long, default_value_t = 12, value_parser = pairs, value_name = "COUNT")]
+    pub(crate) pairs: usize,
+    /// How long each slice is; another second goes by before and after it
+    #[arg(long, default_value = "2s", value_parser = seconds, value_name = "SECONDS")]
+    pub(crate) slice: Duration,
+    /// Arrivals per second
+    #[arg(long, default_value_t = 50.0, value_parser = rate, value_name = "RATE")]
+    pub(crate) rate: f64,
+    /// How many requests each carries: hot paths in a closed loop, instead of visitors who arrive
+    #[arg(long, conflicts_with_all = ["rate", "seed"])]
+    pub(crate) closed: bool,
+    /// Repeat the arrivals and choices of an earlier comparison [default: random, and printed]
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) seed: Option<u64>,
+    /// What both shops run on: files, real, or servers by name, such as postgres,kafka,memcached
+    #[arg(long, default_value_t, value_name = "SERVERS", long_help = BACKENDS_HELP)]
+    pub(crate) backends: Backends,
+    /// Print the result as JSON, and nothing else, on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Said at more length.
+const SETTING_HELP: &str = "\
+The shop that is asked about. A shop is one of these, or several, each with --a or --b before it:
+  .                               this program, as it was built
+  git:REVISION                    a build of that revision, made below target/compare and kept there
+  env:NAME=VALUE[,NAME=VALUE]     this program with these variables in every service's environment
+  fault:SERVICE:FIELD=VALUE[,..]  this program with a fault: route, latency_ms, cpu_ms, error_ratio and so on (docs/verdicts.md)";
+
+/// What `compare` says of itself, beside its flags.
+pub(crate) const COMPARE_HELP: &str = "\
+Examples:
+  compare --b env:CACHE_TTL=0s,CACHE_STALE=0s              what the cache is worth
+  compare --a git:main --b .                               whether this branch is slower than main
+  compare --a git:v1.0.0 --b git:v1.1.0 --tolerance 2%     with builds of both; --release for figures that matter
+  compare --a git:main --b . --closed                      and how many requests each carries
+  compare --b .                                            A against A: nothing should be found, but in 1 of 20
+  compare --b 'fault:catalog:route=/products/{id},latency_ms=2'   what it says when a page is 2 ms slower
+
+What is compared: median and 95th percentile of each route that has enough requests, processor time for a request, requests answered \
+well, and failures; with --closed, requests a second and processor time of each hot path, and failures. Intervals of all figures together hold with 95 %.
+
+Exit codes: 0 nothing is worse by more than the tolerance, 1 something is, 2 cannot tell (more --pairs would), 3 the machine spoilt \
+it, 64 wrong usage, 69 environment error (a revision that cannot be built, too), 130 interrupted.";
+
 fn seconds(text: &str) -> Result<Duration, String> {
     let number = text.strip_suffix('s').unwrap_or(text).parse::<u64>();
     match number {
         Ok(seconds @ 1..=3600) => Ok(Duration::from_secs(seconds)),
         _ => Err("expected whole seconds from 1 to 3600".into()),
+    }
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    match text.trim_end_matches([' ', '%']).parse::<f64>() {
+        Ok(percent) if (0.1..=100.0).contains(&percent) => Ok(percent / 100.0),
+        _ => Err("expected a percentage from 0.1% to 100%".into()),
+    }
+}
+
+fn pairs(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        // Phases have numbers of 16 bits, and tokens last for hours.
+        Ok(pairs @ MIN_PAIRS..=1000) => Ok(pairs),
+        _ => Err(format!(
+            "expected a number from {MIN_PAIRS} to 1000: fewer prove nothing"
+        )),
     }
 }
 

@@ -10,8 +10,8 @@ use std::{
 use clap::{Parser, Subcommand, error::ErrorKind};
 
 use crate::{
-    args::{BenchArgs, DrillArgs, RunArgs, RunsDir, UpArgs},
-    bench, drill, engine, experiments,
+    args::{BenchArgs, COMPARE_HELP, CompareArgs, DrillArgs, RunArgs, RunsDir, UpArgs},
+    bench, compare, drill, engine, experiments,
     interrupted::{Interrupt, Interrupted},
     observe, personas, prepare, receive, report, run,
     target::{BadTarget, Target},
@@ -62,6 +62,9 @@ enum Command {
     List,
     /// Measure how much the hot paths carry on servers, as a share of what they carry on files
     Bench(BenchArgs),
+    /// Compare two builds or settings of the shop under the same arrivals
+    #[command(after_help = COMPARE_HELP)]
+    Compare(CompareArgs),
     /// Print the path of the newest report, or open it
     Report {
         /// Open it in the browser
@@ -150,14 +153,10 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
                 .write_all(experiments::list().as_bytes())?;
             return Ok(ExitCode::SUCCESS);
         }
-        Some(Command::Bench(args)) if args.backends.servers().is_empty() => {
-            let text = "bench compares servers with files: choose servers with --backends";
-            writeln!(io::stderr(), "error: {text}")?;
-            return Ok(ExitCode::from(USAGE));
-        }
-        Some(Command::Bench(args)) => {
-            bench::bench(&args, &cli.runs, Interrupt::on_signals()?).await?;
-            return Ok(ExitCode::SUCCESS);
+        Some(Command::Bench(args)) => return bench(&args, &cli.runs).await,
+        Some(Command::Compare(args)) => {
+            let outcome = compare::compare(&args, &cli.runs, Interrupt::on_signals()?).await?;
+            return Ok(ExitCode::from(outcome.exit_code()));
         }
         Some(Command::Report { open }) => {
             report::show_newest(&cli.runs.path, open)?;
@@ -194,6 +193,16 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     let stop = Interrupt::on_signals()?;
     let outcome = run::run(&chosen, &args, target.as_ref(), &cli.runs, stop).await?;
     Ok(ExitCode::from(outcome.exit_code()))
+}
+
+async fn bench(args: &BenchArgs, runs: &RunsDir) -> anyhow::Result<ExitCode> {
+    if args.backends.servers().is_empty() {
+        let text = "bench compares servers with files: choose servers with --backends";
+        writeln!(io::stderr(), "error: {text}")?;
+        return Ok(ExitCode::from(USAGE));
+    }
+    bench::bench(args, runs, Interrupt::on_signals()?).await?;
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn service(name: &str, flags: Vec<OsString>) -> anyhow::Result<ExitCode> {

@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 pub(crate) mod caching;
 pub(crate) mod canary;
+pub(crate) mod comparison;
 pub(crate) mod deadline;
 pub(crate) mod isolation;
 pub(crate) mod kills;

@@ -55,11 +55,12 @@ pub(crate) async fn run(
     let outcomes = arms.iter().map(|it| it.outcome).chain(counting);
     Ok(ExperimentReport {
         name: experiment.name,
-        question: experiment.question,
+        question: experiment.question.to_owned(),
         outcome: Outcome::worst(outcomes),
         duration_s: began.elapsed().as_secs_f64(),
         arms,
         checks,
+        comparison: None,
     })
 }
 

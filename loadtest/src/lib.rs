@@ -15,12 +15,12 @@
 //! - `measurement`: all that is known of a stretch of load
 //! - [`timeline`]: what is done to the shop meanwhile
 //! - [`judge`]: facts turned into checks, without reading anything
-//! - `args`, `target`: what was asked for
+//! - `setting`, `args`, `target`: what was asked for
 //! - [`experiment`], [`experiments`]: what an experiment is, and a file for each
 //! - `report`: the verdict for people and programs
-//! - `progress`, `lab`: where an experiment is carried out
+//! - `progress`, `lab`, `side_by_side`, `closed`: where an experiment is carried out, or two shops take turns, and how much a path carries
 //! - `prepare`, `trickle`, `receive`: what a deployment in containers begins with, what keeps it from being idle, and where it tells of alerts
-//! - `bench`, `up`, `drill`, `run`, [`cli`]: the commands
+//! - `bench`, `compare`, `up`, `drill`, `run`, [`cli`]: the commands
 
 mod accounts;
 mod args;
@@ -28,6 +28,8 @@ mod autoscaler;
 mod bench;
 mod canary;
 pub mod cli;
+mod closed;
+mod compare;
 pub mod deployment;
 mod drill;
 pub mod engine;
@@ -50,6 +52,8 @@ pub mod recording;
 mod report;
 mod run;
 pub mod run_dir;
+mod setting;
+mod side_by_side;
 pub mod statistics;
 pub mod table;
 mod target;

@@ -17,7 +17,7 @@ const INHERITED: [&str; 3] = ["PATH", "HOME", "TMPDIR"];
 /// The same for names that begin like this.
 const INHERITED_PREFIXES: [&str; 2] = ["RUST_", "OTEL_"];
 
-/// A process of this same binary, and our end of the socket that is its standard input.
+/// A process of this same binary or of another build of it, and our end of the socket that is its standard input.
 pub(crate) struct Process {
     pub(crate) child: Child,
     pub(crate) socket: tokio::net::UnixStream,
@@ -31,6 +31,16 @@ impl Process {
         log: &Path,
         environment: impl FnOnce(&mut Command),
     ) -> anyhow::Result<Self> {
+        Self::spawn_of(None, arguments, log, environment)
+    }
+
+    /// The same with another build of this program, if one is given.
+    pub(crate) fn spawn_of(
+        program: Option<&Path>,
+        arguments: &[String],
+        log: &Path,
+        environment: impl FnOnce(&mut Command),
+    ) -> anyhow::Result<Self> {
         let log_file = || {
             let file = File::options().create(true).append(true).open(log)?;
             Ok::<_, std::io::Error>((file.try_clone()?, file))
@@ -38,7 +48,8 @@ impl Process {
         let (out, err) = log_file().with_context(|| format!("open {}", log.display()))?;
         let (ours, theirs) = UnixStream::pair().context("create a socket pair")?;
         ours.set_nonblocking(true)?;
-        let mut command = Command::new(image().context("find this program's file")?);
+        let program = program.map_or_else(image, |it| Ok(it.to_owned()));
+        let mut command = Command::new(program.context("find this program's file")?);
         command
             .arg0(env!("CARGO_PKG_NAME"))
             .args(arguments)

@@ -92,6 +92,16 @@ impl Recording {
         routes
     }
 
+    /// One histogram and the errors for each route of a phase.
+    pub fn by_route(&self, phase: u16) -> BTreeMap<String, Cell> {
+        let mut routes: BTreeMap<String, Cell> = BTreeMap::new();
+        for (key, cell) in self.cells(phase, &[]) {
+            let route = routes.entry(key.1.clone()).or_insert_with(Cell::new);
+            route.add(cell);
+        }
+        routes
+    }
+
     /// One histogram and the errors for each second of a phase, of some routes or, if none are given, of all.
     pub fn seconds(&self, phase: u16, routes: &[&str]) -> BTreeMap<u32, Cell> {
         let mut seconds: BTreeMap<u32, Cell> = BTreeMap::new();

@@ -1,6 +1,7 @@
 //! What a run leaves behind: a page to look at, and a verdict for programs and for the terminal.
 
 pub(crate) mod arm;
+pub(crate) mod comparison;
 pub(crate) mod document;
 mod html;
 mod junit;

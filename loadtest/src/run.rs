@@ -47,7 +47,7 @@ pub(crate) async fn run(
     let lab = Conditions {
         run_dir: &run_dir,
         args,
-        seed: args.seed.unwrap_or_else(|| draw_seed(&run_dir)),
+        seed: args.seed.unwrap_or_else(|| run_dir.draw_seed()),
         progress: &progress,
         stop: &stop,
         stack: stack.as_ref(),
@@ -117,9 +117,4 @@ async fn all(
         reports.push(report);
     }
     Ok(reports)
-}
-
-/// Few digits, because people copy it.
-fn draw_seed(run_dir: &RunDir) -> u64 {
-    u64::from(run_dir.started().nanosecond() / 1000)
 }

@@ -57,6 +57,11 @@ impl RunDir {
         self.started
     }
 
+    /// A seed for this run. It has few digits, because people copy it.
+    pub(crate) fn draw_seed(&self) -> u64 {
+        u64::from(self.started.nanosecond() / 1000)
+    }
+
     /// Writes one file of the run.
     pub fn write(&self, name: &str, contents: impl AsRef<[u8]>) -> anyhow::Result<PathBuf> {
         let path = self.path.join(name);

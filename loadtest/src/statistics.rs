@@ -3,67 +3,22 @@
 //! Requests of one run are not independent: a queue makes neighbours slow together. So every interval is the wider of
 //! two: the one for independent samples, and a bootstrap over blocks of one second.
 
+mod confidence;
+mod estimate;
+pub mod paired;
 mod sequential;
 
+use confidence::BEYOND;
+pub use confidence::Confidence;
+pub use estimate::Estimate;
 use hdrhistogram::Histogram;
 use rand::{Rng as _, SeedableRng as _, rngs::SmallRng};
 pub use sequential::{Sequential, Trials};
-use serde::{Deserialize, Serialize};
 
-/// Resamples of a bootstrap that lie beyond either end of its interval.
-const BEYOND: usize = 10;
 /// A bootstrap of fewer blocks says little; then the independent interval stands alone.
 const MIN_BLOCKS: usize = 8;
 /// A percentile is told only when so many samples are expected beyond it.
 const MIN_BEYOND: f64 = 10.0;
-
-/// How seldom an interval misses what it is about.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Confidence {
-    /// The probability of a miss.
-    alpha: f64,
-    /// The quantile of the standard normal distribution that half of it lies beyond.
-    z: f64,
-    /// Resamples of a bootstrap: so many that [`BEYOND`] of them lie beyond either end.
-    resamples: usize,
-}
-
-impl Confidence {
-    /// 95 %.
-    pub const P95: Self = Self {
-        alpha: 0.05,
-        z: 1.959_963_985,
-        resamples: 400,
-    };
-    /// 96 %.
-    pub const P96: Self = Self {
-        alpha: 0.04,
-        z: 2.053_748_911,
-        resamples: 500,
-    };
-    /// 99.5 %.
-    pub const P99_5: Self = Self {
-        alpha: 0.005,
-        z: 2.807_033_768,
-        resamples: 4000,
-    };
-
-    /// The probability of a miss.
-    pub fn alpha(self) -> f64 {
-        self.alpha
-    }
-}
-
-/// A figure and its interval.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Estimate {
-    /// What was observed.
-    pub value: f64,
-    /// The interval's lower end.
-    pub low: f64,
-    /// The interval's upper end.
-    pub high: f64,
-}
 
 /// The share of `bad` among `total`, each pair a second of the run. `None` without samples.
 ///
@@ -87,6 +42,25 @@ pub fn share(seconds: &[(u64, u64)], confidence: Confidence) -> Option<Estimate>
         value,
         low: (centre - half).min(low).max(0.0),
         high: (centre + half).max(high).min(1.0),
+    })
+}
+
+/// The share of bad among the second less that among the first, each a list of blocks as in [`share`]. `None` where either has none.
+///
+/// Newcombe's tenth method, which puts the intervals of both shares together (Stat. Med. 17, 1998, 873).
+pub fn difference_of_shares(
+    first: &[(u64, u64)],
+    second: &[(u64, u64)],
+    confidence: Confidence,
+) -> Option<Estimate> {
+    let (first, second) = (share(first, confidence)?, share(second, confidence)?);
+    let value = second.value - first.value;
+    let below = (second.value - second.low).hypot(first.high - first.value);
+    let above = (second.high - second.value).hypot(first.value - first.low);
+    Some(Estimate {
+        value,
+        low: value - below,
+        high: value + above,
     })
 }
 
@@ -252,8 +226,29 @@ mod tests {
     }
 
     #[test]
+    fn a_difference_of_shares_has_the_interval_of_the_textbook() {
+        // Newcombe, Statistics in Medicine 17 (1998), table II, method 10: 56 of 70 less 48 of 80; 10 of 10 less 0 of 10.
+        let it = difference_of_shares(&[(48, 80)], &[(56, 70)], P95).unwrap();
+        close(it.value, 0.2);
+        close(it.low, 0.0524);
+        close(it.high, 0.3339);
+        let it = difference_of_shares(&[(0, 10)], &[(10, 10)], P95).unwrap();
+        close(it.low, 0.6075);
+        close(it.high, 1.0);
+        assert_eq!(difference_of_shares(&[], &[(1, 2)], P95), None);
+    }
+
+    #[test]
     fn quantiles_and_resamples_belong_to_their_confidence() {
-        for it in [Confidence::P95, Confidence::P96, Confidence::P99_5] {
+        let each = [1, 10, 50].map(Confidence::of_each);
+        assert!((each[0].z - P95.z).abs() < 1e-6 && each[0].resamples == P95.resamples);
+        for it in [
+            Confidence::P95,
+            Confidence::P96,
+            Confidence::P99_5,
+            each[1],
+            each[2],
+        ] {
             // The normal density from -z to z, by Simpson's rule.
             let (n, step) = (1000_u32, 2.0 * it.z / 1000.0);
             let density = |x: f64| (-x * x / 2.0).exp() / std::f64::consts::TAU.sqrt();
@@ -264,7 +259,7 @@ mod tests {
             };
             let term = |i: u32| weight(i) * density(f64::from(i) * step - it.z);
             let inside = (0..=n).map(term).sum::<f64>() * step / 3.0;
-            assert!((1.0 - inside - it.alpha()).abs() < 1e-9, "{it:?}: {inside}");
+            assert!((1.0 - inside - it.alpha()).abs() < 1e-8, "{it:?}: {inside}");
             let beyond = to_f64(it.resamples as u64) * it.alpha() / 2.0;
             assert!((beyond - to_f64(BEYOND as u64)).abs() < 1e-9, "{it:?}");
         }

@@ -26,6 +26,7 @@ pub(crate) async fn up(args: &UpArgs, runs: &RunsDir, stop: Interrupt) -> anyhow
     let settings = scaled::settings(args)?;
     let began = Instant::now();
     let options = Options {
+        program: None,
         gateway_port: args.port,
         otlp: None,
         backends: args.backends.clone(),

@@ -60,6 +60,8 @@ pub enum Group {
     Audit,
     /// Whether all signals tell the same story.
     Reconciliation,
+    /// How one shop differs from another.
+    Comparison,
 }
 
 impl fmt::Display for Group {
@@ -69,6 +71,7 @@ impl fmt::Display for Group {
             Self::Objective => "objective",
             Self::Reconciliation => "reconciliation",
             Self::Audit => "audit",
+            Self::Comparison => "comparison",
         })
     }
 }

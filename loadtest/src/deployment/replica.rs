@@ -203,7 +203,8 @@ fn spawn(
     let discovery = service::file_address(&roster.discovery_file(), roster.options.upstreams);
     arguments.extend(service.flags(&roster.dir, &discovery, port));
     let otlp = roster.options.otlp;
-    Process::spawn(&arguments, log, |command| {
+    let program = roster.options.program.as_deref();
+    Process::spawn_of(program, &arguments, log, |command| {
         command.envs(roster.servers.environment(service, &roster.dir));
         command.envs(roster.options.environment.iter().cloned());
         if let Some(receiver) = otlp {

@@ -23,6 +23,8 @@ use crate::interrupted::Interrupt;
 
 /// How a deployment is started.
 pub struct Options {
+    /// Whose services run, if not those of this program: another build of it.
+    pub program: Option<PathBuf>,
     /// Port of the gateway; 0 takes any free one.
     pub gateway_port: u16,
     /// Where spans go; `None` leaves that to the `OTEL_*` variables of the environment.
@@ -30,7 +32,7 @@ pub struct Options {
     /// Where the services keep their data.
     pub backends: Backends,
     /// What every service finds in its environment beside that.
-    pub environment: Vec<(&'static str, String)>,
+    pub environment: Vec<(String, String)>,
     /// What every address of a service ends in: parameters, such as `breaker=off`.
     pub upstreams: &'static str,
     /// Whether a process that died is started again.

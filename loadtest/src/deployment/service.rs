@@ -84,6 +84,15 @@ impl Service {
         }
     }
 
+    /// The variables that would say what its flags say already, and so would change nothing.
+    pub(crate) fn decided(self) -> impl Iterator<Item = String> {
+        let variable = |flag: String| {
+            let name = flag.trim_start_matches('-').split('=').next();
+            name.unwrap_or_default().replace('-', "_").to_uppercase()
+        };
+        self.flags(Path::new(""), "", 0).into_iter().map(variable)
+    }
+
     /// Those that keep their data in a database of their own. Search has an index instead.
     pub(crate) const WITH_DATABASE: [Self; 5] = [
         Self::Catalog,

@@ -32,16 +32,17 @@ pub(crate) fn checks(it: &Measurement) -> Vec<Check> {
 
 /// How late the generator was, what it dropped, and what the machine took.
 pub(crate) fn load(it: &Measurement) -> Vec<Check> {
-    let mut checks = Vec::new();
-    match &it.clients.load.counts {
-        Err(how) => checks.push(ended_early(how)),
-        Ok(counts) => {
-            checks.push(lag(it));
-            checks.push(dropped(counts));
-        }
-    }
+    let mut checks = generator(&it.clients.load.counts, &it.clients.recording);
     checks.extend(it.clients.stolen.map(stolen));
     checks
+}
+
+/// How late the generator was, and what it dropped.
+pub(crate) fn generator(counts: &Result<Counts, String>, recording: &Recording) -> Vec<Check> {
+    match counts {
+        Err(how) => vec![ended_early(how)],
+        Ok(counts) => vec![lag(recording), dropped(counts)],
+    }
 }
 
 /// Whether nothing died that was not killed on purpose.
@@ -137,9 +138,9 @@ fn lag_p99_ms(recording: &Recording) -> f64 {
     to_f64(recording.lag().value_at_quantile(0.99)) / 1000.0
 }
 
-fn lag(it: &Measurement) -> Check {
-    let lag = it.clients.recording.lag();
-    let p99 = lag_p99_ms(&it.clients.recording);
+fn lag(recording: &Recording) -> Check {
+    let lag = recording.lag();
+    let p99 = lag_p99_ms(recording);
     let outcome = if lag.is_empty() || p99 > MAX_LAG_MS {
         Outcome::Invalid
     } else {
@@ -174,7 +175,8 @@ fn dropped(counts: &Counts) -> Check {
         .saw(observed, "at most 0.1 %")
 }
 
-fn stolen(share: f64) -> Check {
+/// Whether this machine had its processors to itself.
+pub(crate) fn stolen(share: f64) -> Check {
     let outcome = if share > MAX_STOLEN {
         Outcome::Invalid
     } else {

@@ -42,13 +42,14 @@ impl Shop {
         let backends = arm.shop.backends(&lab.args.backends);
         let said = lab.progress.clone();
         let options = Options {
+            program: None,
             gateway_port: 0,
             otlp: Some(receiver.address),
             backends: backends.clone(),
             environment: [&[TOKEN_TTL], arm.shop.environment]
                 .concat()
                 .into_iter()
-                .map(|(name, value)| (name, value.to_owned()))
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .collect(),
             upstreams: arm.shop.upstreams,
             restart: true,

@@ -10,7 +10,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use super::waterfall::Waterfall;
 use crate::{
     engine::Counts,
-    judge::reconcile::Edge,
+    judge::{comparison::Figure, reconcile::Edge},
     observe::Stack,
     run_dir::RunDir,
     statistics::Estimate,
@@ -54,13 +54,33 @@ pub(crate) struct Machine {
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct ExperimentReport {
     pub(crate) name: &'static str,
-    pub(crate) question: &'static str,
+    pub(crate) question: String,
     pub(crate) outcome: Outcome,
     pub(crate) duration_s: f64,
     pub(crate) arms: Vec<ArmReport>,
     /// What compares arms.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) checks: Vec<Check>,
+    /// Of two shops that took turns, if that was the experiment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) comparison: Option<Comparison>,
+}
+
+/// What was compared, and what came of it.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Comparison {
+    /// What A was.
+    pub(crate) a: String,
+    /// What B was.
+    pub(crate) b: String,
+    pub(crate) pairs: usize,
+    /// Seconds of a slice, without its lead-in.
+    pub(crate) slice_s: f64,
+    /// Arrivals a second; none where a closed loop was what loaded them.
+    pub(crate) rate: Option<f64>,
+    /// How much worse B may be, as a share.
+    pub(crate) tolerance: f64,
+    pub(crate) figures: Vec<Figure>,
 }
 
 /// One arm of an experiment.

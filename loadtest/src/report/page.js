@@ -215,6 +215,46 @@ function arm(experiment, it) {
     h("p", { class: "soft" }, `${count(load.attempts)} attempts by ${load.users} goose users; send lag p50 ${ms(load.lag_p50_ms)}, p99 ${ms(load.lag_p99_ms)}, at most ${ms(load.lag_max_ms)}.`)));
 }
 
+/** The ratios of one figure, a dot for each pair of slices, below the interval of all together. */
+function ratios(it) {
+  const [width, height, half] = [260, 22, 120];
+  const differs = (a, b) => it.measure === "errors" ? (b - a) / 2 : Math.log(b / a) / Math.log(1.5);
+  const x = (value) => width / 2 + half * Math.max(-1, Math.min(1, value));
+  const picture = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${it.name}, B against A`, style: `width:${width}px` });
+  picture.append(svg("line", { x1: width / 2, x2: width / 2, y1: 0, y2: height, class: "grid" }));
+  const place = (value) => it.measure === "errors" ? x(value / 2) : x(Math.log(value) / Math.log(1.5));
+  if (it.difference) {
+    const line = { x1: place(it.difference.low), x2: place(it.difference.high), y1: 5, y2: 5, style: "stroke:var(--blue)", "stroke-width": 3 };
+    picture.append(svg("line", line), svg("circle", { cx: place(it.difference.value), cy: 5, r: 4, style: "fill:var(--blue)" }));
+  }
+  it.a.forEach((a, pair) => picture.append(svg("circle", { cx: x(differs(a, it.b[pair])), cy: 16, r: 2.5, style: "fill:var(--soft)", opacity: 0.7 })));
+  return picture;
+}
+
+const UNITS = { latency: "ms", cpu: "ms", goodput: "/s", throughput: "/s", errors: "%" };
+const middle = (values) => { const sorted = [...values].sort((a, b) => a - b); return sorted[Math.floor(sorted.length / 2)]; };
+
+function comparison(it, all) {
+  const outcome = (figure) => figure.counts ? stamp(all.find((one) => one.name === figure.name)?.outcome ?? figure.outcome) : h("span", { class: "tag" }, "shown");
+  const typical = (figure, values) => values.length ? `${middle(values).toFixed(2)} ${UNITS[figure.measure]}` : "\u2013";
+  const seen = (figure) => figure.visible === null ? "\u2013" : figure.measure === "errors" ? `${figure.visible.toFixed(2)} points` : `${(100 * figure.visible).toFixed(1)} %`;
+  const slices = (figure) => [["A", figure.a], ["B", figure.b]].map(([name, values]) => h("p", { class: "soft mono" }, `${name} ${values.map((value) => value.toFixed(2)).join(" ")}`));
+  return h("section", { class: "card" },
+    h("p", {}, h("b", {}, "A "), h("code", {}, it.a)), h("p", {}, h("b", {}, "B "), h("code", {}, it.b)),
+    h("p", { class: "soft" }, `${it.pairs} pairs of slices of ${it.slice_s} s by turns, ${it.rate === null ? "as many requests as are answered" : `${it.rate} arrivals a second, the same in both slices of a pair`}. B may be worse by ${(100 * it.tolerance).toFixed(1)} %. What is said holds with 95 % for all figures together.`),
+    table([
+      { title: "", of: outcome },
+      { title: "median of slices", of: (figure) => figure.name },
+      { title: "A", numeric: true, of: (figure) => typical(figure, figure.a) },
+      { title: "B", numeric: true, of: (figure) => typical(figure, figure.b) },
+      { title: "B to A: \u2212\u2153 to +\u00bd, errors \u00b12 points", of: ratios },
+      { title: "could see", numeric: true, of: seen },
+      { title: "said", of: (figure) => figure.said },
+    ], it.figures),
+    folded("Every slice", false, it.figures.map((figure) => [h("h4", {}, `${figure.name}, ${UNITS[figure.measure]}`), slices(figure)]).flat(2)),
+    folded("Validity", all.some((one) => one.group !== "comparison" && one.outcome !== "PASS"), checks(all.filter((one) => one.group !== "comparison"), [])));
+}
+
 /** Every experiment and arm in one table. */
 function overview() {
   const row = (experiment, it, index) => h("tr", {},
@@ -237,11 +277,12 @@ document.getElementById("page").replaceChildren(
   h("header", {}, stamp(run.outcome), h("div", {},
     h("h1", {}, "Windtunnel"),
     h("p", { class: "soft" }, `${run.started.replace("T", " ").slice(0, 19)} UTC, ${run.duration_s.toFixed(0)} s, on ${run.backends}, seed ${run.seed}, ${run.machine.profile} build, ${run.machine.cores} cores, ${run.machine.os} ${run.machine.architecture}`))),
-  overview(),
+  run.experiments.some((experiment) => experiment.arms.length) ? overview() : "",
   ...run.experiments.flatMap((experiment) => [
     h("h2", {}, experiment.name),
     h("p", { class: "soft" }, experiment.question),
-    experiment.checks?.length ? h("section", { class: "card" }, checks(experiment.checks, [])) : null,
+    experiment.comparison ? comparison(experiment.comparison, experiment.checks)
+      : experiment.checks?.length ? h("section", { class: "card" }, checks(experiment.checks, [])) : null,
     ...experiment.arms.map((it) => arm(experiment, it)),
   ].filter((child) => child !== null)),
   h("p", { class: "soft mono" }, run.command.join(" ")));

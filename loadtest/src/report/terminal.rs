@@ -125,7 +125,13 @@ fn arm(out: &mut impl Write, it: &ArmReport, style: Style) -> io::Result<()> {
     Ok(())
 }
 
-fn line(out: &mut impl Write, check: &Check, claim: Claim, style: Style) -> io::Result<()> {
+/// Prints a check that is not as its arm claims, or every one where that is wanted.
+pub(super) fn line(
+    out: &mut impl Write,
+    check: &Check,
+    claim: Claim,
+    style: Style,
+) -> io::Result<()> {
     let must_fail = claim.must_fail(check);
     let as_claimed = claim.judge(check) == Outcome::Pass;
     if !style.verbose && (as_claimed || !(check.counts || must_fail)) {
@@ -225,7 +231,7 @@ fn interval(estimate: Option<Estimate>) -> String {
 }
 
 /// The outcome, padded before it is coloured, because escape sequences would be counted.
-fn paint(outcome: Outcome, width: usize, style: Style) -> String {
+pub(super) fn paint(outcome: Outcome, width: usize, style: Style) -> String {
     let text = format!("{:<width$}", outcome.to_string());
     let code = match outcome {
         Outcome::Pass => 32,

@@ -48,8 +48,28 @@ fn wrong_usage_is_told_with_exit_code_64() {
 }
 
 #[test]
+fn a_comparison_with_what_cannot_be_is_refused_before_anything_is_started() {
+    let scratch = Scratch::new();
+    let compare = |b, code, words: &[&str]| says(&scratch, &["compare", "--b", b], code, words);
+    compare("env:CACHE=off", 64, &["no service knows", "CACHE_"]);
+    compare("env:DATABASE_URL=x", 64, &["decided by loadtest"]);
+    compare(
+        "fault:kiosk:latency_ms=5",
+        64,
+        &["unknown service", "gateway"],
+    );
+    compare("main", 64, &["git:REVISION"]);
+    compare("git:no-such-revision", 69, &["git:no-such-revision"]);
+    says(&scratch, &["compare"], 64, &["--b"]);
+    let few = ["compare", "--b", ".", "--pairs", "3"];
+    says(&scratch, &few, 64, &["from 10 to 1000"]);
+}
+
+#[test]
 fn help_and_list_teach() {
     let scratch = Scratch::new();
+    let words = ["git:REVISION", "env:NAME=VALUE", "Exit codes"];
+    says(&scratch, &["compare", "--help"], 0, &words);
     says(&scratch, &["--help"], 0, &["up", "run", "Exit codes"]);
     says(&scratch, &["list"], 0, &["baseline", "?"]);
 }

@@ -1,6 +1,7 @@
 //! The binary as people run it: on free ports of this machine, with real processes.
 
 mod commands;
+mod compare;
 mod deployment;
 mod engine;
 mod lines;
