@@ -156,6 +156,7 @@ mod tests {
             "service",
             "state",
             "reason",
+            "decision",
             // As kube-state-metrics has them.
             "namespace",
             "horizontalpodautoscaler",
