@@ -67,6 +67,9 @@ fn quiet() -> HashMap<(String, String), Filler> {
     panels.collect()
 }
 
+/// Discovery gives it to the replicas of a version that is tried, and of its baseline; nothing tries one here.
+const TRACK: &str = "track";
+
 /// Asks everything.
 #[derive(Debug)]
 pub struct Check<'a> {
@@ -80,8 +83,8 @@ pub struct Check<'a> {
     quiet: HashMap<(String, String), Filler>,
     /// The labels of each metric there is, without those that were not asked for.
     labels: HashMap<String, Vec<String>>,
-    /// Labels that only series of failures have, and so need not be there yet: an empty label is none.
-    failures: Vec<String>,
+    /// Labels that series have once something fails, or a version is tried, and so need not be there yet: an empty label is none.
+    later: Vec<String>,
     /// The values of each variable.
     choices: BTreeMap<String, Vec<String>>,
 }
@@ -97,7 +100,7 @@ impl<'a> Check<'a> {
             now: now.as_secs_f64(),
             quiet: quiet(),
             labels: HashMap::new(),
-            failures: Vec::new(),
+            later: vec![TRACK.to_owned()],
             choices: BTreeMap::new(),
         }
     }
@@ -111,7 +114,7 @@ impl<'a> Check<'a> {
         // Where there are faults, some metric has it.
         let failed = names::ERROR_TYPE;
         if !self.faults || !self.prometheus.values(failed, None).await?.is_empty() {
-            self.failures.push(failed.to_owned());
+            self.later.push(failed.to_owned());
         }
         let mut found = Vec::new();
         for it in asked {
@@ -254,13 +257,13 @@ impl<'a> Check<'a> {
                 found.problems.insert(format!("nobody records {metric}"));
                 continue;
             }
-            let missing = |it: &&String| !known.contains(it) && !self.failures.contains(it);
+            let missing = |it: &&String| !known.contains(it) && !self.later.contains(it);
             for label in selector.labels.iter().filter(missing) {
                 found
                     .problems
                     .insert(format!("{metric} has no label {label}"));
             }
-            all.extend(known.iter().chain(&self.failures).cloned());
+            all.extend(known.iter().chain(&self.later).cloned());
         }
         for label in read.groupings.iter().filter(|it| !all.contains(*it)) {
             if !empty {
