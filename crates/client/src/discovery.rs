@@ -291,7 +291,10 @@ pub(crate) fn follow(source: &Source, service: &'static str) -> Replicas {
     let (findings, replicas) = channel(service);
     match source {
         Source::Fixed(address) => findings.tell(vec![*address]),
-        Source::File(path) => _ = tokio::spawn(file::follow(path.clone(), findings)),
+        Source::File(path) => {
+            let file = file::File::read(path.clone(), findings);
+            tokio::spawn(file.follow());
+        }
         Source::Dns(name) => _ = tokio::spawn(dns::follow(name.clone(), findings)),
     }
     replicas

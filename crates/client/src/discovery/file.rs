@@ -14,21 +14,46 @@ use super::{Findings, Known, STABLE};
 /// How often the discovery file is looked at. Looking is one `stat`; only a changed file is read.
 const POLL: Duration = Duration::from_millis(25);
 
-pub(super) async fn follow(path: PathBuf, findings: Findings) {
-    let mut seen = None;
-    while !findings.known.is_closed() {
-        let now = fingerprint(&path);
-        if now.is_some() && now != seen {
-            match read(&path, findings.service) {
-                Ok(replicas) => findings.tell(replicas),
-                // The last list stays: neither a typing error nor half a file may take the shop down.
-                Err(error) => {
-                    tracing::warn!(%error, path = %path.display(), "discovery file unreadable");
-                }
-            }
-            seen = now;
+/// A discovery file, and what was last seen of it.
+pub(super) struct File {
+    path: PathBuf,
+    findings: Findings,
+    seen: Option<(u64, SystemTime, u64)>,
+}
+
+impl File {
+    /// Reads it once before it returns: a service's first call does not find that there is nobody to call.
+    pub(super) fn read(path: PathBuf, findings: Findings) -> Self {
+        let mut file = Self {
+            path,
+            findings,
+            seen: None,
+        };
+        file.look();
+        file
+    }
+
+    /// Looks at it again and again.
+    pub(super) async fn follow(mut self) {
+        while !self.findings.known.is_closed() {
+            tokio::time::sleep(POLL).await;
+            self.look();
         }
-        tokio::time::sleep(POLL).await;
+    }
+
+    fn look(&mut self) {
+        let now = fingerprint(&self.path);
+        if now.is_none() || now == self.seen {
+            return;
+        }
+        match read(&self.path, self.findings.service) {
+            Ok(replicas) => self.findings.tell(replicas),
+            // The last list stays: neither a typing error nor half a file may take the shop down.
+            Err(error) => {
+                tracing::warn!(%error, path = %self.path.display(), "discovery file unreadable");
+            }
+        }
+        self.seen = now;
     }
 }
 
@@ -125,6 +150,16 @@ mod tests {
         };
         let found = read(file.path(), "catalog").unwrap();
         assert_eq!(found, [([127, 0, 0, 1], 3).into(), canary]);
+    }
+
+    #[tokio::test]
+    async fn whoever_begins_to_follow_a_file_knows_what_is_in_it() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let text = r#"[{"labels":{"service":"catalog","__service_address":"127.0.0.1:3"}}]"#;
+        fs::write(file.path(), text).unwrap();
+        let source = crate::discovery::Source::File(file.path().to_owned());
+        let replicas = crate::discovery::follow(&source, "catalog");
+        assert_eq!(**replicas.known(), [([127, 0, 0, 1], 3).into()]);
     }
 
     #[test]
