@@ -277,7 +277,9 @@ impl Findings {
         KNOWN.get_or_create(&label).set(gauge);
         let changed = self.known.send_if_modified(|it| {
             let changed = **it != *replicas;
-            *it = replicas.into();
+            if changed {
+                *it = replicas.into();
+            }
             changed
         });
         if changed {

@@ -95,6 +95,8 @@ impl Drop for Place {
 /// The replicas that there are, and the sides that they are on.
 #[derive(Debug, Default)]
 struct Table {
+    /// What was discovered when it was made.
+    discovered: Arc<[Known]>,
     replicas: Vec<(Known, Arc<Replica>)>,
     /// Each track, with what its replicas weigh together.
     sides: Vec<(Arc<str>, f64)>,
@@ -102,9 +104,10 @@ struct Table {
 
 impl Table {
     /// Follows discovery; replicas that stay keep what we know of them.
-    fn follow(&mut self, discovered: &[Known]) {
+    fn follow(&mut self, discovered: &Arc<[Known]>) {
         let before = std::mem::take(self);
-        for known in discovered {
+        self.discovered = Arc::clone(discovered);
+        for known in discovered.iter() {
             let address = known.address;
             let same = before.replicas.iter().find(|it| it.0.address == address);
             let replica = same.map_or_else(|| Replica::new(address), |it| Arc::clone(&it.1));
@@ -225,7 +228,7 @@ impl Balancer {
 
     fn refresh(&self, table: &mut Table) {
         let discovered = self.discovered.known();
-        if table.replicas.iter().map(|it| &it.0).eq(discovered.iter()) {
+        if Arc::ptr_eq(&table.discovered, &discovered) {
             return;
         }
         table.follow(&discovered);

@@ -3,6 +3,7 @@
 mod tries;
 
 use std::{
+    borrow::Cow,
     hash::{BuildHasher as _, Hash, RandomState},
     net::{IpAddr, SocketAddr},
     num::NonZeroU32,
@@ -37,11 +38,11 @@ pub(crate) enum Client {
 
 impl Client {
     /// What tells this client from all others, at every gateway the same.
-    pub(crate) fn named(&self) -> Vec<u8> {
+    pub(crate) fn named(&self) -> Cow<'_, [u8]> {
         match self {
-            Self::Account(id) => id.to_string().into_bytes(),
-            Self::Address(IpAddr::V4(it)) => it.octets().to_vec(),
-            Self::Address(IpAddr::V6(it)) => it.octets().to_vec(),
+            Self::Account(id) => id.as_str().as_bytes().into(),
+            Self::Address(IpAddr::V4(it)) => it.octets().to_vec().into(),
+            Self::Address(IpAddr::V6(it)) => it.octets().to_vec().into(),
         }
     }
 }
