@@ -185,6 +185,15 @@ impl Users {
         Verifier::new(&address.into())
     }
 
+    /// Users with one key, which the verifier has fetched.
+    async fn with(key: &SigningKey) -> (Self, Verifier) {
+        let users = Self::default();
+        users.have(&[key]);
+        let verifier = users.verifier().await;
+        eventually("there are keys", async || verifier.loaded().is_ok()).await;
+        (users, verifier)
+    }
+
     fn have(&self, keys: &[&SigningKey]) {
         let keys = keys.iter().flat_map(|it| it.public().keys).collect();
         *self.0.0.lock().unwrap() = Some(JwkSet { keys });
@@ -215,14 +224,8 @@ async fn keys_are_asked_for_until_they_come_and_until_then_nobody_is_accused() {
 
 #[tokio::test]
 async fn an_unknown_key_is_asked_for_once_and_known_ones_outlive_users() {
-    let (users, old, new) = (
-        Users::default(),
-        SigningKey::generate(),
-        SigningKey::generate(),
-    );
-    users.have(&[&old]);
-    let verifier = users.verifier().await;
-    eventually("there are keys", async || verifier.loaded().is_ok()).await;
+    let (old, new) = (SigningKey::generate(), SigningKey::generate());
+    let (users, verifier) = Users::with(&old).await;
     assert_eq!(users.asked(), 1);
 
     users.have(&[&old, &new]);
@@ -259,14 +262,8 @@ async fn an_unknown_key_is_asked_for_once_and_known_ones_outlive_users() {
 
 #[tokio::test]
 async fn a_key_that_is_published_no_more_takes_its_tokens_with_it() {
-    let (users, old, new) = (
-        Users::default(),
-        SigningKey::generate(),
-        SigningKey::generate(),
-    );
-    users.have(&[&old]);
-    let verifier = users.verifier().await;
-    eventually("there are keys", async || verifier.loaded().is_ok()).await;
+    let (old, new) = (SigningKey::generate(), SigningKey::generate());
+    let (users, verifier) = Users::with(&old).await;
     let stolen = token(&old);
     assert!(verifier.verify(&stolen).await.is_ok());
 
