@@ -20,5 +20,5 @@ pub(crate) mod state;
 mod turnstile;
 pub(crate) mod visit;
 
-pub(crate) use attempt::Event;
 pub use attempt::{Attempt, Counts, OrderSeen, ProductSeen};
+pub(crate) use attempt::{Event, micros};

@@ -9,7 +9,7 @@ use crate::{
     autoscaler::Decision,
     canary::{self, Look},
     deployment::{Life, Make, Server, Service},
-    engine::{parent::Load, plan::Phase},
+    engine::{Attempt, parent::Load, plan::Phase},
     evidence::{Evidence, ledgers::Ledgers},
     recording::Recording,
     statistics::Confidence,
@@ -45,6 +45,13 @@ pub(crate) struct PhaseTime {
 impl PhaseTime {
     pub(crate) fn length(&self) -> Duration {
         self.to.saturating_sub(self.from)
+    }
+
+    /// Whether a request was due then.
+    pub(crate) fn has(&self, attempt: &Attempt) -> bool {
+        let due = u64::try_from(attempt.intended_us).ok();
+        let due = due.map(Duration::from_micros);
+        due.is_some_and(|it| (self.from..self.to).contains(&it))
     }
 
     /// Those of a plan that begins at `origin`; phases of no length are left out.

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::statistics::Estimate;
 
+/// How many requests a check names.
+const NAMED: usize = 5;
+
 /// How a check, an arm, an experiment or a run came out; the last is the worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
@@ -29,6 +32,16 @@ impl Outcome {
             Self::Inconclusive => 2,
             Self::Invalid => 3,
         }
+    }
+
+    /// Whether what must hold does.
+    pub(crate) fn pass_or_fail(holds: bool) -> Self {
+        if holds { Self::Pass } else { Self::Fail }
+    }
+
+    /// Whether the run is any good.
+    pub(crate) fn pass_or_invalid(good: bool) -> Self {
+        if good { Self::Pass } else { Self::Invalid }
     }
 
     /// The worst of several; of none, [`Outcome::Invalid`], because nothing was shown.
@@ -123,6 +136,15 @@ impl Check {
     pub fn saw(mut self, observed: impl Into<String>, expected: impl Into<String>) -> Self {
         self.observed = observed.into();
         self.expected = expected.into();
+        self
+    }
+
+    /// With some of these requests to look up, where it did not pass.
+    #[must_use]
+    pub(crate) fn naming(mut self, ids: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        if self.outcome != Outcome::Pass {
+            self.request_ids = ids.into_iter().take(NAMED).map(Into::into).collect();
+        }
         self
     }
 

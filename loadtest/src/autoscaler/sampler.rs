@@ -5,17 +5,17 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    net::SocketAddr,
     time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
-use reqwest::header::ACCEPT;
 use telemetry::names;
 use tokio::{task::JoinSet, time::timeout};
 
 use crate::{
     deployment::Replica,
-    evidence::metrics::{Exposition, Format},
+    evidence::metrics::{self, Exposition, Format},
 };
 
 /// What a replica had counted at some time since its start.
@@ -68,11 +68,8 @@ impl Sampler {
     ) {
         let mut asked = JoinSet::new();
         for replica in replicas {
-            let (instance, url) = (
-                replica.instance(),
-                format!("http://{}/metrics", replica.admin),
-            );
-            let counted = ask(http.clone(), url);
+            let instance = replica.instance();
+            let counted = ask(http.clone(), replica.admin);
             asked.spawn(async move { (instance, timeout(patience, counted).await) });
         }
         self.seen
@@ -116,12 +113,10 @@ fn age(earlier: &Counted, later: &Counted) -> Duration {
     later.at.saturating_duration_since(earlier.at)
 }
 
-async fn ask(http: reqwest::Client, url: String) -> anyhow::Result<Counted> {
-    let asked = http.get(&url).header(ACCEPT, Format::Text.media_type());
-    let answer = asked.send().await?.error_for_status()?;
-    let text = answer.text().await?;
+async fn ask(http: reqwest::Client, admin: SocketAddr) -> anyhow::Result<Counted> {
+    let text = metrics::fetch(&http, &admin, Format::Text).await?;
     let at = Instant::now();
-    let said = Exposition::parse(&text).with_context(|| format!("read {url}"))?;
+    let said = Exposition::parse(&text).with_context(|| format!("read http://{admin}/metrics"))?;
     Ok(Counted::of(&said, at))
 }
 

@@ -1,12 +1,11 @@
 //! What a replica has counted since its start.
 
 use anyhow::Context as _;
-use reqwest::header::ACCEPT;
 use telemetry::names;
 
 use crate::{
     deployment::Replica,
-    evidence::metrics::{Exposition, Format, Labels},
+    evidence::metrics::{self, Exposition, Format, Labels},
 };
 
 /// How attempts ended.
@@ -59,10 +58,9 @@ pub(super) async fn count(
     replica: &Replica,
     slow_s: f64,
 ) -> anyhow::Result<Counts> {
-    let url = format!("http://{}/metrics", replica.admin);
-    let asked = http.get(&url).header(ACCEPT, Format::Text.media_type());
-    let answer = asked.send().await?.error_for_status()?;
-    let said = Exposition::parse(&answer.text().await?).with_context(|| format!("read {url}"))?;
+    let text = metrics::fetch(http, &replica.admin, Format::Text).await?;
+    let said = Exposition::parse(&text);
+    let said = said.with_context(|| format!("read http://{}/metrics", replica.admin))?;
     Ok(Counts::of(&said, slow_s))
 }
 

@@ -1,5 +1,7 @@
 //! What a client saw of a request, and what the engine counts.
 
+use std::time::Duration;
+
 use api::OrderStatus;
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +52,11 @@ pub struct OrderSeen {
     pub status: OrderStatus,
     /// Whether neither card nor stock stand against it.
     pub fair: bool,
+}
+
+/// A time since the first arrival was due, as attempts have it.
+pub(crate) fn micros(it: Duration) -> i64 {
+    i64::try_from(it.as_micros()).unwrap_or(i64::MAX)
 }
 
 impl Attempt {

@@ -8,12 +8,11 @@ use std::{
 };
 
 use anyhow::Context as _;
-use reqwest::header::ACCEPT;
 use telemetry::{attributes::SERVICE_INSTANCE_ID, names};
 use tokio::time::{Instant, sleep};
 
 use super::{
-    metrics::{Exposition, Format},
+    metrics::{self, Exposition, Format},
     otlp::Spans,
     testimony::{Evidence, Scrape},
     usage::Usage,
@@ -203,20 +202,16 @@ pub(super) async fn scrape_at(
     format: Format,
     pid: Option<u32>,
 ) -> anyhow::Result<Scrape> {
-    let url = format!("http://{admin}/metrics");
     let asked = SystemTime::now();
     let usage = || pid.and_then(Usage::of);
     let before = usage();
-    let read = async {
-        let asked = http.get(&url);
-        let answer = asked.header(ACCEPT, format.media_type()).send().await?;
-        answer.error_for_status()?.text().await
-    };
-    let text = read.await.with_context(|| format!("scrape {url}"))?;
+    let text = metrics::fetch(http, admin, format).await;
+    let text = text.with_context(|| format!("scrape http://{admin}/metrics"))?;
     Ok(Scrape {
         asked,
         answered: SystemTime::now(),
-        exposition: Exposition::parse(&text).with_context(|| format!("read {url}"))?,
+        exposition: Exposition::parse(&text)
+            .with_context(|| format!("read http://{admin}/metrics"))?,
         usage: before.zip(usage()),
     })
 }

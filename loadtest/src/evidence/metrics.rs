@@ -3,7 +3,9 @@
 //! <https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format>,
 //! <https://prometheus.io/docs/specs/om/open_metrics_spec/>
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
+
+use reqwest::header::ACCEPT;
 
 /// The labels of a series, sorted by name.
 pub type Labels = BTreeMap<String, String>;
@@ -25,6 +27,20 @@ impl Format {
             Self::OpenMetrics => "application/openmetrics-text; version=1.0.0",
         }
     }
+}
+
+/// What the process whose admin port is at `admin` says of itself now.
+///
+/// # Errors
+/// No answer, or another one than 200.
+pub(crate) async fn fetch(
+    http: &reqwest::Client,
+    admin: &impl fmt::Display,
+    format: Format,
+) -> reqwest::Result<String> {
+    let asked = http.get(format!("http://{admin}/metrics"));
+    let answer = asked.header(ACCEPT, format.media_type()).send().await?;
+    answer.error_for_status()?.text().await
 }
 
 /// One observation of a bucket, and the span it points to.

@@ -6,6 +6,7 @@ use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::Context as _;
@@ -23,6 +24,16 @@ use tonic::{Request, Response, Status};
 
 /// More spans than this are refused, and the service that sent them counts them as lost.
 const MAX_SPANS: usize = 4_000_000;
+
+/// A time since 1970, as spans have it.
+pub(crate) fn since_1970(at: SystemTime) -> u64 {
+    nanos(at.duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+/// A duration, as spans have it.
+pub(crate) fn nanos(it: Duration) -> u64 {
+    u64::try_from(it.as_nanos()).unwrap_or(u64::MAX)
+}
 
 /// Who made a span.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

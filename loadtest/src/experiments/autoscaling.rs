@@ -161,11 +161,7 @@ fn cheaper(arms: &[Measurement]) -> Vec<Check> {
     };
     let cost = |it: &Measurement| scaling::cost(it, Service::Search);
     let (least, most, own) = (cost(minimum), cost(maximum), cost(autoscaled));
-    let outcome = if own < most {
-        Outcome::Pass
-    } else {
-        Outcome::Fail
-    };
+    let outcome = Outcome::pass_or_fail(own < most);
     let check = Check::new(
         Group::Objective,
         "autoscaling costs less than the maximum",

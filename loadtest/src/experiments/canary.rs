@@ -33,13 +33,7 @@ pub(super) const CANARY: Experiment = Experiment {
                 at_start("warm-up", Do::FaultVersion(Service::Search, NEXT, FAILS)),
                 TRY,
             ],
-            checks: &[
-                validity::finished,
-                validity::lived,
-                validity::rest,
-                taken_away,
-                reconcile::all,
-            ],
+            checks: &ends(taken_away),
             ..TRIED
         },
         Arm {
@@ -50,13 +44,7 @@ pub(super) const CANARY: Experiment = Experiment {
                 at_start("warm-up", Do::FaultVersion(Service::Search, NEXT, SLOW)),
                 TRY,
             ],
-            checks: &[
-                validity::finished,
-                validity::lived,
-                validity::rest,
-                taken_away,
-                reconcile::all,
-            ],
+            checks: &ends(taken_away),
             ..TRIED
         },
         Arm {
@@ -64,13 +52,7 @@ pub(super) const CANARY: Experiment = Experiment {
             description: "A version with nothing wrong.",
             load: &[WARM_UP, tried(46), AFTER],
             timeline: &[TRY],
-            checks: &[
-                validity::finished,
-                validity::lived,
-                validity::rest,
-                promoted,
-                reconcile::all,
-            ],
+            checks: &ends(promoted),
             ..TRIED
         },
         Arm {
@@ -84,13 +66,7 @@ pub(super) const CANARY: Experiment = Experiment {
                     ..TRIAL
                 }),
             )],
-            checks: &[
-                validity::finished,
-                validity::lived,
-                validity::rest,
-                neither,
-                reconcile::all,
-            ],
+            checks: &ends(neither),
             ..TRIED
         },
         Arm {
@@ -153,6 +129,17 @@ const AFTER: LoadPhase = nominal("after", 4).at(RATE);
 /// For so many seconds a version may be tried; what they are not needed for is load like any other.
 const fn tried(seconds: u32) -> LoadPhase {
     nominal("tried", seconds).at(RATE)
+}
+
+/// What is asked of a trial that must end so.
+const fn ends(so: fn(&Measurement) -> Vec<Check>) -> [fn(&Measurement) -> Vec<Check>; 5] {
+    [
+        validity::finished,
+        validity::lived,
+        validity::rest,
+        so,
+        reconcile::all,
+    ]
 }
 
 fn few_failed(it: &Measurement) -> Vec<Check> {

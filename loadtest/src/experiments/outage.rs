@@ -96,11 +96,7 @@ fn needs(service: Service, role: Role) -> bool {
 fn on_time(it: &Measurement) -> Vec<Check> {
     let outages = it.outages();
     let longest = outages.iter().map(|it| it.away).max().unwrap_or_default();
-    let outcome = if longest <= AWAY + MAX_LATE {
-        Outcome::Pass
-    } else {
-        Outcome::Invalid
-    };
+    let outcome = Outcome::pass_or_invalid(longest <= AWAY + MAX_LATE);
     let check = Check::new(
         Group::Validity,
         "servers were started again on time",
@@ -136,11 +132,7 @@ fn readiness(it: &Measurement) -> Vec<Check> {
             }
         }
     }
-    let outcome = if wrong.is_empty() {
-        Outcome::Pass
-    } else {
-        Outcome::Fail
-    };
+    let outcome = Outcome::pass_or_fail(wrong.is_empty());
     let check = Check::new(Group::Audit, "readiness probes were correct", outcome)
         .saw(
             format!("{} outages, {} wrong", outages.len(), wrong.len()),

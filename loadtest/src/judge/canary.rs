@@ -3,6 +3,7 @@
 use crate::{
     canary::{Counts, Decision, Look},
     deployment::{Service, Track},
+    engine::micros,
     measurement::{CanaryTried, Measurement, Presence, Replicas},
     statistics::{grouped, to_f64},
     table::{Cell, Table},
@@ -20,10 +21,6 @@ const MAX_FAILED: usize = 40;
 const MAX_BAD: u64 = 40;
 /// How many replicas or requests a check names.
 const NAMED: usize = 5;
-
-fn outcome(holds: bool) -> Outcome {
-    if holds { Outcome::Pass } else { Outcome::Fail }
-}
 
 fn tried(it: &Measurement) -> Option<&CanaryTried> {
     it.happened.iter().find_map(|it| it.tried.as_ref())
@@ -58,7 +55,7 @@ pub(crate) fn few_failed(it: &Measurement) -> Check {
     let mut check = Check::new(
         Group::Objective,
         "few requests failed",
-        outcome(failed.len() <= MAX_FAILED),
+        Outcome::pass_or_fail(failed.len() <= MAX_FAILED),
     )
     .saw(
         format!("{} of {}", failed.len(), grouped(attempts.len() as u64)),
@@ -81,7 +78,12 @@ pub(crate) fn found_early(it: &Measurement) -> Check {
         slow,
     } = tried.last.canary;
     let bad = failed + slow;
-    Check::new(Group::Objective, name, outcome(bad <= MAX_BAD)).saw(
+    Check::new(
+        Group::Objective,
+        name,
+        Outcome::pass_or_fail(bad <= MAX_BAD),
+    )
+    .saw(
         format!("{failed} failed and {slow} were slow of {attempts} at the canary"),
         expected,
     )
@@ -94,7 +96,6 @@ pub(crate) fn share(it: &Measurement, route: &str, share: f64) -> Check {
     let Some(tried) = tried(it) else {
         return Check::new(Group::Audit, name, Outcome::Invalid).saw("no canary", expected);
     };
-    let micros = |it: std::time::Duration| i64::try_from(it.as_micros()).unwrap_or(i64::MAX);
     let within = micros(tried.began)..micros(tried.decided);
     let attempts = it.clients.load.attempts.iter();
     let all = attempts.filter(|it| it.route == route && within.contains(&it.sent_us));
@@ -105,7 +106,7 @@ fn split(name: &str, last: &Look, all: u64, share: f64, expected: String) -> Che
     let got = to_f64(last.canary.attempts) / to_f64(all.max(1));
     let verdict = match all {
         0..MIN_REQUESTS => Outcome::Invalid,
-        _ => outcome((got - share).abs() <= MAX_OFF),
+        _ => Outcome::pass_or_fail((got - share).abs() <= MAX_OFF),
     };
     let saw = format!("{:.1} % of {} requests", 100.0 * got, grouped(all));
     let why = match verdict {
@@ -132,7 +133,7 @@ pub(crate) fn left(it: &Measurement, service: Service, version: Option<&str>) ->
     let wrong = left_wrong(&it.replicas, service, version, began, length);
     let serving = it.replicas.of_service(service);
     let serving = serving.filter(|it| it.takes_requests(length)).count();
-    Check::new(Group::Audit, name, outcome(wrong.is_empty()))
+    Check::new(Group::Audit, name, Outcome::pass_or_fail(wrong.is_empty()))
         .saw(
             format!("{serving} replicas of {service} in the end"),
             "as many as before, all of the version that should serve",

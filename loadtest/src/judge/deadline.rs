@@ -5,7 +5,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use telemetry::attributes;
@@ -17,7 +17,7 @@ use crate::{
     evidence::{
         Testimony,
         access_lines::AccessLine,
-        otlp::{Kind, Span},
+        otlp::{Kind, Span, nanos, since_1970},
     },
     measurement::Measurement,
     statistics::to_f64,
@@ -38,8 +38,6 @@ const PROMISED: f64 = 0.99;
 const HARM: f64 = 0.5;
 /// With fewer requests that were given up nothing is shown.
 const MIN_GIVEN_UP: usize = 50;
-/// How many requests a check names.
-const NAMED: usize = 5;
 
 /// A request that was given up, and what was done about it afterwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +54,12 @@ struct GivenUp<'a> {
 impl GivenUp<'_> {
     fn over_ns(&self) -> u64 {
         self.at_ns + nanos(GRACE)
+    }
+
+    /// Whether a database was asked for it afterwards.
+    fn is_asked_by(&self, span: &Span) -> bool {
+        let database = !span.attribute(attributes::DB_SYSTEM_NAME).is_empty();
+        database && span.start_ns > self.over_ns()
     }
 
     fn stopped(&self) -> bool {
@@ -75,12 +79,7 @@ impl<'a> Fared<'a> {
     fn of(it: &'a Measurement) -> Option<Self> {
         let phase = it.clients.phase(SLOW)?;
         let attempts = it.clients.load.attempts.iter();
-        let asked: Vec<_> = attempts
-            .filter(|it| {
-                let at = Duration::from_micros(u64::try_from(it.intended_us).unwrap_or(0));
-                (phase.from..phase.to).contains(&at)
-            })
-            .collect();
+        let asked: Vec<_> = attempts.filter(|it| phase.has(it)).collect();
         let gateway = it.evidence.get(&Service::Gateway)?;
         let mut given_up = given_up(&asked, &gateway.lines.access);
         let behind = it.evidence.iter().filter(|it| *it.0 != Service::Gateway);
@@ -117,8 +116,7 @@ fn note(request: &mut GivenUp<'_>, span: &Span) {
     if span.kind == Kind::Server {
         request.last_ns = request.last_ns.max(span.end_ns);
     }
-    let database = !span.attribute(attributes::DB_SYSTEM_NAME).is_empty();
-    if database && span.start_ns > request.over_ns() {
+    if request.is_asked_by(span) {
         request.operations += 1;
     }
 }
@@ -130,11 +128,7 @@ pub(crate) fn felt(it: &Measurement) -> Vec<Check> {
     };
     let (given_up, asked) = (fared.given_up.len(), fared.asked.len());
     let enough = given_up >= MIN_GIVEN_UP && 2 * given_up >= asked;
-    let outcome = if enough {
-        Outcome::Pass
-    } else {
-        Outcome::Invalid
-    };
+    let outcome = Outcome::pass_or_invalid(enough);
     let check = Check::new(Group::Validity, "callers ran out of time", outcome).saw(
         format!("{given_up} of {asked} requests were given up"),
         format!("at least {MIN_GIVEN_UP}, and half of them"),
@@ -147,12 +141,10 @@ pub(crate) fn kept(it: &Measurement) -> Vec<Check> {
     let Some(fared) = Fared::of(it) else {
         return Vec::new();
     };
-    let clients = &it.clients;
-    let delayed = validity::delayed(&clients.recording, clients.stolen);
     let given_up: Vec<_> = fared.given_up.values().copied().collect();
     vec![
         // What services say of themselves does not depend on how late a client was.
-        validity::unless_delayed(in_time(&fared.asked), delayed),
+        validity::unless_run_delayed(in_time(&fared.asked), it),
         stops(&given_up),
         left_alone(&given_up),
     ]
@@ -205,12 +197,8 @@ fn left_alone(given_up: &[GivenUp<'_>]) -> Check {
 /// Whether so few of `all` requests are `bad` as is promised.
 fn judged(name: &str, bad: &[&str], all: usize) -> Check {
     let share = 1.0 - to_f64(bad.len() as u64) / to_f64(all.max(1) as u64);
-    let mut check = Check::new(Group::Objective, name, graded(share, PROMISED, HARM));
-    if check.outcome != Outcome::Pass {
-        let named = bad.iter().take(NAMED).map(|it| (*it).to_owned());
-        check.request_ids = named.collect();
-    }
-    check
+    let outcome = graded(share, PROMISED, HARM);
+    Check::new(Group::Objective, name, outcome).naming(bad.iter().copied())
 }
 
 /// What each service behind the gateway made of the requests that were given up.
@@ -246,10 +234,8 @@ fn row(service: Service, testimony: &Testimony, fared: &Fared<'_>) -> Option<Vec
         };
         ends[end] += 1;
     }
-    let late = testimony.spans.iter().filter(|it| {
-        let database = !it.attribute(attributes::DB_SYSTEM_NAME).is_empty();
-        database && of(&it.trace_id).is_some_and(|request| it.start_ns > request.over_ns())
-    });
+    let spans = testimony.spans.iter();
+    let late = spans.filter(|it| of(&it.trace_id).is_some_and(|request| request.is_asked_by(it)));
     let late = late.count();
     (late + ends.iter().sum::<usize>() > 0).then(|| {
         let [answered, themselves, cancelled] = ends.map(Cell::Count);
@@ -262,14 +248,6 @@ fn row(service: Service, testimony: &Testimony, fared: &Fared<'_>) -> Option<Vec
             Cell::Text(format!("{:.2}", testimony.cpu_seconds())),
         ]
     })
-}
-
-fn since_1970(at: SystemTime) -> u64 {
-    nanos(at.duration_since(UNIX_EPOCH).unwrap_or_default())
-}
-
-fn nanos(it: Duration) -> u64 {
-    u64::try_from(it.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -13,11 +13,11 @@ use std::{collections::BTreeMap, time::Duration};
 pub(crate) use self::trial::{Protection, Trial};
 use self::{
     callers::{Calls, closes, ejects, fills, leaves_alone, opens, tries_again},
-    trial::{Seen, held, micros},
+    trial::{Seen, held},
 };
 use super::validity;
 use crate::{
-    engine::Attempt,
+    engine::{Attempt, micros},
     measurement::{Measurement, PhaseTime},
     statistics::to_f64,
     table::{Cell, Table},

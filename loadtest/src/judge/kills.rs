@@ -29,11 +29,7 @@ fn orders_kept_coming(it: &Measurement) -> Check {
     let promises = audit::promises(&it.clients.load.attempts);
     let minutes = it.clients.length().as_secs_f64() / 60.0;
     let rate = to_f64(promises.len() as u64) / minutes;
-    let outcome = if rate >= MIN_ORDERS_A_MINUTE {
-        Outcome::Pass
-    } else {
-        Outcome::Invalid
-    };
+    let outcome = Outcome::pass_or_invalid(rate >= MIN_ORDERS_A_MINUTE);
     Check::new(Group::Validity, "orders were placed throughout", outcome).saw(
         format!("{rate:.0} acknowledged per minute"),
         format!("at least {MIN_ORDERS_A_MINUTE} per minute"),
@@ -69,11 +65,7 @@ fn load_went_on(it: &Measurement) -> Check {
     let length = it.clients.length();
     let late = |it: &&&Outage| it.ready_after.is_some_and(|after| it.at + after > length);
     let late: Vec<_> = killed.iter().filter(late).map(|it| &it.victim).collect();
-    let outcome = if late.is_empty() {
-        Outcome::Pass
-    } else {
-        Outcome::Invalid
-    };
+    let outcome = Outcome::pass_or_invalid(late.is_empty());
     Check::new(
         Group::Validity,
         "load lasted beyond every recovery",

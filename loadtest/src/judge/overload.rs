@@ -57,10 +57,7 @@ struct Outcomes {
 impl Outcomes {
     fn of(attempts: &[Attempt], phases: &[PhaseTime], name: &str) -> Option<Self> {
         let phase = phases.iter().find(|it| it.name == name)?;
-        let within = |it: &&Attempt| {
-            let at = Duration::from_micros(u64::try_from(it.intended_us).unwrap_or(0));
-            (phase.from..phase.to).contains(&at) && ROUTES.contains(&it.route.as_str())
-        };
+        let within = |it: &&Attempt| phase.has(it) && ROUTES.contains(&it.route.as_str());
         let mut outcomes = Self {
             seconds: phase.length().as_secs_f64(),
             ..Self::default()
@@ -128,11 +125,7 @@ fn phases(it: &Measurement) -> Option<(Outcomes, Outcomes)> {
 
 fn felt(at: &Outcomes, over: &Outcomes) -> Check {
     let more = over.asked / over.seconds / (at.asked / at.seconds);
-    let outcome = if more >= MORE {
-        Outcome::Pass
-    } else {
-        Outcome::Invalid
-    };
+    let outcome = Outcome::pass_or_invalid(more >= MORE);
     Check::new(Group::Validity, "there was overload", outcome).saw(
         format!("{more:.1} times as many requests as at capacity"),
         format!("at least {MORE} times as many"),
@@ -151,15 +144,7 @@ fn goodput(at: &Outcomes, over: &Outcomes) -> Check {
         ),
         format!("at least {:.0} %", 100.0 * KEPT),
     );
-    naming(check, &over.bad)
-}
-
-/// What did not pass names requests to look up.
-fn naming(mut check: Check, ids: &[String]) -> Check {
-    if check.outcome != Outcome::Pass {
-        check.request_ids = ids.to_vec();
-    }
-    check
+    check.naming(&over.bad)
 }
 
 fn checkouts(over: &Outcomes) -> Check {
@@ -172,7 +157,7 @@ fn checkouts(over: &Outcomes) -> Check {
         ),
         format!("at least {:.0} %", 100.0 * CHECKOUTS),
     );
-    naming(check, &over.bad_checkouts)
+    check.naming(&over.bad_checkouts)
 }
 
 fn told(over: &Outcomes) -> Check {

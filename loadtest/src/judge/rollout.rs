@@ -23,24 +23,20 @@ const NAMED: usize = 5;
 /// With fewer requests, chance alone may have it that none was under way when a replica went.
 const MIN_REQUESTS: usize = 1000;
 
-fn outcome(holds: bool) -> Outcome {
-    if holds { Outcome::Pass } else { Outcome::Fail }
-}
-
 /// Whether every request of every client succeeded at once: an attempt that failed counts, whatever came of trying again.
 pub(crate) fn no_request_failed(it: &Measurement) -> Check {
     let attempts = &it.clients.load.attempts;
     let failed: Vec<&Attempt> = attempts.iter().filter(|it| it.error.is_some()).collect();
     let verdict = match attempts.len() {
         0..MIN_REQUESTS => Outcome::Invalid,
-        _ => outcome(failed.is_empty()),
+        _ => Outcome::pass_or_fail(failed.is_empty()),
     };
     let why = |it: &&Attempt| {
         let at = to_f64(u64::try_from(it.sent_us).unwrap_or(0)) / 1e6;
         let why = it.error.as_deref().unwrap_or_default();
         format!("{:.1} s: {}: {why}", at, it.route)
     };
-    let mut check = Check::new(Group::Objective, "no request failed", verdict).saw(
+    let check = Check::new(Group::Objective, "no request failed", verdict).saw(
         format!(
             "{} of {} failed",
             failed.len(),
@@ -48,8 +44,9 @@ pub(crate) fn no_request_failed(it: &Measurement) -> Check {
         ),
         format!("none, of at least {MIN_REQUESTS}"),
     );
-    check.request_ids = failed.iter().take(NAMED).map(|it| it.id.clone()).collect();
-    let check = check.because(failed.iter().take(NAMED).map(why).collect());
+    let check = check
+        .naming(failed.iter().map(|it| it.id.as_str()))
+        .because(failed.iter().take(NAMED).map(why).collect());
     let reasons = failed.iter().filter_map(|it| it.error.as_deref());
     unless_late(check, it, reasons)
 }
@@ -77,7 +74,7 @@ pub(crate) fn no_attempt_failed(it: &Measurement) -> Check {
     let check = Check::new(
         Group::Objective,
         "no attempt between services failed",
-        outcome(failed.is_empty() && attempts > 0.0),
+        Outcome::pass_or_fail(failed.is_empty() && attempts > 0.0),
     )
     .saw(
         format!("{bad} of {attempts} failed"),
@@ -150,7 +147,7 @@ pub(crate) fn replaced(it: &Measurement, version: &str) -> Check {
     Check::new(
         Group::Audit,
         "every service was replaced under load",
-        outcome(wrong.is_empty()),
+        Outcome::pass_or_fail(wrong.is_empty()),
     )
     .saw(
         format!("{new} replicas of version {version}"),
@@ -212,7 +209,7 @@ fn told_versions<'a>(spans: impl Iterator<Item = &'a Span>, presences: &[Presenc
     Check::new(
         Group::Reconciliation,
         "everyone says its version",
-        outcome(wrong.is_empty() && count > 0),
+        Outcome::pass_or_fail(wrong.is_empty() && count > 0),
     )
     .saw(
         format!("spans: {}", seen.join(", ")),

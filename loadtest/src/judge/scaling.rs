@@ -8,7 +8,7 @@ use crate::{
     deployment::{SERVICES, Service},
     engine::Attempt,
     evidence::{Scrape, Testimony},
-    measurement::{Measurement, PhaseTime, Replicas},
+    measurement::{Measurement, Replicas},
     statistics::to_f64,
     verdict::{Check, Group, Outcome},
 };
@@ -23,14 +23,6 @@ const MAX_UNFAIR: f64 = 0.25;
 const WARM_AFTER: f64 = 2.0;
 /// How many requests or replicas a check names.
 const NAMED: usize = 5;
-
-fn outcome(holds: bool) -> Outcome {
-    if holds { Outcome::Pass } else { Outcome::Fail }
-}
-
-fn phase<'a>(it: &'a Measurement, name: &str) -> Option<&'a PhaseTime> {
-    it.clients.phases.iter().find(|it| it.name == name)
-}
 
 /// Whether all services but `service` had the replicas they began with, and no more.
 pub(crate) fn nothing_else(it: &Measurement, service: Service) -> Check {
@@ -57,7 +49,7 @@ fn others(replicas: &Replicas, service: Service, length: f64) -> Check {
     Check::new(
         Group::Audit,
         format!("only {service} was scaled"),
-        outcome(changed.is_empty()),
+        Outcome::pass_or_fail(changed.is_empty()),
     )
     .saw(seen, "no replica of another service came or went")
     .because(changed.into_iter().take(NAMED).collect())
@@ -76,7 +68,7 @@ pub(crate) fn turns(it: &Measurement) -> Check {
     Check::new(
         Group::Audit,
         "replicas did not flap",
-        outcome(turns <= MAX_TURNS && !changes.is_empty()),
+        Outcome::pass_or_fail(turns <= MAX_TURNS && !changes.is_empty()),
     )
     .saw(
         format!("{} changes, {turns} of direction", changes.len()),
@@ -95,7 +87,7 @@ pub(crate) fn no_haste(
     period: f64,
 ) -> Check {
     let name = "replicas went when their window was over";
-    let starts = [rise, fall].map(|name| Some(phase(it, name)?.from.as_secs_f64()));
+    let starts = [rise, fall].map(|name| Some(it.clients.phase(name)?.from.as_secs_f64()));
     let [Some(rise), Some(fall)] = starts else {
         return Check::new(Group::Audit, name, Outcome::Invalid).saw("no such phase", "phases");
     };
@@ -131,7 +123,7 @@ fn hasty(
     } else {
         hasty
     };
-    Check::new(Group::Audit, name, outcome(holds))
+    Check::new(Group::Audit, name, Outcome::pass_or_fail(holds))
         .saw(seen, format!("some went, none within {window:.1} s"))
         .because(why)
 }
@@ -163,12 +155,18 @@ pub(crate) fn drained(it: &Measurement, service: Service, during: &str) -> Check
     let alive = taken_away().filter(|it| it.ended.is_none());
     why.extend(alive.map(|it| format!("{}: still running", it.instance)));
     why.extend(it.incidents.iter().cloned());
-    let mut check = Check::new(Group::Audit, name, outcome(why.is_empty() && count > 0)).saw(
+    let check = Check::new(
+        Group::Audit,
+        name,
+        Outcome::pass_or_fail(why.is_empty() && count > 0),
+    )
+    .saw(
         format!("{} failed, {count} replicas drained", failed.len()),
         "none failed, and some drained by themselves",
     );
-    check.request_ids = failed.iter().take(NAMED).map(|it| it.id.clone()).collect();
-    check.because(why)
+    check
+        .naming(failed.iter().map(|it| it.id.as_str()))
+        .because(why)
 }
 
 /// Whether each warm replica of `service` had its share of the requests, as far as there were enough to tell.
@@ -183,7 +181,7 @@ pub(crate) fn shares(it: &Measurement, service: Service) -> Check {
         wrong.map(|(took, fair)| format!("a replica: {took:.0} requests, {fair:.0} are fair"));
     let verdict = match asked.len() {
         0 | 1 => Outcome::Invalid,
-        _ => outcome(worst <= MAX_UNFAIR),
+        _ => Outcome::pass_or_fail(worst <= MAX_UNFAIR),
     };
     Check::new(Group::Audit, name, verdict)
         .saw(

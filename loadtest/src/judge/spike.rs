@@ -12,7 +12,7 @@ use crate::{
     deployment::Service,
     engine::Attempt,
     evidence::otlp::{Kind, Span},
-    measurement::{Measurement, PhaseTime},
+    measurement::Measurement,
     statistics::to_f64,
     table::{Cell, Table},
     verdict::{Check, Group, Outcome, graded},
@@ -43,8 +43,6 @@ const FILLS: Duration = Duration::from_secs(2);
 const LASTS: Duration = Duration::from_secs(4);
 /// A spike is so many times as many orders, at least: ten, less chance, which makes of thirty orders before it forty now and then.
 const MORE: f64 = 5.0;
-/// How many requests a check names.
-const NAMED: usize = 5;
 
 /// Requests to order of one phase.
 struct Orders<'a> {
@@ -56,7 +54,7 @@ impl<'a> Orders<'a> {
     fn of(it: &'a Measurement, name: &str) -> Option<Self> {
         let phase = it.clients.phase(name)?;
         let attempts = it.clients.load.attempts.iter();
-        let all = attempts.filter(|it| it.places_order() && within(phase, it.intended_us));
+        let all = attempts.filter(|it| it.places_order() && phase.has(it));
         Some(Self {
             all: all.collect(),
             seconds: phase.length().as_secs_f64(),
@@ -74,11 +72,6 @@ impl<'a> Orders<'a> {
     }
 }
 
-fn within(phase: &PhaseTime, at_us: i64) -> bool {
-    let at = Duration::from_micros(u64::try_from(at_us).unwrap_or(0));
-    (phase.from..phase.to).contains(&at)
-}
-
 fn latency(it: &Attempt) -> Duration {
     Duration::from_micros(it.latency_us())
 }
@@ -90,11 +83,7 @@ pub(crate) fn felt(it: &Measurement) -> Vec<Check> {
         let more = spike.rate() / before.rate();
         let unanswered = before.without(Duration::MAX).len();
         let fine = more >= MORE && 10 * unanswered <= before.all.len();
-        let outcome = if fine {
-            Outcome::Pass
-        } else {
-            Outcome::Invalid
-        };
+        let outcome = Outcome::pass_or_invalid(fine);
         Check::new(Group::Validity, "there was a spike", outcome).saw(
             format!(
                 "{more:.1} times as many orders; {unanswered} of {} were not taken before",
@@ -108,11 +97,9 @@ pub(crate) fn felt(it: &Measurement) -> Vec<Check> {
 
 /// Whether shoppers are answered as soon as ever.
 pub(crate) fn at_once(it: &Measurement) -> Vec<Check> {
-    let clients = &it.clients;
-    let delayed = validity::delayed(&clients.recording, clients.stolen);
     let check = Orders::of(it, SPIKE).map(|spike| {
         let check = share("orders are taken at once", &spike, AT_ONCE, MOST);
-        validity::unless_delayed(check, delayed)
+        validity::unless_run_delayed(check, it)
     });
     check.into_iter().collect()
 }
@@ -133,14 +120,11 @@ fn share(name: &str, orders: &Orders<'_>, limit: Duration, promised: f64) -> Che
     } else {
         format!(" within {} ms", limit.as_millis())
     };
-    let mut check = Check::new(Group::Objective, name, graded(share, promised, HARM)).saw(
+    let check = Check::new(Group::Objective, name, graded(share, promised, HARM)).saw(
         format!("{good} of {all} orders acknowledged{time}"),
         format!("{:.0} %{time}", 100.0 * promised),
     );
-    if check.outcome != Outcome::Pass {
-        check.request_ids = bad.iter().take(NAMED).map(|it| it.id.clone()).collect();
-    }
-    check
+    check.naming(bad.iter().map(|it| it.id.as_str()))
 }
 
 /// Whether orders are worked off as fast as a provider lets payments that takes so long.

@@ -7,7 +7,7 @@ use telemetry::attributes;
 
 use crate::{
     deployment::Service,
-    engine::Attempt,
+    engine::{Attempt, micros},
     evidence::otlp::{Kind, Span},
     measurement::Measurement,
     statistics::to_f64,
@@ -36,8 +36,6 @@ const MORE: f64 = 3.0;
 const CALL: Duration = Duration::from_secs(2);
 /// The share of requests that must be good before.
 const WELL: f64 = 0.95;
-/// How many requests a check names.
-const NAMED: usize = 5;
 
 /// A stretch of time, in microseconds since the first arrival was due.
 type Stretch = Range<i64>;
@@ -45,10 +43,6 @@ type Stretch = Range<i64>;
 fn stretch(it: &Measurement, name: &str) -> Option<Stretch> {
     let phase = it.clients.phase(name)?;
     Some(micros(phase.from)..micros(phase.to))
-}
-
-fn micros(it: Duration) -> i64 {
-    i64::try_from(it.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// What came of the requests of a stretch.
@@ -86,11 +80,7 @@ pub(crate) fn felt(it: &Measurement) -> Vec<Check> {
         let (before, trigger) = (of(&times.0), of(&times.1));
         let rate = |asked: &Asked<'_>, time: &Stretch| to_f64(asked.all as u64) / seconds(time);
         let more = rate(&trigger, &times.1) / rate(&before, &times.0);
-        let outcome = if more >= MORE && before.share() >= WELL {
-            Outcome::Pass
-        } else {
-            Outcome::Invalid
-        };
+        let outcome = Outcome::pass_or_invalid(more >= MORE && before.share() >= WELL);
         Check::new(Group::Validity, "there was a trigger", outcome).saw(
             format!(
                 "{more:.1} times as many requests as before, when {:.1} % were good",
@@ -115,7 +105,7 @@ pub(crate) fn back(it: &Measurement) -> Vec<Check> {
         let kept = late.share() / before.share();
         let outcome = graded(kept, KEPT, COLLAPSED);
         let name = "goodput is back after the trigger";
-        let mut check = Check::new(Group::Objective, name, outcome).saw(
+        let check = Check::new(Group::Objective, name, outcome).saw(
             format!(
                 "{} of {} good, {:.0} % of before, from {} s after it on",
                 late.good(),
@@ -125,11 +115,7 @@ pub(crate) fn back(it: &Measurement) -> Vec<Check> {
             ),
             format!("at least {:.0} % of before", 100.0 * KEPT),
         );
-        if outcome != Outcome::Pass {
-            let named = late.bad.iter().take(NAMED);
-            check.request_ids = named.map(|it| (*it).to_owned()).collect();
-        }
-        check
+        check.naming(late.bad)
     });
     check.into_iter().collect()
 }
@@ -147,18 +133,15 @@ fn judge_retries(calls: &Calls<'_>, time: &Stretch) -> Check {
     let (first, again) = calls.within(time);
     // A tenth, one a second, and ten that were saved up.
     let most = to_f64(first as u64) / 10.0 + seconds(time) + 10.0;
-    let holds = to_f64(again as u64) <= most;
-    let outcome = if holds { Outcome::Pass } else { Outcome::Fail };
+    let outcome = Outcome::pass_or_fail(to_f64(again as u64) <= most);
     let name = "retries stay within their budget";
-    let mut check = Check::new(Group::Objective, name, outcome).saw(
-        format!("{again} retries of {first} calls during the trigger"),
-        format!("at most {most:.0}"),
-    );
-    if !holds {
-        let named = calls.again.iter().filter(|it| time.contains(&it.0));
-        check.request_ids = named.take(NAMED).map(|it| it.1.to_owned()).collect();
-    }
-    check
+    let named = calls.again.iter().filter(|it| time.contains(&it.0));
+    Check::new(Group::Objective, name, outcome)
+        .saw(
+            format!("{again} retries of {first} calls during the trigger"),
+            format!("at most {most:.0}"),
+        )
+        .naming(named.map(|it| it.1))
 }
 
 /// Calls of the gateway to the catalogue, each with the time at which its request was sent, and that.
@@ -287,7 +270,7 @@ mod tests {
         assert_eq!(judge(100, 30).outcome, Outcome::Pass);
         let more = judge(100, 31);
         assert_eq!(more.outcome, Outcome::Fail);
-        assert_eq!(more.request_ids, ["r-1"; NAMED]);
+        assert_eq!(more.request_ids, ["r-1"; 5]);
         assert_eq!(judge(0, 0).outcome, Outcome::Pass);
     }
 }

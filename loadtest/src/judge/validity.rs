@@ -47,11 +47,7 @@ pub(crate) fn generator(counts: &Result<Counts, String>, recording: &Recording) 
 
 /// Whether nothing died that was not killed on purpose.
 fn deaths(group: Group, name: &str, it: &Measurement) -> Check {
-    let outcome = if it.incidents.is_empty() {
-        Outcome::Pass
-    } else {
-        Outcome::Fail
-    };
+    let outcome = Outcome::pass_or_fail(it.incidents.is_empty());
     Check::new(group, name, outcome)
         .saw(format!("{} died", it.incidents.len()), "none died")
         .because(it.incidents.clone())
@@ -134,6 +130,11 @@ pub(crate) fn unless_delayed(mut check: Check, delayed: Option<&str>) -> Check {
     check
 }
 
+/// The same of a run.
+pub(crate) fn unless_run_delayed(check: Check, it: &Measurement) -> Check {
+    unless_delayed(check, delayed(&it.clients.recording, it.clients.stolen))
+}
+
 fn lag_p99_ms(recording: &Recording) -> f64 {
     to_f64(recording.lag().value_at_quantile(0.99)) / 1000.0
 }
@@ -159,11 +160,7 @@ fn dropped(counts: &Counts) -> Check {
     let due: u64 = counts.due.iter().sum();
     let dropped: u64 = counts.dropped.iter().sum();
     let fine = to_f64(dropped) <= MAX_DROPPED * to_f64(due) && counts.unrecorded == 0;
-    let outcome = if fine && due > 0 {
-        Outcome::Pass
-    } else {
-        Outcome::Invalid
-    };
+    let outcome = Outcome::pass_or_invalid(fine && due > 0);
     let mut observed = format!("{dropped} of {due} found no idle user");
     if counts.unrecorded > 0 {
         observed = format!(
@@ -225,11 +222,7 @@ fn telemetry_drops(it: &Measurement) -> Check {
             }
         }
     }
-    let outcome = if details.is_empty() {
-        Outcome::Pass
-    } else {
-        Outcome::Invalid
-    };
+    let outcome = Outcome::pass_or_invalid(details.is_empty());
     let observed = if details.is_empty() {
         "nothing dropped, no export failed"
     } else {

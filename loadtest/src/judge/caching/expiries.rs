@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use super::{
     loads,
     loads::Load,
-    phase::{began, in_nanos, nanos, pages, unless_delayed},
+    phase::{began, pages},
     ratio,
     settings::Settings,
     staleness::{self, Changes},
 };
 use crate::{
+    evidence::otlp::{nanos, since_1970},
+    judge::validity,
     measurement::Measurement,
     statistics::to_f64,
     verdict::{Check, Group, Outcome},
@@ -108,7 +110,7 @@ pub(crate) fn nobody_waits(it: &Measurement, settings: Settings, phase: &str) ->
         format!("{:.1} % of {} waited", 100.0 * share, pages.len()),
         format!("at most 1 % take {} ms", settings.origin.as_millis()),
     );
-    vec![unless_delayed(it, check)]
+    vec![validity::unless_run_delayed(check, it)]
 }
 
 fn seen(expiries: &[Expiry<'_>], loads: usize) -> String {
@@ -139,8 +141,8 @@ fn expiries<'a>(
     changes: &Changes,
 ) -> (Vec<Expiry<'a>>, usize) {
     let (_, loads) = loads::of(&it.evidence);
-    let loads = settled(loads, nanos(began(it)));
-    let expiries = sorted(&loads, changes, in_nanos(settings.shortest()));
+    let loads = settled(loads, since_1970(began(it)));
+    let expiries = sorted(&loads, changes, nanos(settings.shortest()));
     let loads = expiries.iter().map(Vec::len).sum();
     (expiries, loads)
 }

@@ -5,11 +5,13 @@ use std::ops::Range;
 use super::{
     loads,
     loads::Read,
-    phase::{began, in_nanos, nanos, pages, unless_delayed, window},
+    phase::{began, pages, window},
     settings::Settings,
 };
 use crate::{
     engine::Attempt,
+    evidence::otlp::{nanos, since_1970},
+    judge::validity,
     measurement::{Measurement, Outage},
     statistics::to_f64,
     table::{Cell, Table},
@@ -52,7 +54,7 @@ pub(crate) fn pages_stayed_good(it: &Measurement, phase: &str) -> Vec<Check> {
     if failed_share > MAX_BAD {
         return vec![check];
     }
-    vec![unless_delayed(it, check)]
+    vec![validity::unless_run_delayed(check, it)]
 }
 
 /// Look-ups and hits of a stretch of time.
@@ -88,16 +90,16 @@ fn around(
     };
     let (reads, _) = loads::of(&it.evidence);
     let outages = it.outages();
-    let origin = nanos(began(it));
+    let origin = since_1970(began(it));
     let row = |index: usize| {
         let outage: &Outage = outages[index];
-        let lost = origin + in_nanos(outage.at);
-        let again = lost + in_nanos(outage.away.max(outage.ready_after.unwrap_or_default()));
-        let back = again + in_nanos(settings.ttl);
+        let lost = origin + nanos(outage.at);
+        let again = lost + nanos(outage.away.max(outage.ready_after.unwrap_or_default()));
+        let back = again + nanos(settings.ttl);
         let next = outages.get(index + 1);
-        let end = next.map_or(nanos(phase.end), |it| origin + in_nanos(it.at));
+        let end = next.map_or(since_1970(phase.end), |it| origin + nanos(it.at));
         let found = [
-            nanos(before.start)..nanos(before.end),
+            since_1970(before.start)..since_1970(before.end),
             lost..back,
             back..end,
         ];

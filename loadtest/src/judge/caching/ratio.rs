@@ -6,13 +6,13 @@ use telemetry::names::CACHE_REQUESTS;
 
 use super::{
     loads,
-    phase::{nanos, pages, window},
+    phase::{pages, window},
     settings::Settings,
     theory,
 };
 use crate::{
     deployment::Service,
-    evidence::Scrape,
+    evidence::{Scrape, otlp::since_1970},
     measurement::Measurement,
     statistics::to_f64,
     verdict::{Check, Group, Outcome},
@@ -37,7 +37,7 @@ pub(crate) fn as_in_theory(it: &Measurement, settings: Settings, phase: &str) ->
     let look_ups: f64 = counted.values().sum();
     let of = |result: &str| counted.get(result).copied().unwrap_or(0.0) / look_ups;
     let (reads, loads) = loads::of(&it.evidence);
-    let within = nanos(window.start)..nanos(window.end);
+    let within = since_1970(window.start)..since_1970(window.end);
     let read = to_f64(count(reads.iter().map(|it| it.at_ns), &within));
     let loaded = to_f64(count(loads.iter().map(|it| it.start_ns), &within));
     vec![

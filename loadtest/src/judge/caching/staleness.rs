@@ -6,11 +6,12 @@ use std::{
 };
 
 use super::{
-    phase::{self, PAGE, in_nanos, nanos},
+    phase::{self, PAGE},
     settings::Settings,
 };
 use crate::{
     engine::Attempt,
+    evidence::otlp::{nanos, since_1970},
     measurement::Measurement,
     statistics::to_f64,
     verdict::{Check, Group, Outcome},
@@ -29,8 +30,8 @@ const SOON: Duration = Duration::from_millis(500);
 pub(super) type Changes = HashMap<String, Vec<(u64, u64)>>;
 
 pub(super) fn changes(it: &Measurement) -> Changes {
-    let began = nanos(phase::began(it));
-    let at = |us: i64| began + in_nanos(Duration::from_micros(u64::try_from(us).unwrap_or(0)));
+    let began = since_1970(phase::began(it));
+    let at = |us: i64| began + nanos(Duration::from_micros(u64::try_from(us).unwrap_or(0)));
     let mut changes = Changes::new();
     for attempt in it
         .clients

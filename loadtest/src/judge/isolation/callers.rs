@@ -4,9 +4,10 @@ use std::{collections::HashMap, time::Duration};
 
 use telemetry::{attributes, names};
 
-use super::trial::{Seen, Trial, held, micros};
+use super::trial::{Seen, Trial, held};
 use crate::{
     deployment::Service,
+    engine::micros,
     evidence::{
         metrics::Labels,
         otlp::{Kind, Span},

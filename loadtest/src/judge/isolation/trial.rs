@@ -1,7 +1,5 @@
 //! A trial, and what is looked at in it.
 
-use std::time::Duration;
-
 use crate::{
     deployment::Service,
     engine::Attempt,
@@ -82,8 +80,4 @@ pub(super) fn held(trial: &Trial, what: &str, holds: bool) -> Check {
     let faulty = trial.faulty.map_or("nobody", Service::name);
     let who = format!("gateway: calls to {faulty}");
     Check::new(Group::Objective, name, Outcome::Fail).because(vec![who])
-}
-
-pub(super) fn micros(it: Duration) -> i64 {
-    i64::try_from(it.as_micros()).unwrap_or(i64::MAX)
 }

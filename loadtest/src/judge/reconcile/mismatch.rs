@@ -13,11 +13,7 @@ pub(super) struct Mismatch {
 
 /// A check that holds if nothing differs.
 pub(super) fn agreement(name: String, observed: String, mismatches: Vec<Mismatch>) -> Check {
-    let outcome = if mismatches.is_empty() {
-        Outcome::Pass
-    } else {
-        Outcome::Fail
-    };
+    let outcome = Outcome::pass_or_fail(mismatches.is_empty());
     let mut check =
         Check::new(Group::Reconciliation, name, outcome).saw(observed, "all signals agree");
     for it in mismatches {

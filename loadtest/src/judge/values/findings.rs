@@ -58,11 +58,7 @@ impl Findings {
 
     /// The check that holds if nothing was found.
     pub(super) fn into_check(self, name: &str, looked_at: &str, expected: &str) -> Check {
-        let outcome = if self.found.is_empty() {
-            Outcome::Pass
-        } else {
-            Outcome::Fail
-        };
+        let outcome = Outcome::pass_or_fail(self.found.is_empty());
         let wrong: u64 = self.found.values().map(|it| it.count).sum();
         let mut observed = format!("{} {looked_at}", grouped(self.looked));
         if wrong > 0 {

@@ -1,6 +1,6 @@
 //! A line is of the moment its span ended, and whoever is asked works within the time of whoever asked.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use super::{
     facts::{Facts, kind, same_process},
@@ -10,7 +10,7 @@ use crate::{
     deployment::Service,
     evidence::{
         Testimony,
-        otlp::{Kind, Span},
+        otlp::{Kind, Span, since_1970},
     },
     verdict::Check,
 };
@@ -142,9 +142,4 @@ fn apart(at: u64, other: u64) -> String {
     let by = Duration::from_nanos(at.abs_diff(other));
     let order = if at < other { "before" } else { "after" };
     format!("{by:?} {order}")
-}
-
-fn since_1970(at: SystemTime) -> u64 {
-    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
