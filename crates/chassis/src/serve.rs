@@ -187,9 +187,7 @@ async fn serve_connection(
     let Err(error) = ended else { return };
     if shared.stalled() {
         Reason::Stalled.count();
-    } else if version == Version::Http1
-        && let Some(reason) = Reason::of(&error)
-    {
+    } else if let Some(reason) = Reason::of(&error) {
         reason.count();
     }
     tracing::debug!(%error, "connection ended early");

@@ -1,6 +1,6 @@
 //! Why connections are closed: what hyper refuses by itself has no other signal.
 
-use std::sync::LazyLock;
+use std::{error::Error as _, sync::LazyLock};
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -15,7 +15,9 @@ pub(super) enum Reason {
     MalformedHead,
     /// hyper answered 431.
     HeadTooLarge,
-    /// No further request came whole in time.
+    /// h2 ended the connection: its client broke the rules of HTTP/2 (RFC 9113, section 5.4.1).
+    Protocol,
+    /// No further request came whole in time, or over HTTP/2 nobody answered PINGs.
     Idle,
     /// The client did not read.
     Stalled,
@@ -25,9 +27,10 @@ pub(super) enum Reason {
     PeerLimit,
 }
 
-const ALL: [Reason; 6] = [
+const ALL: [Reason; 7] = [
     Reason::MalformedHead,
     Reason::HeadTooLarge,
+    Reason::Protocol,
     Reason::Idle,
     Reason::Stalled,
     Reason::NoProtocol,
@@ -55,7 +58,7 @@ pub(super) fn register() {
 }
 
 impl Reason {
-    /// What a connection of HTTP/1.1 ended with, where that was our doing.
+    /// What a connection ended with, where that was our doing.
     pub(super) fn of(error: &hyper::Error) -> Option<Self> {
         if error.is_parse_too_large() {
             Some(Self::HeadTooLarge)
@@ -64,7 +67,9 @@ impl Reason {
         } else if error.is_timeout() {
             Some(Self::Idle)
         } else {
-            None
+            let h2 = error.source().and_then(|it| it.downcast_ref::<h2::Error>());
+            let ours = h2.is_some_and(|it| it.is_go_away() && it.is_library());
+            ours.then_some(Self::Protocol)
         }
     }
 
@@ -73,7 +78,9 @@ impl Reason {
         match self {
             Self::MalformedHead => Some(400),
             Self::HeadTooLarge => Some(431),
-            Self::Idle | Self::Stalled | Self::NoProtocol | Self::PeerLimit => None,
+            Self::Protocol | Self::Idle | Self::Stalled | Self::NoProtocol | Self::PeerLimit => {
+                None
+            }
         }
     }
 
@@ -81,6 +88,7 @@ impl Reason {
         let error_type = match self {
             Self::MalformedHead => "malformed_head",
             Self::HeadTooLarge => "head_too_large",
+            Self::Protocol => "protocol_error",
             Self::Idle => "idle",
             Self::Stalled => "stalled",
             Self::NoProtocol => "no_protocol",

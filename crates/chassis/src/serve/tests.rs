@@ -309,6 +309,19 @@ async fn what_hyper_refuses_is_counted() {
 }
 
 #[tokio::test]
+async fn a_connection_that_breaks_the_rules_of_http_2_is_counted() {
+    let (address, ..) = serve_bytes(Door::inner(8)).await;
+    let before = Reason::Protocol.counted();
+    let mut client = TcpStream::connect(address).await.unwrap();
+    client.write_all(HTTP2_PREFACE).await.unwrap();
+    let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    // DATA belongs to a stream, and 0 is the connection itself (RFC 9113, section 6.1).
+    let data = [0, 0, 0, 0, 0, 0, 0, 0, 0];
+    client.write_all(&[settings, data].concat()).await.unwrap();
+    pass(Duration::ZERO, || Reason::Protocol.counted() > before).await;
+}
+
+#[tokio::test]
 async fn one_address_has_its_share_and_another_its_own() {
     let door = Door {
         per_peer: 2,

@@ -184,3 +184,29 @@ fn whoever_chooses_the_id_of_a_trace_does_not_choose_whether_it_is_kept() {
     assert_eq!(kept(Caller::Trusted, u128::MAX, 1), 1_000);
     assert_eq!(kept(Caller::Trusted, 1, 0), 0);
 }
+
+#[tokio::test]
+async fn a_trace_from_outside_is_kept_as_often_as_any() {
+    let sampled = async || CURRENT.with(|it| it.span.is_sampled()).to_string();
+    let app = observe(
+        Router::new().route("/kept", get(sampled)),
+        Caller::Untrusted,
+    );
+    for id in [
+        "00000000000000000000000000000001",
+        "ffffffffffffffffffffffffffffffff",
+    ] {
+        let mut kept = 0;
+        for _ in 0..1_000 {
+            let request = Request::get("/kept")
+                .header("traceparent", format!("00-{id}-0000000000000001-01"))
+                .body(Body::empty())
+                .unwrap();
+            let answer = app.clone().oneshot(request).await.unwrap();
+            let body = axum::body::to_bytes(answer.into_body(), 8).await.unwrap();
+            kept += usize::from(body == "true");
+        }
+        // Six standard deviations of a binomial with n = 1,000 and p = 0.1, which is the default.
+        assert!((43..=157).contains(&kept), "{id}: {kept}");
+    }
+}
