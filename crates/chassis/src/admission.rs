@@ -26,7 +26,6 @@ use axum::{
     body::Body,
     extract::Request,
     http::{HeaderName, HeaderValue, header},
-    middleware::Next,
     response::Response,
 };
 use http_body_util::{BodyExt as _, LengthLimitError};
@@ -75,11 +74,11 @@ impl Reason {
     }
 }
 
-/// Serves `request`, which must be answered by `deadline`, if there is room for it in time.
-pub(crate) async fn admit(
+/// Lets `serve` have `request`, which must be answered by `deadline`, if there is room for it in time.
+pub(crate) async fn admit<F: Future<Output = Response>>(
     gate: &Gate,
     request: Request,
-    next: Next,
+    serve: impl FnOnce(Request) -> F,
     deadline: Instant,
 ) -> Response {
     let grpc = telemetry::is_rpc(&request);
@@ -89,7 +88,7 @@ pub(crate) async fn admit(
         Err(error) => return layers::answer(error, grpc),
     };
     match gate.enter(class, deadline).await {
-        Ok(place) => place.serve(next.run(request)).await,
+        Ok(place) => place.serve(serve(request)).await,
         Err(reason) => refusal(reason, grpc),
     }
 }

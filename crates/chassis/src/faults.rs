@@ -216,17 +216,16 @@ async fn clear(State(faults): State<Faults>, Query(which): Query<Which>) -> Json
     Json(faults.list())
 }
 
-/// Lets the faults of the request's route happen to it.
-pub(crate) async fn inject(State(faults): State<Faults>, request: Request, next: Next) -> Response {
-    let matched = request.extensions().get::<MatchedPath>();
-    let fault = faults.find(matched.map(MatchedPath::as_str), request.uri().path());
-    let Some(fault) = fault else {
-        return next.run(request).await;
-    };
-    if !fault.happens().await {
-        return next.run(request).await;
+impl Faults {
+    /// Lets the faults of the request's route happen to it.
+    pub(crate) async fn inject(&self, request: Request, next: Next) -> Response {
+        let matched = request.extensions().get::<MatchedPath>();
+        let fault = self.find(matched.map(MatchedPath::as_str), request.uri().path());
+        match fault {
+            Some(fault) if fault.happens().await => fault.fault.answer(telemetry::is_rpc(&request)),
+            _ => next.run(request).await,
+        }
     }
-    fault.fault.answer(telemetry::is_rpc(&request))
 }
 
 impl Fault {

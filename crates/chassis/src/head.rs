@@ -11,7 +11,7 @@ use axum::{
 
 use crate::Error;
 
-/// Marks a request that came over a connection with a bad head. It is refused by [`refuse`] and not at once, so that it is
+/// Marks a request that came over a connection with a bad head. It is refused by whoever asks [`refusal`] and not at once, so that it is
 /// observed as every other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Refused {
@@ -37,12 +37,19 @@ pub(crate) fn check<B>(request: &mut axum::http::Request<B>, most: usize) {
     request.extensions_mut().insert(refused);
 }
 
-/// Answers 400, 414 or 431 to what [`check`] has marked.
+/// What is wrong with a request that [`check`] has marked: 400, 414 or 431.
+pub(crate) fn refusal(request: &Request) -> Option<Error> {
+    Some(match request.extensions().get::<Refused>()? {
+        Refused::Malformed(why) => Error::Invalid((*why).to_owned()),
+        Refused::UriTooLong => Error::UriTooLong,
+        Refused::TooLarge => Error::HeadTooLarge,
+    })
+}
+
+/// Answers what [`check`] has marked.
 pub(crate) async fn refuse(request: Request, next: Next) -> Response {
-    match request.extensions().get() {
-        Some(Refused::Malformed(why)) => Error::Invalid((*why).to_owned()).into_response(),
-        Some(Refused::UriTooLong) => Error::UriTooLong.into_response(),
-        Some(Refused::TooLarge) => Error::HeadTooLarge.into_response(),
+    match refusal(&request) {
+        Some(error) => error.into_response(),
         None => next.run(request).await,
     }
 }

@@ -1,17 +1,19 @@
 //! What stands between the network and a service's own routes.
 
-use std::time::Duration;
+use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    body::{Body, to_bytes},
-    extract::{Request, State},
+    body::{Body, HttpBody as _, to_bytes},
+    extract::{DefaultBodyLimit, Request, State},
     http::{HeaderValue, StatusCode, Version, header},
-    middleware::{self, Next},
+    middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
 };
+use futures_util::FutureExt as _;
+use http_body_util::Limited;
 use tokio::time::Instant;
-use tower_http::{catch_panic::CatchPanicLayer, limit::RequestBodyLimitLayer};
+use tower::{ServiceBuilder, util::option_layer};
 
 use crate::{
     App, Concurrency, Config, Error, Problem,
@@ -20,7 +22,7 @@ use crate::{
     deadline,
     error::PROBLEM_JSON,
     explanation::without_values,
-    faults::{self, Faults},
+    faults::Faults,
     head,
 };
 
@@ -45,8 +47,8 @@ impl From<&Config> for Limits {
     }
 }
 
-/// Wraps a service's routes in telemetry, CORS, problem+json, panic handling, body limit, deadline, admission and faults, from
-/// the outside in. Tests of a service wrap it in the same.
+/// Wraps a service's routes in telemetry, CORS, the check of the head, problem+json, panic handling, body limit, deadline, admission
+/// and faults, from the outside in. Tests of a service wrap it in the same.
 pub fn public(app: impl Into<App>, limits: Limits) -> Router {
     wrap(app.into(), limits, &Faults::default())
 }
@@ -63,26 +65,19 @@ pub(crate) fn wrap(
     limits: Limits,
     faults: &Faults,
 ) -> Router {
-    let deadline = Deadline {
-        limit: limits.timeout,
-        heard: hears_deadlines,
+    let door = Arc::new(Door {
+        limits,
+        hears_deadlines,
         gate: Gate::new(&limits.concurrency, classes),
-    };
-    let app = routes
-        .layer(axum::extract::DefaultBodyLimit::disable())
-        .layer(middleware::from_fn_with_state(
-            faults.clone(),
-            faults::inject,
-        ))
-        .layer(middleware::from_fn_with_state(deadline, enforce_deadline))
-        .layer(RequestBodyLimitLayer::new(limits.body))
-        .layer(CatchPanicLayer::custom(answer_panic))
-        .layer(middleware::from_fn(render_problems))
-        .layer(middleware::from_fn(head::refuse));
-    let app = match cors {
-        Some(cors) => app.layer(cors),
-        None => app,
-    };
+        faults: faults.clone(),
+    });
+    // One layer with all of it: axum clones and boxes each for every request, with whatever is inside.
+    let app = routes.layer(
+        ServiceBuilder::new()
+            .layer(option_layer(cors))
+            .layer(from_fn_with_state(door, serve))
+            .layer(DefaultBodyLimit::disable()),
+    );
     telemetry::observe(app, caller)
 }
 
@@ -95,60 +90,76 @@ pub(crate) fn answer(error: Error, grpc: bool) -> Response {
     }
 }
 
-/// How long a request may take, its time at the gate included.
-#[derive(Debug, Clone)]
-struct Deadline {
-    limit: Duration,
-    /// Whether its caller may shorten that.
-    heard: bool,
+/// What a request has to pass.
+#[derive(Debug)]
+struct Door {
+    limits: Limits,
+    /// Whether a caller may shorten the time of its request.
+    hears_deadlines: bool,
     gate: Option<Gate>,
+    faults: Faults,
 }
 
-/// Ends a request that takes too long. Where its client took most of that time for a body that never came whole, the client is
-/// told so, and nothing of ours has failed.
-async fn enforce_deadline(
-    State(Deadline { limit, heard, gate }): State<Deadline>,
-    request: Request,
-    next: Next,
-) -> Response {
+/// Serves a request, whatever is wrong with it, and whatever becomes of it.
+async fn serve(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
+    if let Some(error) = head::refusal(&request) {
+        return error.into_response();
+    }
     let grpc = telemetry::is_rpc(&request);
-    let allowed = match deadline::allowed(request.headers(), grpc) {
-        Ok(Some(wait)) if heard => wait.min(limit),
-        Err(error) if heard => return answer(error, grpc),
-        _ => limit,
-    };
-    let waiting = Waiting::default();
-    let version = request.version();
-    let request = request.map(|it| waiting.watch(it));
-    let until = Instant::now() + allowed;
-    let answer_in_time = async {
-        match &gate {
-            Some(gate) => admission::admit(gate, request, next, until).await,
-            None => next.run(request).await,
+    let answer = AssertUnwindSafe(door.serve_in_time(request, next, grpc)).catch_unwind();
+    let answer = answer.await.unwrap_or_else(|it| answer_panic(it.as_ref()));
+    render_problem(answer, grpc).await
+}
+
+impl Door {
+    /// Ends a request that takes too long, its time at the gate included. Where its client took most of that time for a body that
+    /// never came whole, the client is told so, and nothing of ours has failed.
+    async fn serve_in_time(&self, request: Request, next: Next, grpc: bool) -> Response {
+        let Limits { timeout, body, .. } = self.limits;
+        if request.body().size_hint().lower() > body as u64 {
+            return answer(Error::TooLarge, grpc);
         }
-    };
-    let response = deadline::within(until, answer_in_time).await;
-    match response {
-        // A handler that saw the deadline come may have said so itself.
-        Some(response) if response.status() != StatusCode::GATEWAY_TIMEOUT => response,
-        _ if waiting.in_vain() > allowed / 2 => {
-            let mut response = answer(Error::Incomplete, grpc);
-            if version < Version::HTTP_2 {
-                // The rest of the body would be taken for the next request (RFC 9110, section 15.5.9).
-                let close = HeaderValue::from_static("close");
-                response.headers_mut().insert(header::CONNECTION, close);
+        let allowed = match deadline::allowed(request.headers(), grpc) {
+            Ok(Some(wait)) if self.hears_deadlines => wait.min(timeout),
+            Err(error) if self.hears_deadlines => return answer(error, grpc),
+            _ => timeout,
+        };
+        let version = request.version();
+        // Most requests have no body that could be waited for.
+        let waiting = (!request.body().is_end_stream()).then(Waiting::default);
+        let request = match &waiting {
+            Some(waiting) => request.map(|it| waiting.watch(Body::new(Limited::new(it, body)))),
+            None => request,
+        };
+        let until = Instant::now() + allowed;
+        let response = deadline::within(until, self.admit(request, next, until)).await;
+        match response {
+            // A handler that saw the deadline come may have said so itself.
+            Some(response) if response.status() != StatusCode::GATEWAY_TIMEOUT => response,
+            _ if waiting.is_some_and(|it| it.in_vain() > allowed / 2) => {
+                let mut response = answer(Error::Incomplete, grpc);
+                if version < Version::HTTP_2 {
+                    // The rest of the body would be taken for the next request (RFC 9110, section 15.5.9).
+                    let close = HeaderValue::from_static("close");
+                    response.headers_mut().insert(header::CONNECTION, close);
+                }
+                response
             }
-            response
+            response => response.unwrap_or_else(|| answer(Error::Timeout, grpc)),
         }
-        response => response.unwrap_or_else(|| answer(Error::Timeout, grpc)),
+    }
+
+    /// Serves a request that there is room for; the faults of its route happen to it then.
+    async fn admit(&self, request: Request, next: Next, until: Instant) -> Response {
+        let serve = |request| self.faults.inject(request, next);
+        match &self.gate {
+            Some(gate) => admission::admit(gate, request, serve, until).await,
+            None => serve(request).await,
+        }
     }
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the signature tower-http asks for"
-)]
-fn answer_panic(panic: Box<dyn std::any::Any + Send>) -> Response {
+fn answer_panic(panic: &(dyn Any + Send)) -> Response {
     let text = panic
         .downcast_ref::<String>()
         .map(String::as_str)
@@ -160,11 +171,9 @@ fn answer_panic(panic: Box<dyn std::any::Any + Send>) -> Response {
 /// The longest explanation taken over from an extractor or a library.
 const MAX_DETAIL_BYTES: usize = 1024;
 
-/// Turns every error that is not yet problem+json into it: rejections of axum's extractors, the body limit, libraries. A
+/// Turns an error that is not yet problem+json into it: rejections of axum's extractors, the body limit, libraries. A
 /// gRPC caller learns of a panic by a status, as of every other error.
-async fn render_problems(request: Request, next: Next) -> Response {
-    let grpc = telemetry::is_rpc(&request);
-    let response = next.run(request).await;
+async fn render_problem(response: Response, grpc: bool) -> Response {
     let status = response.status();
     if grpc {
         let panicked = status == StatusCode::INTERNAL_SERVER_ERROR;

@@ -52,7 +52,8 @@ use crate::{
 
 /// Observes every route of `router`, its fallback included. Apply it last, so that it is outermost.
 pub fn observe(router: Router, caller: Caller) -> Router {
-    router.layer(ObserveLayer { caller })
+    // Before it has its state, axum would wrap a handler in all its layers anew for every request.
+    router.with_state(()).layer(ObserveLayer { caller })
 }
 
 /// Marks a request as a gRPC call.

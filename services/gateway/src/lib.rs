@@ -13,6 +13,8 @@ mod proxy;
 mod routes;
 mod upstreams;
 
+use std::sync::Arc;
+
 use axum::extract::FromRef;
 use chassis::{Host, Share};
 use identity::Verifier;
@@ -31,7 +33,7 @@ pub struct State {
     verifier: Verifier,
     limiter: Limiter,
     #[from_ref(skip)]
-    cors: CorsLayer,
+    cors: Arc<CorsLayer>,
     #[from_ref(skip)]
     caller: Caller,
     #[from_ref(skip)]
@@ -51,7 +53,7 @@ impl State {
             upstreams: Upstreams::new(config, host),
             verifier: Verifier::new(&config.users_addr),
             limiter: Limiter::new(config),
-            cors: routes::cors(config)?,
+            cors: routes::cors(config)?.into(),
             caller: if config.trust_traceparent {
                 Caller::Trusted
             } else {

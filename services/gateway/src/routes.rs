@@ -51,7 +51,7 @@ pub fn app(state: crate::State) -> App {
         .merge(passages(&state))
         .merge(documentation::page())
         .layer(middleware::from_fn_with_state(state.clone(), auth::admit));
-    let app = App::with_cors(routes, state.cors)
+    let app = App::with_cors(routes, CorsLayer::clone(&state.cors))
         .worth(Class::Checkout, &["POST /orders", "POST /sessions"])
         .worth(Class::Browse, &["GET /products", "GET /products/{id}"])
         .worth(Class::Search, &["GET /search"])

@@ -8,6 +8,8 @@ use axum::{
 };
 use http::header::CONTENT_TYPE;
 use opentelemetry::trace::{SpanId, TraceFlags, TraceId, TraceState};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use tower::ServiceExt as _;
 
 use super::*;
@@ -209,4 +211,31 @@ async fn a_trace_from_outside_is_kept_as_often_as_any() {
         // Six standard deviations of a binomial with n = 1,000 and p = 0.1, which is the default.
         assert!((43..=157).contains(&kept), "{id}: {kept}");
     }
+}
+
+/// Counts how often it is laid around something.
+#[derive(Clone, Default)]
+struct Counted(Arc<AtomicUsize>);
+
+impl<S> Layer<S> for Counted {
+    type Service = S;
+
+    fn layer(&self, inner: S) -> S {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        inner
+    }
+}
+
+#[tokio::test]
+async fn a_route_is_wrapped_once_and_not_for_every_request() {
+    let counted = Counted::default();
+    let times = || counted.0.load(Ordering::Relaxed);
+    let routes = Router::new().route("/wrapped", get(async || "once"));
+    let app = observe(routes.layer(counted.clone()), Caller::Trusted);
+    let before = times();
+    for _ in 0..3 {
+        let request = Request::get("/wrapped").body(Body::empty()).unwrap();
+        drop(app.clone().oneshot(request).await.unwrap());
+    }
+    assert_eq!(times(), before);
 }
