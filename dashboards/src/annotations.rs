@@ -1,4 +1,4 @@
-//! What stands on the time axis of every dashboard.
+//! What stands on time axes.
 
 use telemetry::names;
 
@@ -23,4 +23,24 @@ pub(crate) fn annotations() -> Vec<Annotation> {
             colour: Colour::Note,
         },
     ]
+}
+
+/// Phases of a load.
+pub(crate) fn phases() -> Annotation {
+    Annotation {
+        name: "Phases",
+        expr: format!("{} == 1", names::LOADTEST_PHASE),
+        text: "{{experiment}}, {{arm}}: {{phase}}",
+        colour: Colour::Note,
+    }
+}
+
+/// What was done to the shop on a timeline, marked for a few scrapes.
+pub(crate) fn steps() -> Annotation {
+    Annotation {
+        name: "Steps",
+        expr: format!("time() - {} < 15", names::LOADTEST_STEP),
+        text: "{{step}}",
+        colour: Colour::Warning,
+    }
 }

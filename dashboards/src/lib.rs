@@ -2,7 +2,7 @@
 //!
 //! - [`model`]: what a dashboard is here
 //! - `promql`, `shared`: queries as all of them ask
-//! - `overview`, `service`, `objectives`, `journey`, `dependencies`, `caching`, `autoscaling`, `resilience`: the dashboards, a file each
+//! - `overview`, `service`, `objectives`, `journey`, `dependencies`, `caching`, `autoscaling`, `resilience`, `load_test`: the dashboards, a file each
 //! - `grafana`: their JSON
 //! - [`expression`]: what a query asks for
 //! - [`prometheus`], [`check`], [`cost`]: whether every panel has data, and what a scrape costs
@@ -20,6 +20,7 @@ pub mod expression;
 mod figure;
 mod grafana;
 mod journey;
+mod load_test;
 pub mod model;
 mod objectives;
 mod overview;
@@ -45,6 +46,7 @@ pub fn all() -> Vec<Dashboard> {
         caching::dashboard(),
         autoscaling::dashboard(),
         resilience::dashboard(),
+        load_test::dashboard(),
     ]
 }
 

@@ -81,6 +81,12 @@ fn quantile_of(q: f64, by: &[&str], buckets: &str) -> String {
     format!("histogram_quantile({q}, {})", sum(&by, buckets))
 }
 
+/// What observations of a histogram are on average.
+pub(crate) fn mean(by: &[&str], histogram: &str, matchers: &[&str]) -> String {
+    let all = growth(by, &format!("{histogram}_sum"), matchers);
+    format!("{all} / {}", observed(by, histogram, matchers))
+}
+
 /// Buckets of a histogram as a heat map wants them: observations in a second, by upper bound.
 pub(crate) fn buckets(histogram: &str, matchers: &[&str]) -> String {
     growth(&["le"], &format!("{histogram}_bucket"), matchers)

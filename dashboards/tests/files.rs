@@ -16,8 +16,9 @@ use serde_json::Value;
 /// Metrics of Prometheus itself.
 const OF_PROMETHEUS: [&str; 2] = ["ALERTS", "up"];
 /// Histograms whose samples have no trace that they could point at.
-const WITHOUT_EXEMPLARS: [&str; 4] = [
+const WITHOUT_EXEMPLARS: [&str; 5] = [
     telemetry::names::ADMISSION_WAIT,
+    telemetry::names::LOADTEST_REQUEST_DURATION,
     telemetry::names::ORDERS_COMPLETION,
     telemetry::names::SEARCH_FRESHNESS,
     telemetry::names::DNS_LOOKUP_DURATION,

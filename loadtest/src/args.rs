@@ -1,6 +1,6 @@
 //! What the command line can ask for, as data.
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::Args;
 use reqwest::Url;
@@ -82,6 +82,9 @@ pub(crate) struct RunArgs {
     /// Have Prometheus scrape the shop and our clients meanwhile, and Alertmanager tell of alerts; both must be installed
     #[arg(long)]
     pub(crate) observe: bool,
+    /// Answer GET /metrics there with what clients see, for a Prometheus that is somebody else's; dashboard Load test shows it
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) metrics_listen: Option<SocketAddr>,
     /// Print the evidence for everything, not only for what did not pass
     #[arg(long)]
     pub(crate) verbose: bool,

@@ -36,6 +36,9 @@ pub(crate) async fn run(
     for arm in &possible(lab, experiment) {
         let dir = lab.run_dir.path().join(experiment.name).join(arm.name);
         let from = OffsetDateTime::now_utc();
+        if let Some(clients) = lab.clients {
+            clients.enter(experiment.name, arm.name);
+        }
         let (measurement, objectives) = match lab.target {
             None => arm::measure(lab, arm, &dir).await?,
             Some(target) => target::measure(lab, arm, &dir, target).await?,

@@ -7,6 +7,7 @@
 mod alert;
 mod clients;
 pub(crate) mod keeper;
+mod marks;
 mod programs;
 mod prometheus;
 mod receiver;
@@ -24,8 +25,7 @@ use std::{
 
 pub(crate) use alert::Notification;
 use anyhow::Context as _;
-use clients::Clients;
-pub(crate) use clients::REQUEST_DURATION;
+pub(crate) use clients::Clients;
 pub(crate) use programs::find;
 pub(crate) use prometheus::{Labels, Prometheus, Sample};
 pub(crate) use receiver::Receiver;

@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, IsTerminal as _, Write as _},
+    sync::Arc,
     time::Instant,
 };
 
@@ -10,7 +11,7 @@ use crate::{
     experiment::Experiment,
     interrupted::{Interrupt, Interrupted},
     lab::{self, Conditions},
-    observe::{self, Stack},
+    observe::{self, Clients, Stack},
     progress::Progress,
     report::{
         self,
@@ -44,6 +45,13 @@ pub(crate) async fn run(
     } else {
         None
     };
+    let clients = match &stack {
+        Some(stack) => Some(Arc::clone(&stack.clients)),
+        None => args.metrics_listen.map(|_| Arc::default()),
+    };
+    if let (Some(clients), Some(address)) = (&clients, args.metrics_listen) {
+        Clients::serve(clients, address).await?;
+    }
     let lab = Conditions {
         run_dir: &run_dir,
         args,
@@ -51,6 +59,7 @@ pub(crate) async fn run(
         progress: &progress,
         stop: &stop,
         stack: stack.as_ref(),
+        clients: clients.as_deref(),
         target,
     };
     let style = Style {

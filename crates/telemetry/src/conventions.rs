@@ -157,6 +157,10 @@ mod tests {
             "state",
             "reason",
             "decision",
+            "experiment",
+            "arm",
+            "phase",
+            "step",
             // As kube-state-metrics has them.
             "namespace",
             "horizontalpodautoscaler",

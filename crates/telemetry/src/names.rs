@@ -109,6 +109,14 @@ pub const CANARY_DECISIONS: &str = "canary_decisions_total";
 /// Gauge: the evidence that a canary does worse than its baseline, 1 on average at most where it does not. Labels `service`, `signal`
 /// (`errors` or `slowness`). Recorded as above.
 pub const CANARY_EVIDENCE: &str = "canary_evidence";
+/// Histogram: seconds from the moment at which a client of the load test should have sent a request to the last byte of its answer. Labels
+/// [`HTTP_REQUEST_METHOD`], [`HTTP_ROUTE`], [`HTTP_RESPONSE_STATUS_CODE`], which is empty where no answer came. `loadtest` records it, and
+/// the next two.
+pub const LOADTEST_REQUEST_DURATION: &str = "loadtest_request_duration_seconds";
+/// Gauge: 1 for the phase of a load that goes on. Labels `experiment`, `arm`, `phase`.
+pub const LOADTEST_PHASE: &str = "loadtest_phase";
+/// Gauge: when something was last done to the shop on a timeline, in seconds since 1970. Label `step`.
+pub const LOADTEST_STEP: &str = "loadtest_step_timestamp_seconds";
 /// Gauge: the fewest replicas that an autoscaler may leave. Labels `namespace`, `horizontalpodautoscaler`. In a cluster this and
 /// the next six come from kube-state-metrics, and from `loadtest` elsewhere.
 pub const HPA_MIN_REPLICAS: &str = "kube_horizontalpodautoscaler_spec_min_replicas";

@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::Context as _;
 use serde_json::json;
+use telemetry::names::LOADTEST_REQUEST_DURATION;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio::{
     runtime::Runtime,
@@ -33,7 +34,7 @@ use crate::{
     },
     evidence::otlp::{Receiver, Spans},
     interrupted::Interrupt,
-    observe::{self, Labels, Prometheus, REQUEST_DURATION, Stack},
+    observe::{self, Labels, Prometheus, Stack},
     progress::Progress,
 };
 
@@ -176,7 +177,10 @@ impl Ground {
                 "count(count by (service) (up{job=\"windtunnel\"} == 1))".to_owned(),
                 SERVICES.len(),
             ),
-            (format!("count(sum({REQUEST_DURATION}_count) > 0)"), 1),
+            (
+                format!("count(sum({LOADTEST_REQUEST_DURATION}_count) > 0)"),
+                1,
+            ),
             ("count(count(slo:objective:ratio) > 0)".to_owned(), 1),
         ];
         let deadline = Instant::now() + DATA_WITHIN;

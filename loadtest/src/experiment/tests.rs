@@ -25,6 +25,7 @@ fn only_the_measured_phase_grows_with_the_duration_and_goes_on() {
         backends: Backends::default(),
         target: TargetArgs::default(),
         observe: false,
+        metrics_listen: None,
         verbose: false,
         json: false,
         lose: None,

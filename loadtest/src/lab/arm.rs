@@ -88,6 +88,11 @@ async fn drive(
     plan: &Plan,
     steps: &[Due],
 ) -> anyhow::Result<(Load, Vec<Happened>)> {
+    let tell_step = |what: &str| {
+        if let Some(clients) = course.lab.clients {
+            clients.step(what.to_owned());
+        }
+    };
     let (tell, told) = oneshot::channel();
     let (pass_on, passed_on) = oneshot::channel();
     let disturbed = async {
@@ -95,7 +100,7 @@ async fn drive(
             Ok(began) => {
                 // Whoever no longer waits does not want to know.
                 let _ = pass_on.send(began);
-                timeline::run(steps, deployment, began).await
+                timeline::run(steps, deployment, began, tell_step).await
             }
             // How the engine ended is in its counts.
             Err(_) => Ok(Vec::new()),

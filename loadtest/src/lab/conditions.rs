@@ -1,7 +1,11 @@
 //! What an experiment is carried out under.
 
 use crate::{
-    args::RunArgs, interrupted::Interrupt, observe::Stack, progress::Progress, run_dir::RunDir,
+    args::RunArgs,
+    interrupted::Interrupt,
+    observe::{Clients, Stack},
+    progress::Progress,
+    run_dir::RunDir,
     target::Target,
 };
 
@@ -15,6 +19,8 @@ pub(crate) struct Conditions<'a> {
     pub(crate) stop: &'a Interrupt,
     /// Prometheus and Alertmanager, if they are wanted.
     pub(crate) stack: Option<&'a Stack>,
+    /// Who is told what clients see and what goes on, if anybody asks.
+    pub(crate) clients: Option<&'a Clients>,
     /// What is loaded instead of shops of our own.
     pub(crate) target: Option<&'a Target>,
 }

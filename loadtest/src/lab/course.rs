@@ -142,8 +142,8 @@ impl Course<'_> {
     ) -> anyhow::Result<Load> {
         let Conditions { progress, stop, .. } = self.lab;
         progress.load(&plan.name, plan.length());
-        if let Some(stack) = self.lab.stack {
-            stack.clients.follow(&plan.output);
+        if let Some(clients) = self.lab.clients {
+            clients.follow(&plan.output);
         }
         let mut tell = Some(tell);
         let mut began = Instant::now();
@@ -151,6 +151,9 @@ impl Course<'_> {
         let follow = move |event: &Event| match event {
             Event::Began => {
                 began = Instant::now();
+                if let Some(clients) = self.lab.clients {
+                    clients.begin(&PhaseTime::of(&plan.phases, Duration::ZERO));
+                }
                 if let Some(tell) = tell.take() {
                     // Whoever no longer waits does not want to know.
                     let _ = tell.send(began);

@@ -7,26 +7,36 @@ use std::{
     fmt::Write as _,
     fs::File,
     io::{Read as _, Seek as _, SeekFrom},
+    net::SocketAddr,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
+use anyhow::Context as _;
+use axum::{
+    Router,
+    http::header,
+    response::{IntoResponse, Response},
+    routing::get,
+};
 use telemetry::names::{
     HTTP_REQUEST_METHOD, HTTP_RESPONSE_STATUS_CODE, HTTP_ROUTE, LATENCY_BUCKETS,
+    LOADTEST_REQUEST_DURATION,
 };
+use tokio::net::TcpListener;
 
-use crate::engine::Attempt;
-
-/// Histogram: seconds from the moment at which a request should have been sent to the last byte of its answer. Labels as services have
-/// them: method, route, and status, which is empty where no answer came.
-pub(crate) const REQUEST_DURATION: &str = "loadtest_request_duration_seconds";
+use super::marks::Marks;
+use crate::{engine::Attempt, measurement::PhaseTime};
 
 /// Method, route and status; the status is empty where there was no answer.
 type Key = (String, String, String);
 
-/// Everything since we began.
+/// Everything since we began, and what went on.
 #[derive(Default)]
-pub(crate) struct Clients(Mutex<State>);
+pub(crate) struct Clients {
+    state: Mutex<State>,
+    marks: Marks,
+}
 
 #[derive(Default)]
 struct State {
@@ -43,18 +53,54 @@ struct Histogram {
 }
 
 impl Clients {
+    /// Answers `GET /metrics` at `address` for as long as this process runs.
+    ///
+    /// # Errors
+    /// An address that cannot be listened at.
+    pub(crate) async fn serve(self: &Arc<Self>, address: SocketAddr) -> anyhow::Result<()> {
+        let bound = TcpListener::bind(address).await;
+        let listener = bound.with_context(|| {
+            format!("listen on {address}: choose another address with --metrics-listen")
+        })?;
+        let clients = Arc::clone(self);
+        let app = Router::new().route("/metrics", get(async move || clients.metrics()));
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        Ok(())
+    }
+
+    /// What a scrape is answered.
+    pub(super) fn metrics(&self) -> Response {
+        let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
+        (kind, self.exposition()).into_response()
+    }
+
+    /// What follows is for this arm of an experiment.
+    pub(crate) fn enter(&self, experiment: &str, arm: &str) {
+        self.marks.enter(experiment, arm);
+    }
+
+    /// A load begins.
+    pub(crate) fn begin(&self, phases: &[PhaseTime]) {
+        self.marks.begin(phases);
+    }
+
+    /// Something is done to the shop.
+    pub(crate) fn step(&self, what: String) {
+        self.marks.step(what);
+    }
+
     /// From now on an engine writes below `output`.
     pub(crate) fn follow(&self, output: &Path) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.catch_up();
         state.followed = Some((output.join("attempts.jsonl"), 0));
     }
 
     /// All of it in the Prometheus text format.
-    pub(super) fn exposition(&self) -> String {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    fn exposition(&self) -> String {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.catch_up();
-        let name = REQUEST_DURATION;
+        let name = LOADTEST_REQUEST_DURATION;
         let mut text = format!("# TYPE {name} histogram\n");
         for ((method, route, status), it) in &state.series {
             let labels = format!(
@@ -70,6 +116,7 @@ impl Clients {
             let _ = writeln!(text, "{name}_sum{{{labels}}} {}", it.sum);
             let _ = writeln!(text, "{name}_count{{{labels}}} {count}");
         }
+        self.marks.write(&mut text);
         text
     }
 }

@@ -14,8 +14,8 @@ use anyhow::Context as _;
 use axum::{
     Json, Router,
     extract::State,
-    http::{StatusCode, header},
-    response::IntoResponse,
+    http::StatusCode,
+    response::Response,
     routing::{get, post},
 };
 use tokio::{net::TcpListener, task::JoinHandle, time::Instant};
@@ -125,9 +125,8 @@ fn lock<T>(it: &Mutex<T>) -> MutexGuard<'_, T> {
     it.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn metrics(State(inner): State<Arc<Inner>>) -> impl IntoResponse {
-    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
-    (kind, inner.clients.exposition())
+async fn metrics(State(inner): State<Arc<Inner>>) -> Response {
+    inner.clients.metrics()
 }
 
 async fn take(State(inner): State<Arc<Inner>>, Json(it): Json<Notification>) -> StatusCode {

@@ -13,12 +13,13 @@ use crate::{
     measurement::{CanaryTried, Happened, Outage},
 };
 
-/// Carries `steps` out, one after the other, counting from `began`. A service that stays away ends it: what would follow shows
+/// Carries `steps` out, one after the other, counting from `began`, and tells each as it begins. A service that stays away ends it: what would follow shows
 /// nothing.
 pub(crate) async fn run(
     steps: &[Due],
     deployment: &Deployment,
     began: Instant,
+    tell: impl Fn(&str),
 ) -> anyhow::Result<Vec<Happened>> {
     let mut happened = Vec::new();
     let mut away: Vec<Away> = Vec::new();
@@ -26,11 +27,13 @@ pub(crate) async fn run(
     for step in steps {
         sleep_until((began + step.at).max(ended + step.rest)).await;
         let at = began.elapsed();
+        let what = step.act.to_string();
+        tell(&what);
         let Effect { outage, tried } = carry_out(step.act, deployment, began, &mut away).await?;
         ended = Instant::now();
         let stays_away = outage.as_ref().is_some_and(|it| it.ready_after.is_none());
         happened.push(Happened {
-            what: step.act.to_string(),
+            what,
             at,
             outage,
             tried,
