@@ -121,7 +121,7 @@ impl Store {
 
     /// An order of this shopper; somebody else's is not found.
     pub(crate) async fn get(&self, user_id: &UserId, id: &OrderId) -> Result<Order, Error> {
-        let row: Option<Row> = query("SELECT * FROM orders WHERE id = $1 AND user_id = $2")
+        let row: Option<Row> = query("SELECT id, idempotency_key, status, reason, items, total_cents, created_at FROM orders WHERE id = $1 AND user_id = $2")
             .bind(id.as_str())
             .bind(user_id.as_str())
             .fetch_optional(self.database.readers())
@@ -138,7 +138,7 @@ impl Store {
     ) -> Result<OrderPage, Error> {
         // `~` sorts after every id. One more than asked for tells whether there is a next page.
         let rows: Vec<Row> =
-            query("SELECT * FROM orders WHERE user_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3")
+            query("SELECT id, idempotency_key, status, reason, items, total_cents, created_at FROM orders WHERE user_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3")
                 .bind(user_id.as_str())
                 .bind(cursor.unwrap_or("~"))
                 .bind(i64::from(limit) + 1)
@@ -179,7 +179,7 @@ impl Store {
 
     /// Every order, by id.
     pub async fn audit(&self) -> Result<Vec<AuditRow>, Error> {
-        let rows: Vec<Row> = query("SELECT * FROM orders ORDER BY id")
+        let rows: Vec<Row> = query("SELECT id, idempotency_key, status, reason, items, total_cents, created_at FROM orders ORDER BY id")
             .fetch_all(self.database.readers())
             .await?;
         let units = |it: OrderItem| -> (ProductId, i64) { (it.product_id, it.quantity) };
