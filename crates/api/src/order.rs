@@ -34,7 +34,7 @@ impl fmt::Debug for CardNumber {
 }
 
 /// A card number that payments alone can read; the crate `cards` seals and opens it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SealedCard {
     /// Names the key that opens it.
     pub key_id: String,

@@ -1,0 +1,4 @@
+//! The contract between versions: what is committed of it, and what readers make of what other versions write.
+
+mod document;
+mod readers;
