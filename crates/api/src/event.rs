@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{CancelReason, Cents, OrderItem, Product, SealedCard};
+use crate::{CancelReason, Cents, Currency, OrderItem, Product, SealedCard};
 
 /// Makes [`Fact`] of lines that say `NAME = "type": Variant data`.
 macro_rules! facts {
@@ -71,6 +71,9 @@ pub struct PlacedOrder {
     /// EUR cents.
     #[schema(value_type = i64)]
     pub total_cents: Cents,
+    /// What the amounts are in; euros where none is named, as in events of the version before.
+    #[serde(default)]
+    pub currency: Currency,
     /// What to charge.
     pub card: SealedCard,
 }
@@ -130,6 +133,7 @@ mod tests {
         PlacedOrder {
             items: Vec::new(),
             total_cents: Cents(1),
+            currency: Currency::Eur,
             card: SealedCard {
                 key_id: "0123456789abcdef".into(),
                 sealed: "AAAA".into(),

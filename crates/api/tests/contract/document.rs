@@ -5,7 +5,7 @@
 
 use std::{fs, path::Path};
 
-use api::{CancelReason, Cents, Fact, OrderItem, PlacedOrder, SealedCard};
+use api::{CancelReason, Cents, Currency, Fact, OrderItem, PlacedOrder, SealedCard};
 use serde_json::{Map, Value, json};
 use utoipa::{PartialSchema as _, ToSchema as _};
 
@@ -18,6 +18,7 @@ pub(crate) fn samples() -> Vec<Fact> {
             price_cents: Cents(250),
         }],
         total_cents: Cents(500),
+        currency: Currency::Eur,
         card: SealedCard {
             key_id: "0123456789abcdef".into(),
             sealed: "AAAA".into(),
