@@ -7,6 +7,7 @@ use std::{
 
 use crate::{
     args::{RunArgs, RunsDir},
+    builds,
     experiment::Experiment,
     interrupted::{Interrupt, Interrupted},
     lab::{self, Conditions},
@@ -36,6 +37,10 @@ pub(crate) async fn run(
     let what: Vec<_> = experiments.iter().map(|it| it.name).collect();
     let run_dir = RunDir::create(&runs.path, &what.join("-"))?;
     let progress = Progress::new();
+    let from = match &args.from {
+        Some(revision) => Some(builds::program(revision, &progress, &stop).await?),
+        None => None,
+    };
     let stack = if args.observe {
         tokio::select! {
             stack = observe(experiments, &run_dir, &progress) => Some(stack?),
@@ -51,6 +56,7 @@ pub(crate) async fn run(
         progress: &progress,
         stop: &stop,
         stack: stack.as_ref(),
+        from: from.as_deref(),
         target,
     };
     let style = Style {
@@ -66,7 +72,10 @@ pub(crate) async fn run(
     }
     progress.done();
     let ran_on = match target {
-        None => args.backends.to_string(),
+        None => match &args.from {
+            None => args.backends.to_string(),
+            Some(revision) => format!("{}, from {revision}", args.backends),
+        },
         Some(target) => target.gateway.clone(),
     };
     let document = Document::new(&run_dir, seed, ran_on, began.elapsed(), reports?);

@@ -1,5 +1,7 @@
 //! What an experiment is carried out under.
 
+use std::path::Path;
+
 use crate::{
     args::RunArgs, interrupted::Interrupt, observe::Stack, progress::Progress, run_dir::RunDir,
     target::Target,
@@ -15,6 +17,8 @@ pub(crate) struct Conditions<'a> {
     pub(crate) stop: &'a Interrupt,
     /// Prometheus and Alertmanager, if they are wanted.
     pub(crate) stack: Option<&'a Stack>,
+    /// Whose replicas are replaced, if they are of another build than ours.
+    pub(crate) from: Option<&'a Path>,
     /// What is loaded instead of shops of our own.
     pub(crate) target: Option<&'a Target>,
 }
