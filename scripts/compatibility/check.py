@@ -51,8 +51,8 @@ def compare(contracts, base_tree, base, entries):
 
 def main():
     work, base, contracts = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
-    unnoticed = sabotage.unnoticed(work, {it: CHECKS[it] for it in contracts}, base)
     wrong = compare(contracts, work / "base", base, accepted())
+    unnoticed = sabotage.unnoticed(work, {it: CHECKS[it] for it in contracts}, base)
     if wrong or unnoticed:
         sys.exit(f"FAIL: {wrong} changes break the version before, {unnoticed} sabotages came out otherwise than they must")
 

@@ -18,6 +18,7 @@ DECLARED = re.compile(r"^-- Contract: (?P<what>\w+(?:\.\w+)?), last needed by (?
 # Squawk looks at what a migration does to a server that is being used, too. These do not concern who else uses it: migrations run once,
 # in a transaction each, and the session has no limit because a replica that starts may wait.
 NOT_OURS = "prefer-robust-stmts,require-statement-timeout,prefer-identity,prefer-text-field"
+LOCK = "require-lock-timeout"
 # What Squawk lets pass, and yet refuses rows that a writer of the version before may have.
 NARROWS = re.compile(r"\bADD\s+(CONSTRAINT|CHECK|UNIQUE|FOREIGN)\b|\bCREATE\s+UNIQUE\b", re.IGNORECASE)
 
@@ -151,7 +152,9 @@ def postgres(base, head):
             raise RuntimeError(f"squawk: {ran.stderr.strip()}")
         for it in json.loads(ran.stdout or "[]"):
             where = f"{folder}/{Path(it['file']).name}"
-            yield Finding("postgres", where, it["rule_name"], it["message"], declared([Path(it["file"])]))
+            # That something may go does not mean that others may wait for it.
+            head = () if it["rule_name"] == LOCK else declared([Path(it["file"])])
+            yield Finding("postgres", where, it["rule_name"], it["message"], head)
         for file in new:
             code = re.sub(r"--.*", "", file.read_text())
             for it in NARROWS.finditer(code):
