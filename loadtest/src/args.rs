@@ -79,6 +79,9 @@ pub(crate) struct RunArgs {
     /// What is loaded, if not a shop of our own.
     #[command(flatten)]
     pub(crate) target: TargetArgs,
+    /// The version that is replaced, for rollout: a build of this revision, made below target/compare and kept there
+    #[arg(long, value_name = "REVISION", conflicts_with = "target")]
+    pub(crate) from: Option<String>,
     /// Have Prometheus scrape the shop and our clients meanwhile, and Alertmanager tell of alerts; both must be installed
     #[arg(long)]
     pub(crate) observe: bool,

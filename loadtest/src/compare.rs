@@ -4,7 +4,6 @@
 //! other. Slices are short and take turns (A B B A …), so that whatever the machine does in the long run hits both alike, and both
 //! slices of a pair have the same arrivals, visitors and products. What is said of them is in `judge/comparison.rs`.
 
-mod build;
 mod carried;
 mod course;
 mod machine;
@@ -22,6 +21,7 @@ use slots::Slots;
 
 use crate::{
     args::{CompareArgs, RunsDir},
+    builds,
     closed::UNLIMITED,
     interrupted::Interrupt,
     judge::comparison::{self, Figure},
@@ -185,7 +185,7 @@ async fn side(
         match &setting.kind {
             Kind::Here => it.program = None,
             Kind::Git(revision) => {
-                it.program = Some(build::program(revision, progress, stop).await?);
+                it.program = Some(builds::program(revision, progress, stop).await?);
             }
             Kind::Environment(variables) => it.environment.extend(variables.iter().cloned()),
             Kind::Fault(service, fault) => it.faults.push((*service, fault.clone())),

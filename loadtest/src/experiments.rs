@@ -46,6 +46,8 @@ pub enum BadChoice {
     NoServers(&'static str),
     /// It does something to the shop, and this one is not ours.
     Touches(&'static str),
+    /// It has no version replace another.
+    Replaces(&'static str),
 }
 
 impl fmt::Display for BadChoice {
@@ -69,6 +71,9 @@ impl fmt::Display for BadChoice {
                     loads.join(", ")
                 )
             }
+            Self::Replaces(name) => {
+                write!(f, "{name} replaces no version: --from is for rollout")
+            }
         }
     }
 }
@@ -81,12 +86,14 @@ pub(crate) fn choose(names: &[String], args: &RunArgs) -> Result<Vec<Experiment>
             Some(BadChoice::NoServers(it.name))
         } else if on_target && !it.has_mere_load() {
             Some(BadChoice::Touches(it.name))
+        } else if args.from.is_some() && !replaces(it) {
+            Some(BadChoice::Replaces(it.name))
         } else {
             None
         }
     };
     if names.is_empty() {
-        let usual = ALL.iter().filter(|it| it.by_default);
+        let usual = ALL.iter().filter(|it| it.by_default || args.from.is_some());
         let possible = usual.filter(|it| obstacle(it).is_none());
         return Ok(possible.copied().collect());
     }
@@ -102,6 +109,12 @@ pub(crate) fn choose(names: &[String], args: &RunArgs) -> Result<Vec<Experiment>
         }
     }
     Ok(chosen)
+}
+
+/// Whether a version replaces another in it.
+fn replaces(it: &Experiment) -> bool {
+    let mut steps = it.arms.iter().flat_map(|it| it.timeline);
+    steps.any(|it| it.replaces(|_| true))
 }
 
 /// A line for each experiment.

@@ -18,7 +18,8 @@
 //! - `setting`, `args`, `target`: what was asked for
 //! - [`experiment`], [`experiments`]: what an experiment is, and a file for each
 //! - `report`: the verdict for people and programs
-//! - `progress`, `lab`, `side_by_side`, `closed`: where an experiment is carried out, or two shops take turns, and how much a path carries
+//! - `progress`, `builds`: what is being done, and other revisions of this program
+//! - `lab`, `side_by_side`, `closed`: where an experiment is carried out, or two shops take turns, and how much a path carries
 //! - `prepare`, `trickle`, `receive`: what a deployment in containers begins with, what keeps it from being idle, and where it tells of alerts
 //! - `bench`, `compare`, `up`, `drill`, `run`, [`cli`]: the commands
 
@@ -26,6 +27,7 @@ mod accounts;
 mod args;
 mod autoscaler;
 mod bench;
+mod builds;
 mod canary;
 pub mod cli;
 mod closed;

@@ -2,12 +2,14 @@
 
 use std::{
     io::{self, IsTerminal as _, Write as _},
+    net::SocketAddr,
     sync::Arc,
     time::Instant,
 };
 
 use crate::{
     args::{RunArgs, RunsDir},
+    builds,
     experiment::Experiment,
     interrupted::{Interrupt, Interrupted},
     lab::{self, Conditions},
@@ -37,6 +39,10 @@ pub(crate) async fn run(
     let what: Vec<_> = experiments.iter().map(|it| it.name).collect();
     let run_dir = RunDir::create(&runs.path, &what.join("-"))?;
     let progress = Progress::new();
+    let from = match &args.from {
+        Some(revision) => Some(builds::program(revision, &progress, &stop).await?),
+        None => None,
+    };
     let stack = if args.observe {
         tokio::select! {
             stack = observe(experiments, &run_dir, &progress) => Some(stack?),
@@ -45,13 +51,7 @@ pub(crate) async fn run(
     } else {
         None
     };
-    let clients = match &stack {
-        Some(stack) => Some(Arc::clone(&stack.clients)),
-        None => args.metrics_listen.map(|_| Arc::default()),
-    };
-    if let (Some(clients), Some(address)) = (&clients, args.metrics_listen) {
-        Clients::serve(clients, address).await?;
-    }
+    let clients = clients(stack.as_ref(), args.metrics_listen).await?;
     let lab = Conditions {
         run_dir: &run_dir,
         args,
@@ -60,6 +60,7 @@ pub(crate) async fn run(
         stop: &stop,
         stack: stack.as_ref(),
         clients: clients.as_deref(),
+        from: from.as_deref(),
         target,
     };
     let style = Style {
@@ -75,7 +76,10 @@ pub(crate) async fn run(
     }
     progress.done();
     let ran_on = match target {
-        None => args.backends.to_string(),
+        None => match &args.from {
+            None => args.backends.to_string(),
+            Some(revision) => format!("{}, from {revision}", args.backends),
+        },
         Some(target) => target.gateway.clone(),
     };
     let document = Document::new(&run_dir, seed, ran_on, began.elapsed(), reports?);
@@ -109,6 +113,20 @@ async fn observe(
         tell: Box::new(move |text| said.say(text)),
     };
     Stack::start(options).await
+}
+
+/// What clients see, where somebody asks: the Prometheus of `stack`, or another one at `listen`.
+async fn clients(
+    stack: Option<&Stack>,
+    listen: Option<SocketAddr>,
+) -> anyhow::Result<Option<Arc<Clients>>> {
+    let clients = stack.map(|it| Arc::clone(&it.clients));
+    let Some(address) = listen else {
+        return Ok(clients);
+    };
+    let clients = clients.unwrap_or_default();
+    clients.serve(address).await?;
+    Ok(Some(clients))
 }
 
 async fn all(

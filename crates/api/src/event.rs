@@ -1,14 +1,15 @@
 //! What services tell each other over the broker, and who listens to what. Each type of event is named once, here.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use crate::{CancelReason, Cents, OrderItem, Product, SealedCard};
+use crate::{CancelReason, Cents, Currency, OrderItem, Product, SealedCard};
 
 /// Makes [`Fact`] of lines that say `NAME = "type": Variant data`.
 macro_rules! facts {
-    ($($(#[$doc:meta])* $name:ident = $kind:literal: $variant:ident $data:tt)+) => {
+    ($($(#[$doc:meta])* $name:ident = $kind:tt: $variant:ident $data:tt)+) => {
         /// What happened: in JSON, the `type` of an event and its `data`.
-        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
         #[serde(tag = "type", content = "data")]
         pub enum Fact {
             $($(#[$doc])* #[serde(rename = $kind)] $variant $data,)+
@@ -47,6 +48,7 @@ facts! {
     /// payments: the card was charged.
     PAYMENT_CAPTURED = "payment.captured": PaymentCaptured {
         /// EUR cents.
+        #[schema(value_type = i64)]
         amount_cents: Cents,
     }
     /// payments: the card was not charged.
@@ -54,6 +56,7 @@ facts! {
     /// payments: what was charged for an order that is off was given back.
     PAYMENT_REFUNDED = "payment.refunded": PaymentRefunded {
         /// EUR cents.
+        #[schema(value_type = i64)]
         amount_cents: Cents,
     }
     /// catalog: a product was created or changed, and is now as said here.
@@ -61,12 +64,16 @@ facts! {
 }
 
 /// An order on its way through the saga.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PlacedOrder {
     /// What was ordered.
     pub items: Vec<OrderItem>,
     /// EUR cents.
+    #[schema(value_type = i64)]
     pub total_cents: Cents,
+    /// What the amounts are in; euros where none is named, as in events of the version before.
+    #[serde(default)]
+    pub currency: Currency,
     /// What to charge.
     pub card: SealedCard,
 }
@@ -126,6 +133,7 @@ mod tests {
         PlacedOrder {
             items: Vec::new(),
             total_cents: Cents(1),
+            currency: Currency::Eur,
             card: SealedCard {
                 key_id: "0123456789abcdef".into(),
                 sealed: "AAAA".into(),

@@ -17,8 +17,8 @@ pub use cents::Cents;
 pub use event::{BROADCAST, Fact, PlacedOrder, QUEUES, Queue};
 pub use id::{IdError, OrderId, ProductId, UserId};
 pub use order::{
-    BROKEN_CARD, CancelReason, CardNumber, DECLINED_CARD, GOOD_CARD, MAX_ORDER_ITEMS, MAX_QUANTITY,
-    NewItem, NewOrder, Order, OrderItem, OrderPage, OrderStatus, SealedCard,
+    BROKEN_CARD, CancelReason, CardNumber, Currency, DECLINED_CARD, GOOD_CARD, MAX_ORDER_ITEMS,
+    MAX_QUANTITY, NewItem, NewOrder, Order, OrderItem, OrderPage, OrderStatus, SealedCard,
 };
 pub use product::{
     Availability, Category, NewProduct, Product, ProductChange, ProductPage,

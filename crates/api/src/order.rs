@@ -34,7 +34,7 @@ impl fmt::Debug for CardNumber {
 }
 
 /// A card number that payments alone can read; the crate `cards` seals and opens it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SealedCard {
     /// Names the key that opens it.
     pub key_id: String,
@@ -124,6 +124,25 @@ impl CancelReason {
     }
 }
 
+/// What the amounts of an order are in (ISO 4217).
+// There is one until no replica runs that knows none: inventory hands an order on as it has read it, and would take another one off.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub enum Currency {
+    /// What all orders were in that name none.
+    #[default]
+    #[serde(rename = "EUR")]
+    Eur,
+}
+
+impl Currency {
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Eur => "EUR",
+        }
+    }
+}
+
 /// An order as its owner sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Order {
@@ -139,6 +158,11 @@ pub struct Order {
     /// EUR cents.
     #[schema(value_type = i64)]
     pub total_cents: Cents,
+    /// What the amounts are in.
+    // Answers that the version before has kept for a key name none.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub currency: Currency,
     /// RFC 3339, UTC.
     #[schema(example = "2026-11-25T14:00:00Z")]
     pub created_at: String,

@@ -165,6 +165,17 @@ impl Migrations {
     };
 }
 
+/// `migrations` for a database to which the next version may have applied others already: a replica of this version starts, and
+/// starts again, beside it.
+fn beside_the_next(migrations: &Migrator) -> Migrator {
+    Migrator {
+        migrations: migrations.migrations.clone(),
+        table_name: migrations.table_name.clone(),
+        ignore_missing: true,
+        ..Migrator::DEFAULT
+    }
+}
+
 /// A handle to the database; cloning shares its connections.
 #[derive(Debug, Clone)]
 pub enum Database {

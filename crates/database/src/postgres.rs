@@ -12,7 +12,7 @@ use sqlx::{
 use tokio::time::{sleep, timeout};
 
 use super::{
-    Options,
+    Options, beside_the_next,
     failure::{failed_in, is_away},
     pools::{DATABASE, Pool},
 };
@@ -142,6 +142,7 @@ impl PostgresDatabase {
         connection
             .execute("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0")
             .await?;
+        let migrations = beside_the_next(migrations);
         migrations.run_direct(None, &mut connection, false).await?;
         Ok(connection.close().await?)
     }

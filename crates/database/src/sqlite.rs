@@ -21,7 +21,7 @@ use tokio::{
 };
 
 use super::{
-    failed,
+    beside_the_next, failed,
     failure::failed_in,
     pools::{Pool, READERS, WRITER},
 };
@@ -75,7 +75,7 @@ impl SqliteDatabase {
         // Changing the journal mode is a write too.
         let guard = LockGuard::take(Arc::clone(&lock).lock_owned().await).await?;
         let writer = pool(1).connect_with(options.clone()).await?;
-        migrations.run(&writer).await?;
+        beside_the_next(migrations).run(&writer).await?;
         drop(guard);
         Ok(Self {
             readers: pool(MAX_READERS).connect_lazy_with(options),
@@ -88,7 +88,7 @@ impl SqliteDatabase {
     pub(super) async fn migrate(&self, migrations: &Migrator) -> anyhow::Result<()> {
         let turn = Arc::clone(&self.lock).lock_owned().await;
         let guard = LockGuard::take(turn).await?;
-        migrations.run(&self.writer).await?;
+        beside_the_next(migrations).run(&self.writer).await?;
         drop(guard);
         Ok(())
     }

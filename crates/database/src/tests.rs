@@ -4,6 +4,7 @@ mod away;
 mod full;
 mod observed;
 
+use sqlx::migrate::{Migration, MigrationType};
 use testbed::{Databases, on_every_database};
 use tokio::task::JoinSet;
 
@@ -11,6 +12,7 @@ use super::*;
 
 on_every_database! {
     replicas_that_start_together_make_the_tables_once,
+    a_replica_of_the_version_before_starts_on_the_tables_of_the_next,
     what_is_committed_is_seen_and_what_is_dropped_never_was,
     counting_at_once_loses_nothing,
     a_locked_key_is_waited_for_and_what_its_holder_wrote_is_seen,
@@ -68,6 +70,28 @@ async fn replicas_that_start_together_make_the_tables_once(data: Databases) {
         let notes: i64 = read.await.unwrap();
         assert_eq!(notes, 0);
     }
+}
+
+async fn a_replica_of_the_version_before_starts_on_the_tables_of_the_next(data: Databases) {
+    let url: Url = data.url("orders").await.parse().unwrap();
+    let this = Migrations {
+        sqlite: sqlx::migrate!("src/tests/migrations/sqlite"),
+        postgres: sqlx::migrate!("src/tests/migrations/postgres"),
+    };
+    let add = sqlx::SqlStr::from_static("ALTER TABLE notes ADD COLUMN author TEXT");
+    let add = Migration::new(2, "author".into(), MigrationType::Simple, add, false);
+    let with = |it: &Migrator| {
+        Migrator::with_migrations(it.iter().chain([&add]).cloned().collect::<Vec<_>>())
+    };
+    let next = Migrations {
+        sqlite: with(&this.sqlite),
+        postgres: with(&this.postgres),
+    };
+    Database::open(&url.clone().into(), &next).await.unwrap();
+    let database = Database::open(&url.into(), &this).await.unwrap();
+    let read = query("SELECT count(author) FROM notes").fetch_value(database.readers());
+    let authors: i64 = read.await.unwrap();
+    assert_eq!(authors, 0);
 }
 
 async fn what_is_committed_is_seen_and_what_is_dropped_never_was(data: Databases) {

@@ -148,6 +148,15 @@ mod tests {
     }
 
     #[test]
+    fn an_envelope_with_more_or_less_in_it_is_read() {
+        let least = r#"{"specversion":"1.0","id":"e-1","source":"/bank","subject":"c-1","time":"2026-11-25T14:00:00Z","type":"card.declined","data":{}}"#;
+        let more = least.replace("\"data\"", "\"dataschema\":\"/bank/2\",\"data\"");
+        let [least, more] = [least, &more].map(|it| serde_json::from_str::<Event>(it).unwrap());
+        assert_eq!(more, least);
+        assert_eq!((least.traceparent, least.requestid), (None, None));
+    }
+
+    #[test]
     fn what_is_no_fact_is_not_told_and_another_fact_is_not_read() {
         let bad = Event::new("bank", "c-1", Origin::default(), json!({ "kind": "x" }));
         assert!(matches!(bad, Err(Error::Internal(_))));

@@ -203,7 +203,9 @@ fn spawn(
     let discovery = service::file_address(&roster.discovery_file(), roster.options.upstreams);
     arguments.extend(service.flags(&roster.dir, &discovery, port));
     let otlp = roster.options.otlp;
+    // What has a version of its own is of this program.
     let program = roster.options.program.as_deref();
+    let program = program.filter(|_| make.version.is_none());
     Process::spawn_of(program, &arguments, log, |command| {
         command.envs(roster.servers.environment(service, &roster.dir));
         command.envs(roster.options.environment.iter().cloned());

@@ -23,7 +23,7 @@ use crate::interrupted::Interrupt;
 
 /// How a deployment is started.
 pub struct Options {
-    /// Whose services run, if not those of this program: another build of it.
+    /// Whose services run until they are given a version, if not those of this program: another build of it.
     pub program: Option<PathBuf>,
     /// Port of the gateway; 0 takes any free one.
     pub gateway_port: u16,

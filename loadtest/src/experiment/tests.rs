@@ -24,6 +24,7 @@ fn only_the_measured_phase_grows_with_the_duration_and_goes_on() {
         rate: 10.0,
         backends: Backends::default(),
         target: TargetArgs::default(),
+        from: None,
         observe: false,
         metrics_listen: None,
         verbose: false,

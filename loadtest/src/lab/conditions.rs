@@ -1,5 +1,7 @@
 //! What an experiment is carried out under.
 
+use std::path::Path;
+
 use crate::{
     args::RunArgs,
     interrupted::Interrupt,
@@ -21,6 +23,8 @@ pub(crate) struct Conditions<'a> {
     pub(crate) stack: Option<&'a Stack>,
     /// Who is told what clients see and what goes on, if anybody asks.
     pub(crate) clients: Option<&'a Clients>,
+    /// Whose replicas are replaced, if they are of another build than ours.
+    pub(crate) from: Option<&'a Path>,
     /// What is loaded instead of shops of our own.
     pub(crate) target: Option<&'a Target>,
 }

@@ -11,7 +11,7 @@ use crate::{
     evidence::otlp::Receiver,
     experiment::Arm,
     interrupted::Interrupted,
-    timeline::{self, Step},
+    timeline,
 };
 
 /// Shoppers who are logged in before the load begins; buyers take turns with their tokens, each far below its rate limit.
@@ -42,7 +42,7 @@ impl Shop {
         let backends = arm.shop.backends(&lab.args.backends);
         let said = lab.progress.clone();
         let options = Options {
-            program: None,
+            program: lab.from.map(Path::to_owned),
             gateway_port: 0,
             otlp: Some(receiver.address),
             backends: backends.clone(),
@@ -58,7 +58,11 @@ impl Shop {
         let deployment = Deployment::start(dir, options, lab.stop).await?;
         let gateway = format!("http://{}", deployment.gateway()?);
         // Whoever knows one gateway's address would be told to go when that is replaced.
-        let doors = if arm.timeline.iter().any(Step::replaces_gateways) {
+        let doors = if arm
+            .timeline
+            .iter()
+            .any(|it| it.replaces(Service::is_public))
+        {
             deployment.discovery()
         } else {
             gateway.clone()

@@ -85,9 +85,9 @@ async fn place(
 /// The number of a popular product that there is enough of.
 pub(super) fn in_stock(visit: &mut Visit) -> u32 {
     let number = visit.popular_product();
-    // Every fiftieth is out of stock, which its page says; the next one is not.
+    // Every fiftieth is out of stock, which its page says; the one before it is not. After the last there is none.
     if number.is_multiple_of(50) || number == SCARCE {
-        number + 1
+        number - 1
     } else {
         number
     }

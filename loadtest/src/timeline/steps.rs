@@ -177,9 +177,9 @@ impl Step {
         }
     }
 
-    /// Whether gateways come and go by it, so that none of their addresses lasts.
-    pub(crate) fn replaces_gateways(&self) -> bool {
-        let replaces = |act: &Do| matches!(act, Do::Replace(it, ..) if it.is_public());
+    /// Whether replicas of such a service are replaced by it, so that none of their addresses lasts.
+    pub(crate) fn replaces(&self, such: impl Fn(Service) -> bool) -> bool {
+        let replaces = |act: &Do| matches!(act, Do::Replace(it, ..) if such(*it));
         match self {
             Self::Once(_, act) => replaces(act),
             Self::Rounds(it) => it

@@ -31,6 +31,13 @@ fn wrong_usage_is_told_with_exit_code_64() {
         &["whole seconds"],
     );
     says(&scratch, &["--nonsense"], 64, &["--help"]);
+    let from = |it| ["run", it, "--from", "HEAD"];
+    says(
+        &scratch,
+        &from("baseline"),
+        64,
+        &["replaces no version", "rollout"],
+    );
     let on = |target, experiment| ["run", experiment, "--target", target];
     // Addresses that RFC 5737 keeps free for documents.
     let theirs = on("http://192.0.2.1:8080", "baseline");

@@ -54,7 +54,7 @@ impl Store {
             "UPDATE products SET version = version + 1, name = COALESCE($2, name),
                  description = COALESCE($3, description), category = COALESCE($4, category),
                  price_cents = COALESCE($5, price_cents)
-             WHERE id = $1 RETURNING *",
+             WHERE id = $1 RETURNING id, version, name, description, category, price_cents",
         )
         .bind(id.as_str())
         .bind(change.name)

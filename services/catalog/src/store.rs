@@ -77,7 +77,9 @@ impl Store {
         cursor: Option<&ProductId>,
         limit: u32,
     ) -> Result<ProductPage, Error> {
-        let mut page = query("SELECT * FROM products WHERE id > ")
+        let mut page = query(
+            "SELECT id, version, name, description, category, price_cents FROM products WHERE id > ",
+        )
             .push_bind(cursor.map_or("", ProductId::as_str));
         if let Some(category) = category {
             page = page.push(" AND category = ").push_bind(category);
@@ -99,7 +101,7 @@ impl Store {
     pub(crate) async fn get(&self, id: &ProductId) -> Result<Product, Arc<Error>> {
         let (database, wanted) = (self.database.clone(), id.clone());
         let load = async move {
-            let row: Option<Row> = query("SELECT * FROM products WHERE id = $1")
+            let row: Option<Row> = query("SELECT id, version, name, description, category, price_cents FROM products WHERE id = $1")
                 .bind(wanted.as_str())
                 .fetch_optional(database.readers())
                 .await?;

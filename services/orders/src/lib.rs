@@ -1,9 +1,10 @@
 //! Orders: placed at once, then confirmed or cancelled by a saga that runs over events.
 //!
 //! [`order`] has the rules, [`store`] what is read, [`saga`] what changes orders; [`placing`] is the way of an order into the
-//! shop, [`prices`] what the catalogue is asked on it, [`fingerprint`] what a repeated request is known by, and [`completion`] tells
-//! how long orders take.
+//! shop, [`prices`] what the catalogue is asked on it, [`fingerprint`] what a repeated request is known by, [`completion`] tells
+//! how long orders take, and [`backfill`] completes what the version before has left.
 
+mod backfill;
 mod completion;
 mod config;
 mod events;
@@ -53,6 +54,8 @@ impl State {
         host.admin(routes::admin(state.clone()));
         let swept = state.store.clone();
         host.spawn("order timeouts", move |stop| swept.sweep(stop));
+        let filled = state.store.clone();
+        host.spawn("currency backfill", move |stop| filled.backfill(stop));
         let handler = state.clone();
         let messaging = &state.store.messaging;
         messaging.consume(host, move |event| events::handle(handler.clone(), event));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use api::{NewOrder, Order, OrderStatus, PlacedOrder, UserId};
+use api::{Currency, NewOrder, Order, OrderStatus, PlacedOrder, UserId};
 use chassis::{Error, new_id};
 
 use crate::{AnswerWhen, State, order};
@@ -58,6 +58,8 @@ impl State {
         let placed = PlacedOrder {
             items,
             total_cents,
+            // The catalogue's.
+            currency: Currency::Eur,
             card,
         };
         if let Some(order) = self.store.place(placement, id, placed).await? {

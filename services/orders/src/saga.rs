@@ -47,6 +47,7 @@ impl Store {
             reason: None,
             items: placed.items.clone(),
             total_cents: placed.total_cents,
+            currency: placed.currency,
             created_at: rfc3339(now),
         };
         let mut transaction = self.database.write().await?;
@@ -85,8 +86,8 @@ impl Store {
         let origin = Origin::current();
         query(
             "INSERT INTO orders (id, user_id, idempotency_key, status, items, total_cents, created_at, deadline,
-                 traceparent, tracestate, request_id)
-             VALUES ($1, $2, $3, 'pending', $4, $5, $6, $7, $8, $9, $10)",
+                 traceparent, tracestate, request_id, currency)
+             VALUES ($1, $2, $3, 'pending', $4, $5, $6, $7, $8, $9, $10, $11)",
         )
         .bind(order.id.as_str())
         .bind(placement.user_id.as_str())
@@ -98,6 +99,7 @@ impl Store {
         .bind(origin.traceparent)
         .bind(origin.tracestate)
         .bind(origin.request_id)
+        .bind(order.currency.as_str())
         .execute(transaction)
         .await?;
         Ok(())
@@ -233,7 +235,7 @@ async fn set_final(
 
 #[cfg(test)]
 mod tests {
-    use api::{CardNumber, Cents, GOOD_CARD, NewOrder, SealedCard};
+    use api::{CardNumber, Cents, Currency, GOOD_CARD, NewOrder, SealedCard};
     use chassis::{Host, new_id};
     use clap::Parser as _;
     use testbed::{Databases, on_every_database};
@@ -270,6 +272,7 @@ mod tests {
             let placed = PlacedOrder {
                 items: Vec::new(),
                 total_cents: Cents::ZERO,
+                currency: Currency::Eur,
                 card: SealedCard {
                     key_id: String::new(),
                     sealed: String::new(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use api::{
-    AuditRow, BROADCAST, CancelReason, Cents, Fact, Order, OrderId, OrderItem, OrderPage,
+    AuditRow, BROADCAST, CancelReason, Cents, Currency, Fact, Order, OrderId, OrderItem, OrderPage,
     OrderStatus, ProductId, QUEUES, UserId,
 };
 use chassis::{Error, Host, now_ms, rfc3339};
@@ -14,7 +14,7 @@ use sqlx::FromRow;
 
 use crate::{Config, completion, order, placing::Placement};
 
-static MIGRATIONS: Migrations = Migrations {
+pub(crate) static MIGRATIONS: Migrations = Migrations {
     sqlite: sqlx::migrate!("migrations/sqlite"),
     postgres: sqlx::migrate!("migrations/postgres"),
 };
@@ -39,6 +39,8 @@ struct Row {
     items: String,
     #[sqlx(try_from = "i64")]
     total_cents: Cents,
+    /// None where the version before placed it.
+    currency: Option<String>,
     created_at: i64,
 }
 
@@ -58,6 +60,15 @@ impl Row {
             .find(|it| it.as_str() == reason)
     }
 
+    /// Another currency than those we know is not taken for the usual one.
+    fn currency(&self) -> anyhow::Result<Currency> {
+        match self.currency.as_deref() {
+            None => Ok(Currency::default()),
+            Some("EUR") => Ok(Currency::Eur),
+            Some(other) => anyhow::bail!("read the currency {other:?}"),
+        }
+    }
+
     fn items(&self) -> anyhow::Result<Vec<OrderItem>> {
         serde_json::from_str(&self.items).context("read the items of an order")
     }
@@ -71,6 +82,7 @@ impl TryFrom<Row> for Order {
             status: row.status()?,
             reason: row.reason(),
             items: row.items()?,
+            currency: row.currency()?,
             id: row.id,
             total_cents: row.total_cents,
             created_at: rfc3339(row.created_at),
@@ -121,7 +133,7 @@ impl Store {
 
     /// An order of this shopper; somebody else's is not found.
     pub(crate) async fn get(&self, user_id: &UserId, id: &OrderId) -> Result<Order, Error> {
-        let row: Option<Row> = query("SELECT * FROM orders WHERE id = $1 AND user_id = $2")
+        let row: Option<Row> = query("SELECT id, idempotency_key, status, reason, items, total_cents, currency, created_at FROM orders WHERE id = $1 AND user_id = $2")
             .bind(id.as_str())
             .bind(user_id.as_str())
             .fetch_optional(self.database.readers())
@@ -138,7 +150,7 @@ impl Store {
     ) -> Result<OrderPage, Error> {
         // `~` sorts after every id. One more than asked for tells whether there is a next page.
         let rows: Vec<Row> =
-            query("SELECT * FROM orders WHERE user_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3")
+            query("SELECT id, idempotency_key, status, reason, items, total_cents, currency, created_at FROM orders WHERE user_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3")
                 .bind(user_id.as_str())
                 .bind(cursor.unwrap_or("~"))
                 .bind(i64::from(limit) + 1)
@@ -179,7 +191,7 @@ impl Store {
 
     /// Every order, by id.
     pub async fn audit(&self) -> Result<Vec<AuditRow>, Error> {
-        let rows: Vec<Row> = query("SELECT * FROM orders ORDER BY id")
+        let rows: Vec<Row> = query("SELECT id, idempotency_key, status, reason, items, total_cents, currency, created_at FROM orders ORDER BY id")
             .fetch_all(self.database.readers())
             .await?;
         let units = |it: OrderItem| -> (ProductId, i64) { (it.product_id, it.quantity) };

@@ -26,7 +26,7 @@ pub(crate) async fn handle(state: State, event: Event) -> Result<(), Error> {
             let card = card_keys.open(&order.card, &order_id);
             let card = card.context("open the card number")?;
             // Outside the transaction: nobody may wait for the provider with the database locked.
-            let charge = provider.charge(&card, order.total_cents);
+            let charge = provider.charge(&card, order.total_cents, order.currency);
             store.charge(&event, charge.await?, order.total_cents).await
         }
         Fact::OrderCancelled { .. } => store.cancel(&event).await,

@@ -66,7 +66,7 @@ impl Store {
         if check_email(email).is_err() {
             return Ok(None);
         }
-        query("SELECT * FROM users WHERE email_key = $1")
+        query("SELECT id, email, password_hash, role FROM users WHERE email_key = $1")
             .bind(email_key(email))
             .fetch_optional(self.database.readers())
             .await
@@ -74,7 +74,7 @@ impl Store {
 
     /// The account of an id.
     pub(crate) async fn by_id(&self, id: &UserId) -> Result<Option<Account>, Error> {
-        query("SELECT * FROM users WHERE id = $1")
+        query("SELECT id, email, password_hash, role FROM users WHERE id = $1")
             .bind(id.as_str())
             .fetch_optional(self.database.readers())
             .await
@@ -82,9 +82,11 @@ impl Store {
 
     /// The admin, if there is one.
     pub(crate) async fn admin(&self) -> Result<Option<Account>, Error> {
-        query("SELECT * FROM users WHERE role = $1 ORDER BY id LIMIT 1")
-            .bind(ADMIN)
-            .fetch_optional(self.database.readers())
-            .await
+        query(
+            "SELECT id, email, password_hash, role FROM users WHERE role = $1 ORDER BY id LIMIT 1",
+        )
+        .bind(ADMIN)
+        .fetch_optional(self.database.readers())
+        .await
     }
 }

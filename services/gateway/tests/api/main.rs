@@ -1,6 +1,7 @@
 //! The gateway as shoppers see it, before real services, and before ones that misbehave.
 
 mod accounts;
+mod contract;
 mod doors;
 mod pages;
 mod passages;

@@ -1,6 +1,8 @@
 //! The inventory as orders see it: events in, events out, and a ledger.
 
-use api::{AuditRow, CancelReason, Cents, Fact, OrderItem, PlacedOrder, SealedCard, StockEffect};
+use api::{
+    AuditRow, CancelReason, Cents, Currency, Fact, OrderItem, PlacedOrder, SealedCard, StockEffect,
+};
 use chassis::Host;
 use futures_util::future::join_all;
 use inventory::Store;
@@ -52,6 +54,7 @@ impl Shop {
         let order = PlacedOrder {
             items: products.iter().map(item).collect(),
             total_cents: Cents(100) * quantity,
+            currency: Currency::Eur,
             card: SealedCard {
                 key_id: "none".into(),
                 sealed: "opaque".into(),

@@ -1,8 +1,8 @@
 //! Payments as the other services see it: events in, events out, and a ledger.
 
 use api::{
-    AuditRow, BROKEN_CARD, CancelReason, CardNumber, Cents, DECLINED_CARD, Fact, GOOD_CARD,
-    PaymentEffect, PlacedOrder,
+    AuditRow, BROKEN_CARD, CancelReason, CardNumber, Cents, Currency, DECLINED_CARD, Fact,
+    GOOD_CARD, PaymentEffect, PlacedOrder,
 };
 use cards::SealingKey;
 use chassis::Host;
@@ -59,6 +59,7 @@ impl Shop {
         let order = PlacedOrder {
             items: Vec::new(),
             total_cents: Cents(500),
+            currency: Currency::Eur,
             card: self.card_key.seal(&CardNumber(card.into()), &sealed_for),
         };
         self.tell(order_id, Fact::StockReserved(order)).await;

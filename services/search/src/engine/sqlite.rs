@@ -201,7 +201,10 @@ async fn hits(
         Some(_) => "bm25(texts, 10, 4, 1)",
         None => "0.0",
     };
-    let mut sql = QueryBuilder::<sqlx::Sqlite>::new("SELECT * FROM (SELECT products.*, ");
+    let mut sql = QueryBuilder::<sqlx::Sqlite>::new(
+        "SELECT id, version, name, category, price_cents, score FROM
+             (SELECT id, version, products.name, products.category, price_cents, ",
+    );
     sql.push(score).push(" AS score");
     push_matches(&mut sql, query, expression);
     if let Some(category) = &query.category {

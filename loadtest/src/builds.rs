@@ -38,7 +38,7 @@ const PROFILE: &str = if cfg!(debug_assertions) {
 ///
 /// # Errors
 /// No checkout of this repository, an unknown revision, or one that cannot be built.
-pub(super) async fn program(
+pub(crate) async fn program(
     revision: &str,
     progress: &Progress,
     stop: &Interrupt,
@@ -77,7 +77,7 @@ impl Place {
         fs::create_dir_all(&kept).with_context(|| format!("make {}", kept.display()))?;
         let built = [&[commit, PROFILE][..], &features()].concat();
         let program = kept.join(built.join("-"));
-        // Another comparison may be building in the same place.
+        // Another run may be building in the same place.
         let lock = File::create(self.dir.join("lock")).context("create a lock")?;
         while lock.try_lock().is_err() {
             progress.step("waiting for another build");
