@@ -1,7 +1,7 @@
 //! The public routes: what is answered here has a function each, in the order of [`app`]; what passes through is a table in
 //! [`proxy`].
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use api::{ProductId, ProductWithAvailability};
 use axum::{
@@ -51,7 +51,7 @@ pub fn app(state: crate::State) -> App {
         .merge(passages(&state))
         .merge(documentation::page())
         .layer(middleware::from_fn_with_state(state.clone(), auth::admit));
-    let app = App::with_cors(routes, CorsLayer::clone(&state.cors))
+    let app = App::with_cors(routes, Arc::unwrap_or_clone(state.cors))
         .worth(Class::Checkout, &["POST /orders", "POST /sessions"])
         .worth(Class::Browse, &["GET /products", "GET /products/{id}"])
         .worth(Class::Search, &["GET /search"])
