@@ -13,6 +13,7 @@ mod overload;
 mod rollout;
 mod spike;
 mod storm;
+mod topology;
 
 use std::{fmt, fmt::Write as _};
 
@@ -35,6 +36,7 @@ pub const ALL: &[Experiment] = &[
     rollout::ROLLOUT,
     spike::SPIKE,
     storm::STORM,
+    topology::TOPOLOGY,
 ];
 
 /// Experiments that cannot be chosen.

@@ -43,6 +43,7 @@ impl Shop {
         let said = lab.progress.clone();
         let options = Options {
             program: None,
+            topology: arm.shop.topology,
             gateway_port: 0,
             otlp: Some(receiver.address),
             backends: backends.clone(),
@@ -58,7 +59,9 @@ impl Shop {
         let deployment = Deployment::start(dir, options, lab.stop).await?;
         let gateway = format!("http://{}", deployment.gateway()?);
         // Whoever knows one gateway's address would be told to go when that is replaced.
-        let doors = if arm.timeline.iter().any(Step::replaces_gateways) {
+        let topology = arm.shop.topology;
+        let replaced = |it: &Step| it.replaces_gateways(topology);
+        let doors = if arm.timeline.iter().any(replaced) {
             deployment.discovery()
         } else {
             gateway.clone()
