@@ -6,30 +6,23 @@
 mod blast;
 mod footprint;
 mod hops;
+mod phases;
 mod table;
 
 use self::{
     blast::{Fates, dies},
     hops::Hops,
+    phases::OWN,
 };
 use crate::{
     measurement::Measurement,
     verdict::{Check, Group, Outcome},
 };
 
-pub(crate) use self::table::{compared, routes};
-
-/// The phases, by which steps go and figures are found.
-pub(crate) const STEADY: &str = "steady";
-pub(crate) const CALM: &str = "calm";
-pub(crate) const KILLED: &str = "search is killed";
-pub(crate) const LEAKS: &str = "search leaks";
-pub(crate) const BURNS: &str = "search burns CPU";
-pub(crate) const REPLACED: &str = "search is replaced";
-pub(crate) const SCALED: &str = "search is scaled";
-
-/// The version that replaces what runs.
-pub(crate) const NEXT: &str = "next";
+pub(crate) use self::{
+    phases::{BURNS, CALM, KILLED, LEAKS, NEXT, REPLACED, SCALED, STEADY},
+    table::{compared, routes},
+};
 
 /// What an arm must show that is one process, and one that is seven must not.
 pub(crate) const NO_NETWORK: &str = "calls between services cross no network";
@@ -37,9 +30,6 @@ pub(crate) const NO_NETWORK: &str = "calls between services cross no network";
 pub(crate) const KILL_CONTAINED: &str = "killing search kills no other route";
 /// The same of a leak.
 pub(crate) const LEAK_CONTAINED: &str = "a leak in search kills no other route";
-
-/// The routes that are served by search.
-const OWN: &str = "GET /search";
 
 /// How many calls of requests that were answered well went over a connection.
 pub(crate) fn inside(it: &Measurement) -> Vec<Check> {

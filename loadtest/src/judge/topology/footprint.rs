@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use telemetry::names;
 
-use super::{NEXT, SCALED};
+use super::phases::{NEXT, SCALED};
 use crate::{
     deployment::{Service, Topology},
     evidence::{Scrape, Testimony},

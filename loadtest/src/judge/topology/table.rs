@@ -1,6 +1,9 @@
 //! The guide's comparison in figures: seven rows, as services and as one process.
 
-use super::{BURNS, CALM, KILLED, LEAKS, OWN, REPLACED, SCALED, STEADY, blast, footprint, hops};
+use super::{
+    blast, footprint, hops,
+    phases::{BURNS, CALM, KILLED, LEAKS, OWN, REPLACED, SCALED, STEADY},
+};
 use crate::{
     measurement::Measurement,
     statistics::to_f64,
