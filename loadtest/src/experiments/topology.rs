@@ -2,7 +2,7 @@
 //! happens to no other.
 //!
 //! The same libraries, behind the same clients, with the same databases and events (`monolith/`). Calls, bytes, latency and what processes take
-//! are measured under the usual load; then, each on a shop of its own, search is killed again and again, leaks until it is killed for that,
+//! are measured under three fifths of the usual load; then, each on a shop of its own, search is killed again and again, leaks until it is killed for that,
 //! burns CPU, is replaced by a new version and is scaled to three. As services, calls must be found on a network; in one process, killing
 //! search must kill other routes too. What a noisy machine decides is shown and not judged: latencies, memory, processor time, starts.
 //!
@@ -39,7 +39,7 @@ pub(super) const TOPOLOGY: Experiment = Experiment {
     arms: &[
         Arm {
             name: "services",
-            description: "Seven services under the usual load.",
+            description: "Seven services, with three fifths of the usual shoppers.",
             claim: Claim::MustFail(&[NO_NETWORK]),
             shop: SERVICES,
             checks: &[
@@ -90,8 +90,9 @@ const SERVICES: Shop = Shop {
 
 const MONOLITH: Shop = SERVICES.topology(Topology::Monolith);
 
+/// Fewer shoppers than usual, so that the processors have time for what is measured.
 const UNHARMED: Arm = Arm {
-    load: &[warm_up(3), nominal(STEADY, 15)],
+    load: &[warm_up(3), nominal(STEADY, 20).times(0.6)],
     ..ARM
 };
 

@@ -68,7 +68,7 @@ pub(super) async fn measure(dir: &Path, orders: u32) -> anyhow::Result<Cost> {
 
 async fn order(transaction: &mut Transaction, number: u32) -> anyhow::Result<()> {
     let (id, key, now) = (new_id("o"), new_id("key"), now_ms());
-    let product = format!("p-{:06}", 1 + number % 900);
+    let product = format!("p-{:06}", 1 + number % 12);
     let items = format!(r#"[{{"product_id":"{product}","quantity":1,"price_cents":1999}}]"#);
     query(
         "INSERT INTO idempotency (user_id, key, body_hash, answer, created_at) VALUES ('u-1', $1, $2, $3, $4)
