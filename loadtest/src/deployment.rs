@@ -154,8 +154,7 @@ impl Deployment {
         }
     }
 
-    /// Starts replicas of the process that `service` is, or is in, until there are `count`, each ready before the next is begun, or
-    /// takes away the newest.
+    /// Starts replicas of what `service` is, or is in, until there are `count`, each ready before the next is begun, or takes away the newest.
     ///
     /// # Errors
     /// A replica that does not start.
@@ -284,16 +283,12 @@ impl Deployment {
         version: Option<&'static str>,
         fault: &chassis::Fault,
     ) {
-        let mut state = self.roster.state();
-        let faults = state.faults.entry((service, version)).or_default();
-        faults.retain(|it| it.route != fault.route);
-        faults.push(fault.clone());
+        self.roster.remember(service, version, fault.clone());
     }
 
     /// Replicas of `service` that are started from now on have no fault.
     pub(crate) fn forget_faults(&self, service: Service) {
-        let mut state = self.roster.state();
-        state.faults.retain(|it, _| it.0 != service);
+        self.roster.forget_faults(service);
     }
 
     /// What replicas said that have drained.
@@ -323,10 +318,7 @@ impl Deployment {
         Ok(victim)
     }
 
-    /// The newest replica of the process that `service` is, or is in.
-    ///
-    /// # Errors
-    /// None is running.
+    /// The newest replica of the process that `service` is, or is in, if one is running.
     pub(crate) fn newest(&self, service: Service) -> anyhow::Result<Replica> {
         let newest = self.roster.newest(self.process(service));
         newest.with_context(|| format!("{service} is not running"))

@@ -171,6 +171,20 @@ impl Roster {
         });
     }
 
+    /// Remembers a fault for replicas that are started from now on.
+    pub(super) fn remember(&self, service: Service, version: Option<&'static str>, fault: Fault) {
+        let mut state = self.state();
+        let faults = state.faults.entry((service, version)).or_default();
+        faults.retain(|it| it.route != fault.route);
+        faults.push(fault);
+    }
+
+    /// Replicas that are started from now on have no fault of this service.
+    pub(super) fn forget_faults(&self, service: Service) {
+        let mut state = self.state();
+        state.faults.retain(|it, _| it.0 != service);
+    }
+
     /// What goes wrong on purpose at a replica, each at the service it is about: because of that, or because of its version.
     pub(super) fn faults(&self, replica: &Replica) -> Vec<(Service, Fault)> {
         let state = self.state();
