@@ -9,6 +9,7 @@ WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 COPY crates crates
 COPY services services
+COPY monolith monolith
 COPY loadtest loadtest
 COPY dashboards dashboards
 # What crates read when they are built.

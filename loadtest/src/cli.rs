@@ -216,6 +216,10 @@ async fn service(name: &str, flags: Vec<OsString>) -> anyhow::Result<ExitCode> {
         "orders" => orders::run(orders::Config::parse_from(arguments)).await?,
         "payments" => payments::run(payments::Config::parse_from(arguments)).await?,
         "search" => search::run(search::Config::parse_from(arguments)).await?,
+        "monolith" => {
+            let config = monolith::Config::read(arguments.skip(1))?;
+            Box::pin(monolith::run(config)).await?;
+        }
         "users" => users::run(users::Config::parse_from(arguments)).await?,
         _ => anyhow::bail!("unknown service {name}"),
     }

@@ -104,6 +104,7 @@ async fn report_of(
         duration_s: began.elapsed().as_secs_f64(),
         arms: Vec::new(),
         checks,
+        tables: Vec::new(),
         comparison: Some(Comparison {
             a,
             b,

@@ -14,6 +14,7 @@ pub(crate) mod secrets;
 mod servers;
 mod service;
 mod standing;
+mod topology;
 mod track;
 
 use std::{
@@ -29,13 +30,13 @@ pub use discovery::Replica;
 pub use life::Life;
 use roster::Roster;
 pub use roster::{Incident, LastWords, Options};
-use rustix::process::{Pid, Signal, kill_process};
 pub use service::{SERVICES, Service};
 use tokio::{
     sync::oneshot,
     time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+pub use topology::Topology;
 pub use track::{Farewell, Make, Track};
 
 use crate::{
@@ -92,7 +93,8 @@ impl Deployment {
 
     async fn first_replicas(&self) -> anyhow::Result<()> {
         self.roster.change(|_| ())?;
-        let starting: Vec<_> = SERVICES.iter().map(|&it| self.begin_stable(it)).collect();
+        let processes = self.roster.options.topology.processes();
+        let starting: Vec<_> = processes.iter().map(|&it| self.begin_stable(it)).collect();
         for ready in starting {
             wait(ready).await?;
         }
@@ -152,11 +154,12 @@ impl Deployment {
         }
     }
 
-    /// Starts replicas of `service` until there are `count`, each ready before the next is begun, or takes away the newest.
+    /// Starts replicas of what `service` is, or is in, until there are `count`, each ready before the next is begun, or takes away the newest.
     ///
     /// # Errors
     /// A replica that does not start.
     pub async fn scale(&self, service: Service, count: u32) -> anyhow::Result<()> {
+        let service = self.process(service);
         while self.told(service) < count {
             self.add(service).await?;
         }
@@ -182,7 +185,12 @@ impl Deployment {
         u32::try_from(told).unwrap_or(u32::MAX)
     }
 
-    /// Replaces each stable replica of `service` by one of `version`: the new one is ready before the old one goes, and has gone
+    /// The process that `service` is, or is in.
+    pub(crate) fn process(&self, service: Service) -> Service {
+        self.roster.options.topology.process(service)
+    }
+
+    /// Replaces each stable replica of the process that `service` is, or is in, by one of `version`: the new one is ready before the old one goes, and has gone
     /// before the next is begun.
     ///
     /// # Errors
@@ -193,6 +201,7 @@ impl Deployment {
         version: &'static str,
         farewell: Farewell,
     ) -> anyhow::Result<()> {
+        let service = self.process(service);
         let old = self.numbers(service, Track::Stable);
         self.roster.state().versions.insert(service, version);
         for number in old {
@@ -236,7 +245,8 @@ impl Deployment {
         let stop = self.roster.state().stops.remove(&(service, number));
         if farewell == Farewell::Kill {
             let victim = self.roster.state().live.get(&(service, number)).cloned();
-            self.strike(&victim.with_context(|| format!("{service}-{number} is not running"))?)?;
+            let victim = victim.with_context(|| format!("{service}-{number} is not running"))?;
+            self.roster.strike(&victim)?;
         }
         if let Some(stop) = stop {
             stop.cancel();
@@ -273,16 +283,12 @@ impl Deployment {
         version: Option<&'static str>,
         fault: &chassis::Fault,
     ) {
-        let mut state = self.roster.state();
-        let faults = state.faults.entry((service, version)).or_default();
-        faults.retain(|it| it.route != fault.route);
-        faults.push(fault.clone());
+        self.roster.remember(service, version, fault.clone());
     }
 
     /// Replicas of `service` that are started from now on have no fault.
     pub(crate) fn forget_faults(&self, service: Service) {
-        let mut state = self.roster.state();
-        state.faults.retain(|it, _| it.0 != service);
+        self.roster.forget_faults(service);
     }
 
     /// What replicas said that have drained.
@@ -301,27 +307,21 @@ impl Deployment {
         self.roster.change(|_| ())
     }
 
-    /// Kills the newest replica of `service` with SIGKILL, as an experiment: its death is no incident. It is started again.
+    /// Kills the newest replica of the process that `service` is, or is in, with SIGKILL, as an experiment: its death is no incident.
+    /// It is started again.
     ///
     /// # Errors
     /// None is running.
     pub fn kill(&self, service: Service) -> anyhow::Result<Replica> {
-        let newest = {
-            let state = self.roster.state();
-            let newest = state.live.values().rfind(|it| it.service == service);
-            newest.cloned()
-        };
-        let victim = newest.with_context(|| format!("{service} is not running"))?;
-        self.strike(&victim)?;
+        let victim = self.newest(service)?;
+        self.roster.strike(&victim)?;
         Ok(victim)
     }
 
-    /// Kills a process, which is no incident then.
-    fn strike(&self, victim: &Replica) -> anyhow::Result<()> {
-        self.roster.state().condemned.insert(victim.pid);
-        let pid = i32::try_from(victim.pid).ok().and_then(Pid::from_raw);
-        let pid = pid.context("read the id of a process")?;
-        kill_process(pid, Signal::KILL).with_context(|| format!("kill {}", victim.service))
+    /// The newest replica of the process that `service` is, or is in, if one is running.
+    pub(crate) fn newest(&self, service: Service) -> anyhow::Result<Replica> {
+        let newest = self.roster.newest(self.process(service));
+        newest.with_context(|| format!("{service} is not running"))
     }
 
     /// The replicas that take requests now.

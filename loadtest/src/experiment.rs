@@ -1,14 +1,15 @@
 //! What an experiment is: a question, and arms that answer it, all of it data.
 
+mod shop;
+
 use std::{fmt, time::Duration};
+
+pub use shop::{SEEDED, SHOP, Shop};
 
 use crate::{
     args::RunArgs,
-    deployment::{Backends, Server, Service},
-    engine::{
-        mix::{Mix, NOMINAL},
-        plan::{Arrivals, Phase},
-    },
+    deployment::{Backends, Topology},
+    engine::plan::{Arrivals, Phase},
     measurement::{ClientView, Measurement},
     table::Table,
     timeline::{Rounds, Step},
@@ -32,6 +33,8 @@ pub struct Experiment {
     pub arms: &'static [Arm],
     /// What compares arms, once all are over.
     pub(crate) across: &'static [Across],
+    /// What is shown of all of them together.
+    pub(crate) compared: &'static [fn(&[Measurement]) -> Table],
 }
 
 /// What compares the arms of an experiment, given all of them in their order.
@@ -88,79 +91,6 @@ pub const ARM: Arm = Arm {
     checks: &[],
     tables: &[],
 };
-
-/// The shop of one arm.
-#[derive(Clone, Copy)]
-pub struct Shop {
-    /// What every service finds in its environment beside the usual.
-    pub environment: &'static [(&'static str, &'static str)],
-    /// How services protect themselves from each other: parameters of an address, as a service's `--help` lists them.
-    pub upstreams: &'static str,
-    /// Services with more than one replica.
-    pub replicas: &'static [(Service, u32)],
-    /// Whether search is scaled under load as in a cluster, on a clock so many times as fast.
-    pub autoscaled: Option<f64>,
-    /// Who visits it.
-    pub mix: Mix,
-    /// How many of its products are asked for, from the most popular one on.
-    pub products: u32,
-    /// What it runs on, whatever was asked for; `None` leaves that to the command line.
-    pub backends: Option<&'static [Server]>,
-}
-
-/// How many products a shop is seeded with, which is the services' default.
-pub const SEEDED: u32 = 1000;
-
-/// The shop as it is by default.
-pub const SHOP: Shop = Shop {
-    environment: &[],
-    upstreams: "",
-    replicas: &[],
-    autoscaled: None,
-    mix: NOMINAL,
-    products: SEEDED,
-    backends: None,
-};
-
-impl Shop {
-    /// With these variables in every service's environment.
-    #[must_use]
-    pub const fn env(self, environment: &'static [(&'static str, &'static str)]) -> Self {
-        Self {
-            environment,
-            ..self
-        }
-    }
-
-    /// With these parameters of every address of a service.
-    #[must_use]
-    pub const fn upstreams(self, upstreams: &'static str) -> Self {
-        Self { upstreams, ..self }
-    }
-
-    /// With so many replicas of some services.
-    #[must_use]
-    pub const fn replicas(self, replicas: &'static [(Service, u32)]) -> Self {
-        Self { replicas, ..self }
-    }
-
-    /// Visited by these.
-    #[must_use]
-    pub const fn mix(self, mix: Mix) -> Self {
-        Self { mix, ..self }
-    }
-
-    /// Of whose products only so many are asked for.
-    #[must_use]
-    pub const fn products(self, products: u32) -> Self {
-        Self { products, ..self }
-    }
-
-    /// What it runs on.
-    pub(crate) fn backends(&self, asked: &Backends) -> Backends {
-        self.backends.map_or_else(|| asked.clone(), Backends::of)
-    }
-}
 
 /// A stretch of load.
 #[derive(Clone, Copy)]
@@ -314,6 +244,7 @@ impl Arm {
     /// Whether it takes the shop as it is and does nothing to it but to load it.
     pub(crate) fn only_loads(&self) -> bool {
         let Shop {
+            topology,
             environment,
             upstreams,
             replicas,
@@ -323,6 +254,7 @@ impl Arm {
             backends,
         } = self.shop;
         self.timeline.is_empty()
+            && topology == Topology::Services
             && environment.is_empty()
             && upstreams.is_empty()
             && replicas.is_empty()

@@ -13,6 +13,7 @@ mod overload;
 mod rollout;
 mod spike;
 mod storm;
+mod topology;
 
 use std::{fmt, fmt::Write as _};
 
@@ -35,6 +36,7 @@ pub const ALL: &[Experiment] = &[
     rollout::ROLLOUT,
     spike::SPIKE,
     storm::STORM,
+    topology::TOPOLOGY,
 ];
 
 /// Experiments that cannot be chosen.
@@ -114,7 +116,7 @@ pub(crate) fn choose(names: &[String], args: &RunArgs) -> Result<Vec<Experiment>
 /// Whether a version replaces another in it.
 fn replaces(it: &Experiment) -> bool {
     let mut steps = it.arms.iter().flat_map(|it| it.timeline);
-    steps.any(|it| it.replaces(|_| true))
+    steps.any(|it| it.replaces())
 }
 
 /// A line for each experiment.

@@ -17,6 +17,7 @@ pub(crate) mod saga;
 pub(crate) mod scaling;
 pub(crate) mod spike;
 pub(crate) mod storm;
+pub(crate) mod topology;
 pub(crate) mod traces;
 pub(crate) mod validity;
 pub mod values;

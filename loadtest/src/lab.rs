@@ -47,13 +47,15 @@ pub(crate) async fn run(
         let range = |it| Observed::new(it, from, OffsetDateTime::now_utc());
         told.observed = lab.stack.map(range);
         arms.push(told);
-        if !experiment.across.is_empty() {
+        if !(experiment.across.is_empty() && experiment.compared.is_empty()) {
             measurements.push(measurement);
         }
     }
     let all = measurements.len() == experiment.arms.len();
     let compare = experiment.across.iter().filter(|_| all);
     let checks: Vec<_> = compare.flat_map(|it| it(&measurements)).collect();
+    let compared = experiment.compared.iter().filter(|_| all);
+    let tables = compared.map(|it| it(&measurements)).collect();
     let counting = checks.iter().filter(|it| it.counts).map(|it| it.outcome);
     let outcomes = arms.iter().map(|it| it.outcome).chain(counting);
     Ok(ExperimentReport {
@@ -63,6 +65,7 @@ pub(crate) async fn run(
         duration_s: began.elapsed().as_secs_f64(),
         arms,
         checks,
+        tables,
         comparison: None,
     })
 }

@@ -91,7 +91,11 @@ fn read_by(service: Service, originals: &Path) -> anyhow::Result<Vec<(&'static s
             let key = original(originals, "fingerprint-key", secrets::password)?;
             files.push(("fingerprint-key", key));
         }
-        Service::Catalog | Service::Gateway | Service::Inventory | Service::Search => (),
+        Service::Catalog
+        | Service::Gateway
+        | Service::Inventory
+        | Service::Search
+        | Service::Monolith => (),
     }
     Ok(files)
 }

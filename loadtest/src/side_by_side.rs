@@ -6,7 +6,7 @@ use anyhow::Context as _;
 
 use crate::{
     accounts,
-    deployment::{Backends, Deployment, Options, Service},
+    deployment::{Backends, Deployment, Options, Service, Topology},
     evidence::usage::Usage,
     interrupted::{Interrupt, Interrupted},
     progress::Progress,
@@ -60,6 +60,7 @@ impl Shop {
         let usual = (TOKEN_TTL.0.to_owned(), TOKEN_TTL.1.to_owned());
         let options = Options {
             program: side.program,
+            topology: Topology::Services,
             gateway_port: 0,
             otlp: None,
             backends: side.backends,

@@ -13,7 +13,7 @@ use crate::{
     accounts,
     args::{RunsDir, UpArgs},
     autoscaler::Settings,
-    deployment::{Deployment, Options},
+    deployment::{Deployment, Options, Topology},
     interrupted::{Interrupt, Interrupted},
     observe::{self, Stack},
     run_dir::RunDir,
@@ -27,6 +27,7 @@ pub(crate) async fn up(args: &UpArgs, runs: &RunsDir, stop: Interrupt) -> anyhow
     let began = Instant::now();
     let options = Options {
         program: None,
+        topology: Topology::Services,
         gateway_port: args.port,
         otlp: None,
         backends: args.backends.clone(),

@@ -72,6 +72,24 @@ impl Readiness {
 
     /// Asks every check.
     pub(crate) async fn report(&self) -> Report {
+        let report = self.ask().await;
+        READY.set(i64::from(report.ready()));
+        report
+    }
+
+    /// Whether every check answers well, or in one text those that do not. It is not about the stage, which is that of the process.
+    pub(crate) async fn all_well(&self) -> Result<(), String> {
+        let checks = self.ask().await.checks;
+        let failed = checks.into_iter().filter(|it| it.1 != "ok");
+        let failed: Vec<_> = failed.map(|(name, it)| format!("{name}: {it}")).collect();
+        if failed.is_empty() {
+            Ok(())
+        } else {
+            Err(failed.join("; "))
+        }
+    }
+
+    async fn ask(&self) -> Report {
         let (stage, checks) = {
             let state = self.0.read().unwrap_or_else(PoisonError::into_inner);
             (state.stage, state.checks.clone())
@@ -85,12 +103,10 @@ impl Readiness {
             };
             (name, result)
         });
-        let report = Report {
+        Report {
             stage,
             checks: join_all(checks).await.into_iter().collect(),
-        };
-        READY.set(i64::from(report.ready()));
-        report
+        }
     }
 }
 

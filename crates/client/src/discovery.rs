@@ -7,13 +7,14 @@ mod tests;
 
 use std::{
     fmt,
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
     str::FromStr,
     sync::{Arc, LazyLock},
     time::Duration,
 };
 
+use axum::Router;
 use chassis::url::{path, scheme};
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -88,7 +89,24 @@ pub(crate) enum Source {
     Dns(DnsName),
     /// `http://IP:PORT`: one fixed replica.
     Fixed(SocketAddr),
+    /// The routes of the service itself, in this process.
+    Within(Within),
 }
+
+/// Routes that are called, and have no address. They are equal only to themselves.
+#[derive(Debug, Clone)]
+pub(crate) struct Within(Arc<Router>);
+
+impl PartialEq for Within {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Within {}
+
+/// Where the one replica is that is in this process: at no address.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 impl From<Source> for Address {
     fn from(source: Source) -> Self {
@@ -124,10 +142,28 @@ impl FromStr for Address {
 }
 
 impl Address {
+    /// The service whose `routes` are in this process, such as those of a part of a monolith: calls to it are calls, with all that an
+    /// address says of them but what is about connections.
+    #[must_use]
+    pub fn within(self, routes: Router) -> Self {
+        Self {
+            source: Source::Within(Within(Arc::new(routes))),
+            ..self
+        }
+    }
+
+    /// Those routes, where it is in this process.
+    pub(crate) fn within_process(&self) -> Option<&Router> {
+        match &self.source {
+            Source::Within(it) => Some(&it.0),
+            Source::File(_) | Source::Dns(_) | Source::Fixed(_) => None,
+        }
+    }
+
     /// The port that it names; none for a file, which says for each replica where that listens now.
     pub(crate) fn port(&self) -> Option<u16> {
         match &self.source {
-            Source::File(_) => None,
+            Source::File(_) | Source::Within(_) => None,
             Source::Dns(it) => Some(it.port),
             Source::Fixed(it) => Some(it.port()),
         }
@@ -187,6 +223,7 @@ impl fmt::Display for Address {
         match &self.source {
             Source::File(path) => write!(f, "file:{}", path.display())?,
             Source::Fixed(address) => write!(f, "http://{address}")?,
+            Source::Within(_) => write!(f, "in this process")?,
             Source::Dns(name) => {
                 write!(f, "dns://{name}")?;
                 // The name server is shown already.
@@ -293,6 +330,7 @@ pub(crate) fn follow(source: &Source, service: &'static str) -> Replicas {
     let (findings, replicas) = channel(service);
     match source {
         Source::Fixed(address) => findings.tell(vec![*address]),
+        Source::Within(_) => findings.tell(vec![NOWHERE]),
         Source::File(path) => {
             let file = file::File::read(path.clone(), findings);
             tokio::spawn(file.follow());

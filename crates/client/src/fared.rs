@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, Response, StatusCode, header};
 use resilience::Call;
 use tonic::Code;
 
-use crate::upstream::Body;
+use crate::transport::Body;
 
 /// gRPC's way to say when to come back, in milliseconds (gRFC A6).
 const PUSHBACK: &str = "grpc-retry-pushback-ms";

@@ -25,6 +25,9 @@
 //! Then a call goes to a track first, as often as that weighs, and always to the same [`on_behalf_of`] the same caller; a retry goes
 //! elsewhere if its track has no other replica.
 //!
+//! A service that is in the same process is found there ([`Address::within`]): a call to it is a call, with all of the above, and nothing
+//! goes over a socket.
+//!
 //! **Use it** where replicas come and go and calls must spread over them at once, also over long-lived connections of HTTP/2.
 //! **Do not use it** where something in between balances already (a mesh, a load balancer with one address): give
 //! that as the fixed replica, or use a plain client.
@@ -63,8 +66,10 @@ mod gate;
 mod protections;
 mod replicas;
 mod retries;
+mod transport;
 mod upstream;
 
 pub use affinity::on_behalf_of;
 pub use discovery::{ADDRESS_HELP, Address, DEFAULT_ADDRESS};
-pub use upstream::{Body, GrpcUpstream, Upstream};
+pub use transport::Body;
+pub use upstream::{GrpcUpstream, Upstream};

@@ -14,7 +14,7 @@ use axum::http::{HeaderMap, Method, Request, Response, Version, request, uri::Pa
 use bytes::Bytes;
 use chassis::{CLIENT_IDLE_TIMEOUT, Error, Host, deadline};
 use futures_util::future::BoxFuture;
-use http_body_util::{BodyExt as _, Collected, Full, Limited};
+use http_body_util::{BodyExt as _, Collected, Limited};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
@@ -32,6 +32,7 @@ use crate::{
     protections::Protections,
     replicas::Balancer,
     retries::Retries,
+    transport::{Body, Transport},
 };
 
 /// The longest request body that goes upstream; it is held in memory.
@@ -48,11 +49,6 @@ const PING_INTERVAL: Duration = Duration::from_secs(2);
 /// vanished until the system gives up, 15 minutes later.
 const PING_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The body of an upstream's answer in gRPC, with its trailers.
-pub type Body = Collected<Bytes>;
-
-type HttpClient = Client<HttpConnector, Full<Bytes>>;
-
 /// A service that this one calls; cloning shares its connections.
 #[derive(Debug, Clone)]
 pub struct Upstream(Arc<Inner>);
@@ -61,8 +57,8 @@ pub struct Upstream(Arc<Inner>);
 struct Inner {
     server: Server,
     balancer: Balancer,
-    http: HttpClient,
-    grpc: HttpClient,
+    http: Transport,
+    grpc: Transport,
     /// The longest one call may take, all its tries together; the current request's deadline can only shorten it.
     timeout: Duration,
     places: Places,
@@ -96,21 +92,7 @@ impl Upstream {
         timeout: Duration,
         protections: Protections,
     ) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_connect_timeout(Some(address.connect_timeout.unwrap_or(CONNECT_TIMEOUT)));
-        connector.set_nodelay(true);
-        let mut builder = Client::builder(TokioExecutor::new());
-        builder
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(CLIENT_IDLE_TIMEOUT)
-            .pool_max_idle_per_host(address.max_idle.unwrap_or(MAX_IDLE));
-        let http = builder.build(connector.clone());
-        let grpc = builder
-            .http2_only(true)
-            .timer(TokioTimer::new())
-            .http2_keep_alive_interval(PING_INTERVAL)
-            .http2_keep_alive_timeout(PING_TIMEOUT)
-            .build(connector);
+        let [http, grpc] = transports(address);
         let timeout = address.timeout.unwrap_or(timeout);
         let room = protections.room();
         if let Some(room) = room {
@@ -197,7 +179,7 @@ impl Upstream {
 
     fn outgoing<'a, S>(
         &self,
-        client: &'a HttpClient,
+        transport: &'a Transport,
         parts: request::Parts,
         body: Bytes,
         start: S,
@@ -209,13 +191,36 @@ impl Upstream {
             longest
         };
         Outgoing {
-            client,
+            transport,
             parts,
             body,
             start,
             until: Instant::now() + time,
         }
     }
+}
+
+/// What carries requests to `address` over HTTP, and over gRPC.
+fn transports(address: &Address) -> [Transport; 2] {
+    if let Some(routes) = address.within_process() {
+        return [(); 2].map(|()| Transport::Within(routes.clone()));
+    }
+    let mut connector = HttpConnector::new();
+    connector.set_connect_timeout(Some(address.connect_timeout.unwrap_or(CONNECT_TIMEOUT)));
+    connector.set_nodelay(true);
+    let mut builder = Client::builder(TokioExecutor::new());
+    builder
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(CLIENT_IDLE_TIMEOUT)
+        .pool_max_idle_per_host(address.max_idle.unwrap_or(MAX_IDLE));
+    let http = builder.build(connector.clone());
+    let grpc = builder
+        .http2_only(true)
+        .timer(TokioTimer::new())
+        .http2_keep_alive_interval(PING_INTERVAL)
+        .http2_keep_alive_timeout(PING_TIMEOUT)
+        .build(connector);
+    [http, grpc].map(Box::new).map(Transport::Wire)
 }
 
 impl Inner {

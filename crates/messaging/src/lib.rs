@@ -71,7 +71,10 @@ mod topology;
 mod under_way;
 
 use std::{
-    sync::{Arc, LazyLock, atomic::AtomicU64},
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -141,6 +144,8 @@ pub struct Messaging {
     database: Database,
     /// Something was just told.
     told: Arc<Notify>,
+    /// What this one adds to the gauge of the process, which may have several.
+    in_outbox: Arc<AtomicI64>,
 }
 
 impl Messaging {
@@ -164,6 +169,7 @@ impl Messaging {
             subscription: Subscription::open(host, service, options, topology).await?,
             database: database.clone(),
             told: Arc::default(),
+            in_outbox: Arc::default(),
         };
         let gauge = it.clone();
         host.gauge(move || gauge.clone().refresh_outbox());
@@ -253,7 +259,7 @@ impl Messaging {
         };
         match outbox.await {
             Ok((count, age)) => {
-                OUTBOX.set(count);
+                OUTBOX.inc_by(count - self.in_outbox.swap(count, Relaxed));
                 OUTBOX_OLDEST.set(age.as_secs_f64());
             }
             Err(error) => tracing::warn!(%error, "outbox size unknown"),

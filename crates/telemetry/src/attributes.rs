@@ -13,6 +13,8 @@ pub const DB_COLLECTION_NAME: &str = "db.collection.name";
 pub const DB_RESPONSE_STATUS_CODE: &str = "db.response.status_code";
 /// Low-cardinality reason of a failure: a status, or a word such as `timeout` or `connect`. Absent where nothing failed.
 pub const ERROR_TYPE: &str = "error.type";
+/// Bytes of the body that was sent to another service, over HTTP or gRPC.
+pub const HTTP_REQUEST_BODY_SIZE: &str = "http.request.body.size";
 /// Known method, or `_OTHER`.
 pub const HTTP_REQUEST_METHOD: &str = "http.request.method";
 /// The request's id: the conventions name captured headers so. A header may come in several lines, so its values are a list;
@@ -20,6 +22,8 @@ pub const HTTP_REQUEST_METHOD: &str = "http.request.method";
 pub const HTTP_REQUEST_HEADER_X_REQUEST_ID: &str = "http.request.header.x-request-id";
 /// How often the same request was sent before, over HTTP or gRPC; absent where it was not.
 pub const HTTP_REQUEST_RESEND_COUNT: &str = "http.request.resend_count";
+/// Bytes of the body that it answered, without trailers.
+pub const HTTP_RESPONSE_BODY_SIZE: &str = "http.response.body.size";
 /// A number of three digits; 499 where the caller went away first, or did not read.
 pub const HTTP_RESPONSE_STATUS_CODE: &str = "http.response.status_code";
 /// Route template; absent where none matched.

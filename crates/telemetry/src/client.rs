@@ -65,6 +65,8 @@ pub struct ClientCall {
     replica: Option<SocketAddr>,
     /// How often the same request was sent before.
     resent: u32,
+    /// The bytes of the bodies that were sent and received.
+    carried: Option<(usize, usize)>,
     span: SpanContext,
     parent: Option<SpanContext>,
     tracestate: Option<HeaderValue>,
@@ -100,6 +102,7 @@ impl ClientCall {
             path: spans::wanted(&span).then(|| path.to_owned()),
             replica: None,
             resent: 0,
+            carried: None,
             span,
             parent,
             tracestate,
@@ -109,7 +112,7 @@ impl ClientCall {
         }
     }
 
-    /// Which replica is called.
+    /// Which replica is called; one in this process has no address.
     pub fn replica(&mut self, address: SocketAddr) {
         self.replica = Some(address);
     }
@@ -117,6 +120,11 @@ impl ClientCall {
     /// The same request was sent so often before.
     pub fn resent(&mut self, times: u32) {
         self.resent = times;
+    }
+
+    /// How many bytes the bodies have that were sent and received whole.
+    pub fn carried(&mut self, sent: usize, received: usize) {
+        self.carried = Some((sent, received));
     }
 
     /// Hands trace and request id to the callee.
@@ -266,6 +274,13 @@ impl ClientCall {
         if self.resent > 0 {
             let times = i64::from(self.resent);
             attributes.push(KeyValue::new(attributes::HTTP_REQUEST_RESEND_COUNT, times));
+        }
+        if let Some((sent, received)) = self.carried {
+            let bytes = |it| i64::try_from(it).unwrap_or(i64::MAX);
+            attributes.extend([
+                KeyValue::new(attributes::HTTP_REQUEST_BODY_SIZE, bytes(sent)),
+                KeyValue::new(attributes::HTTP_RESPONSE_BODY_SIZE, bytes(received)),
+            ]);
         }
         if let Some(replica) = self.replica {
             attributes.push(KeyValue::new(

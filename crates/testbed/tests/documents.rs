@@ -6,13 +6,14 @@ use std::{
 };
 
 /// What a path begins with that is given from the root of the repository.
-const FOLDERS: [&str; 11] = [
+const FOLDERS: [&str; 12] = [
     ".ci/",
     "crates/",
     "dashboards/",
     "deploy/",
     "docs/",
     "loadtest/",
+    "monolith/",
     "observability/",
     "runbooks/",
     "sabotage/",

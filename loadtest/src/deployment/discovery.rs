@@ -40,6 +40,17 @@ pub struct Replica {
 }
 
 impl Replica {
+    /// The base of the URLs at which `service` shows what its admin port shows alone, if this replica serves it: below the name of a part,
+    /// but for the gateway, whose process a monolith is.
+    pub fn admin_of(&self, service: Service) -> Option<String> {
+        let admin = self.admin;
+        match self.service {
+            Service::Monolith if service.is_public() => Some(format!("http://{admin}")),
+            Service::Monolith => Some(format!("http://{admin}/{service}")),
+            own => (own == service).then(|| format!("http://{admin}")),
+        }
+    }
+
     /// What tells one start of one replica from all others, in resources of spans and in lines.
     pub fn instance(&self) -> String {
         instance(self.service, self.number, self.start)

@@ -198,10 +198,7 @@ fn spawn(
     log: &std::path::Path,
 ) -> anyhow::Result<Process> {
     let mut arguments = vec!["service".into(), service.name().into()];
-    arguments.extend(["--supervised".into(), "--faults=on".into()]);
-    let port = roster.gateway_port(number);
-    let discovery = service::file_address(&roster.discovery_file(), roster.options.upstreams);
-    arguments.extend(service.flags(&roster.dir, &discovery, port));
+    arguments.extend(flags(roster, service, number));
     let otlp = roster.options.otlp;
     // What has a version of its own is of this program.
     let program = roster.options.program.as_deref();
@@ -214,6 +211,30 @@ fn spawn(
         }
         call(command, make, otlp.map(|_| instance));
     })
+}
+
+/// What a process is told. Of a monolith each part is told apart what it would find as a service, in its environment too.
+fn flags(roster: &Roster, service: Service, number: u32) -> Vec<String> {
+    let port = roster.gateway_port(number);
+    let discovery = service::file_address(&roster.discovery_file(), roster.options.upstreams);
+    let process = ["--supervised", "--faults=on"].map(str::to_owned);
+    let own = |it: Service| it.flags(&roster.dir, &discovery, port);
+    if service != Service::Monolith {
+        return [process.to_vec(), own(service)].concat();
+    }
+    let mut all = vec![Service::Gateway.name().to_owned()];
+    all.extend(process);
+    for part in service.parts() {
+        all.push(part.name().to_owned());
+        all.extend(own(part));
+        let environment = roster.servers.environment(part, &roster.dir);
+        let flag = |(name, value): (&str, String)| {
+            let name = name.replace('_', "-").to_lowercase();
+            format!("--{name}={value}")
+        };
+        all.extend(environment.into_iter().map(flag));
+    }
+    all
 }
 
 /// Replaces whatever the environment says of telemetry, so that a verdict does not depend on it.

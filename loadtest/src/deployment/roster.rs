@@ -8,7 +8,9 @@ use std::{
     time::{Instant, SystemTime},
 };
 
+use anyhow::Context as _;
 use chassis::Fault;
+use rustix::process::{Pid, Signal, kill_process};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -17,6 +19,7 @@ use super::{
     life::Life,
     servers::Servers,
     service::Service,
+    topology::Topology,
     track::Make,
 };
 use crate::interrupted::Interrupt;
@@ -25,6 +28,8 @@ use crate::interrupted::Interrupt;
 pub struct Options {
     /// Whose services run until they are given a version, if not those of this program: another build of it.
     pub program: Option<PathBuf>,
+    /// Which processes there are.
+    pub topology: Topology,
     /// Port of the gateway; 0 takes any free one.
     pub gateway_port: u16,
     /// Where spans go; `None` leaves that to the `OTEL_*` variables of the environment.
@@ -166,16 +171,33 @@ impl Roster {
         });
     }
 
-    /// What goes wrong on purpose at a replica: because of its service, or because of its version.
-    pub(super) fn faults(&self, replica: &Replica) -> Vec<Fault> {
+    /// Remembers a fault for replicas that are started from now on.
+    pub(super) fn remember(&self, service: Service, version: Option<&'static str>, fault: Fault) {
+        let mut state = self.state();
+        let faults = state.faults.entry((service, version)).or_default();
+        faults.retain(|it| it.route != fault.route);
+        faults.push(fault);
+    }
+
+    /// Replicas that are started from now on have no fault of this service.
+    pub(super) fn forget_faults(&self, service: Service) {
+        let mut state = self.state();
+        state.faults.retain(|it, _| it.0 != service);
+    }
+
+    /// What goes wrong on purpose at a replica, each at the service it is about: because of that, or because of its version.
+    pub(super) fn faults(&self, replica: &Replica) -> Vec<(Service, Fault)> {
         let state = self.state();
         let own = replica.make.version;
-        let of = |version| state.faults.get(&(replica.service, version));
-        let mut faults = of(None).cloned().unwrap_or_default();
-        if own.is_some() {
-            faults.extend(of(own).cloned().unwrap_or_default());
-        }
-        faults
+        let of = |service: Service| {
+            let mut known = vec![state.faults.get(&(service, None))];
+            if own.is_some() {
+                known.push(state.faults.get(&(service, own)));
+            }
+            let known: Vec<_> = known.into_iter().flatten().flatten().cloned().collect();
+            known.into_iter().map(move |it| (service, it))
+        };
+        replica.service.parts().into_iter().flat_map(of).collect()
     }
 
     /// Changes who can be found. The lock is held until the file is written, so that files follow each other as changes do.
@@ -196,6 +218,21 @@ impl Roster {
         let known = state.gateway_port.unwrap_or(self.options.gateway_port);
         let alone = !state.live.values().any(|it| it.service.is_public());
         if number == 1 || alone { known } else { 0 }
+    }
+
+    /// The newest replica of a process that takes requests.
+    pub(super) fn newest(&self, process: Service) -> Option<Replica> {
+        let state = self.state();
+        let newest = state.live.values().rfind(|it| it.service == process);
+        newest.cloned()
+    }
+
+    /// Kills a process, which is no incident then.
+    pub(super) fn strike(&self, victim: &Replica) -> anyhow::Result<()> {
+        self.state().condemned.insert(victim.pid);
+        let pid = i32::try_from(victim.pid).ok().and_then(Pid::from_raw);
+        let pid = pid.context("read the id of a process")?;
+        kill_process(pid, Signal::KILL).with_context(|| format!("kill {}", victim.service))
     }
 
     /// Whether this process was killed by us.

@@ -32,6 +32,8 @@ pub enum Service {
     Search,
     /// Accounts.
     Users,
+    /// All of them in one process, which takes their place.
+    Monolith,
 }
 
 impl Service {
@@ -45,12 +47,21 @@ impl Service {
             Self::Payments => "payments",
             Self::Search => "search",
             Self::Users => "users",
+            Self::Monolith => "monolith",
         }
     }
 
     /// Whether clients outside the shop talk to it.
     pub fn is_public(self) -> bool {
-        self == Self::Gateway
+        matches!(self, Self::Gateway | Self::Monolith)
+    }
+
+    /// The services that its process serves.
+    pub(crate) fn parts(self) -> Vec<Self> {
+        match self {
+            Self::Monolith => SERVICES.to_vec(),
+            one => vec![one],
+        }
     }
 
     /// The flags of one replica, beside those that all services get and what `Servers::environment` says.
@@ -67,7 +78,7 @@ impl Service {
                 flags.push("--trust-forwarded-for".into());
                 flags
             }
-            Self::Inventory => Vec::new(),
+            Self::Inventory | Self::Monolith => Vec::new(),
             Self::Payments => vec![file("card-key", &secrets::card_key(dir))],
             Self::Search => vec![at(Self::Catalog)],
             Self::Orders => vec![
@@ -104,7 +115,7 @@ impl Service {
 
     /// Whether it has to do with events.
     pub(crate) fn hears_or_tells(self) -> bool {
-        !matches!(self, Self::Gateway | Self::Users)
+        !matches!(self, Self::Gateway | Self::Users | Self::Monolith)
     }
 
     /// Whether the gateway calls it.

@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use chassis::Fault;
 
-use super::{discovery::Replica, roster::Roster};
+use super::{discovery::Replica, roster::Roster, service::Service};
 
 /// Sets what was asked of the service on a replica that has just become ready, and has it found. Who asks for a fault meanwhile is
 /// heard: whoever asks is remembered first, and then goes to the replicas that can be found.
@@ -23,13 +23,23 @@ pub(super) async fn enter(roster: &Roster, replica: &Replica) -> anyhow::Result<
     set_again
 }
 
-async fn set(roster: &Roster, replica: &Replica, faults: &[Fault]) -> anyhow::Result<()> {
-    let url = format!("http://{}/faults", replica.admin);
-    for fault in faults {
-        let answer = roster.http.put(&url).json(fault).send().await;
+async fn set(
+    roster: &Roster,
+    replica: &Replica,
+    faults: &[(Service, Fault)],
+) -> anyhow::Result<()> {
+    for (service, fault) in faults {
+        let admin = replica.admin_of(*service);
+        let admin = admin.with_context(|| format!("{} serves no {service}", replica.service))?;
+        let answer = roster
+            .http
+            .put(format!("{admin}/faults"))
+            .json(fault)
+            .send();
         answer
+            .await
             .and_then(reqwest::Response::error_for_status)
-            .with_context(|| format!("set a fault at {}", replica.service))?;
+            .with_context(|| format!("set a fault at {service}"))?;
     }
     Ok(())
 }

@@ -99,6 +99,7 @@ impl Ground {
         let otlp = Otlp::start(0).await?;
         let told = progress.clone();
         let options = deployment::Options {
+            topology: deployment::Topology::Services,
             gateway_port: 0,
             otlp: Some(otlp.address),
             backends: Backends::default(),

@@ -101,8 +101,11 @@ async fn follow(path: PathBuf, found: Arc<Found>) {
 fn gateways(file: &[u8]) -> Vec<String> {
     let groups: Vec<Group> = serde_json::from_slice(file).unwrap_or_default();
     let public = |it: &&Group| {
-        let service = it.labels.get("service");
-        service.is_some_and(|it| it == Service::Gateway.name())
+        let service = it.labels.get("service").map(String::as_str);
+        [Service::Gateway, Service::Monolith]
+            .map(Service::name)
+            .map(Some)
+            .contains(&service)
     };
     let address = |it: &Group| Some(format!("http://{}", it.labels.get("__service_address")?));
     groups.iter().filter(public).filter_map(address).collect()

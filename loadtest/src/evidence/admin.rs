@@ -87,7 +87,8 @@ impl Admin {
     /// # Errors
     /// One that does not answer.
     pub(crate) async fn ledgers(&self) -> anyhow::Result<Ledgers> {
-        let admin = |service| self.replicas.get(&service)?.first().cloned();
+        let first = |service| self.replicas.get(&service)?.first();
+        let admin = |service| Some(format!("http://{}", first(service)?));
         Ledgers::read(&self.http, admin).await
     }
 }

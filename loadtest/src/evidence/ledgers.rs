@@ -39,14 +39,11 @@ impl Ledgers {
     pub(crate) async fn of(deployment: &Deployment) -> anyhow::Result<Self> {
         let replicas = deployment.replicas();
         // Replicas share a ledger, so one is as good as another.
-        let admin = |service| {
-            let replica = replicas.iter().find(|it| it.service == service);
-            Some(replica?.admin.to_string())
-        };
+        let admin = |service| replicas.iter().find_map(|it| it.admin_of(service));
         Self::read(deployment.http(), admin).await
     }
 
-    /// Asks the three services on their `admin` ports.
+    /// Asks the three services at the base of their `admin` URLs.
     ///
     /// # Errors
     /// One that has no port or does not answer, or whose answer is no ledger.
@@ -57,7 +54,7 @@ impl Ledgers {
         let mut ledgers = Self::default();
         for service in Self::KEPT_BY {
             let admin = admin(service).with_context(|| format!("{service} is not running"))?;
-            let url = format!("http://{admin}/audit");
+            let url = format!("{admin}/audit");
             let read = async {
                 let answer = http.get(&url).send().await?;
                 answer.error_for_status()?.text().await

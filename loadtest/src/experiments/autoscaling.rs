@@ -78,6 +78,7 @@ pub(super) const AUTOSCALING: Experiment = Experiment {
         },
     ],
     across: &[cheaper],
+    compared: &[],
 };
 
 const SCALED: Arm = Arm {

@@ -34,6 +34,7 @@ pub(super) const BASELINE: Experiment = Experiment {
         },
     ],
     across: &[],
+    compared: &[],
 };
 
 const STEADY: Arm = Arm {

@@ -113,6 +113,7 @@ pub(super) const CACHING: Experiment = Experiment {
         },
     ],
     across: &[],
+    compared: &[],
 };
 
 const READERS: Mix = Mix {

@@ -89,6 +89,7 @@ pub(super) const CANARY: Experiment = Experiment {
         },
     ],
     across: &[],
+    compared: &[],
 };
 
 const TRIED: Arm = Arm {

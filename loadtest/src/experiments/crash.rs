@@ -34,6 +34,7 @@ pub(super) const CRASH: Experiment = Experiment {
         ..ARM
     }],
     across: &[],
+    compared: &[],
 };
 
 /// A service is back in much less than the time to the next kill.

@@ -54,6 +54,7 @@ pub(super) const DEADLINE: Experiment = Experiment {
         },
     ],
     across: &[],
+    compared: &[],
 };
 
 /// Who looks around asks the leaf through the gateway alone, who orders through orders too.

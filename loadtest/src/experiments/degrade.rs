@@ -34,6 +34,7 @@ pub(super) const DEGRADE: Experiment = Experiment {
         },
     ],
     across: &[],
+    compared: &[],
 };
 
 const HUNG: Arm = Arm {

@@ -94,6 +94,7 @@ pub(super) const ISOLATION: Experiment = Experiment {
         },
     ],
     across: &[],
+    compared: &[],
 };
 
 /// A shopper who waits two seconds for each of a few pages is busy for longer than the usual half of one.

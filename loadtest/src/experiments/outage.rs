@@ -52,6 +52,7 @@ pub(super) const OUTAGE: Experiment = Experiment {
         ..ARM
     }],
     across: &[],
+    compared: &[],
 };
 
 /// How long a server is away before it is started again.

@@ -58,6 +58,7 @@ pub(super) const OVERLOAD: Experiment = Experiment {
         },
     ],
     across: &[],
+    compared: &[],
 };
 
 /// Visits a second that keep the workers busy nine tenths of their time.

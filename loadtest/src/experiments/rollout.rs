@@ -84,6 +84,7 @@ pub(super) const ROLLOUT: Experiment = Experiment {
         },
     ],
     across: &[],
+    compared: &[],
 };
 
 const REPLACED: Arm = Arm {

@@ -63,6 +63,7 @@ pub(super) const SPIKE: Experiment = Experiment {
         },
     ],
     across: &[],
+    compared: &[],
 };
 
 const ORDERERS: Mix = Mix {

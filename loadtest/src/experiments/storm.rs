@@ -63,6 +63,7 @@ pub(super) const STORM: Experiment = Experiment {
         },
     ],
     across: &[],
+    compared: &[],
 };
 
 const READERS: Mix = Mix {

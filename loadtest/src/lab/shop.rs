@@ -11,7 +11,7 @@ use crate::{
     evidence::otlp::Receiver,
     experiment::Arm,
     interrupted::Interrupted,
-    timeline,
+    timeline::{self, Step},
 };
 
 /// Shoppers who are logged in before the load begins; buyers take turns with their tokens, each far below its rate limit.
@@ -43,6 +43,7 @@ impl Shop {
         let said = lab.progress.clone();
         let options = Options {
             program: lab.from.map(Path::to_owned),
+            topology: arm.shop.topology,
             gateway_port: 0,
             otlp: Some(receiver.address),
             backends: backends.clone(),
@@ -58,11 +59,9 @@ impl Shop {
         let deployment = Deployment::start(dir, options, lab.stop).await?;
         let gateway = format!("http://{}", deployment.gateway()?);
         // Whoever knows one gateway's address would be told to go when that is replaced.
-        let doors = if arm
-            .timeline
-            .iter()
-            .any(|it| it.replaces(Service::is_public))
-        {
+        let topology = arm.shop.topology;
+        let replaced = |it: &Step| it.replaces_gateways(topology);
+        let doors = if arm.timeline.iter().any(replaced) {
             deployment.discovery()
         } else {
             gateway.clone()

@@ -61,6 +61,9 @@ pub(crate) struct ExperimentReport {
     /// What compares arms.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) checks: Vec<Check>,
+    /// What is shown of all arms together.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) tables: Vec<Table>,
     /// Of two shops that took turns, if that was the experiment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) comparison: Option<Comparison>,

@@ -283,6 +283,7 @@ document.getElementById("page").replaceChildren(
     h("p", { class: "soft" }, experiment.question),
     experiment.comparison ? comparison(experiment.comparison, experiment.checks)
       : experiment.checks?.length ? h("section", { class: "card" }, checks(experiment.checks, [])) : null,
+    experiment.tables?.length ? h("section", { class: "card" }, experiment.tables.flatMap(extra)) : null,
     ...experiment.arms.map((it) => arm(experiment, it)),
   ].filter((child) => child !== null)),
   h("p", { class: "soft mono" }, run.command.join(" ")));

@@ -46,6 +46,10 @@ pub(crate) fn experiment(
     for check in &it.checks {
         line(out, check, Claim::Holds, style)?;
     }
+    for it in &it.tables {
+        writeln!(out, "\n{:17}{}", "", it.title)?;
+        table(out, it)?;
+    }
     out.flush()
 }
 

@@ -8,11 +8,18 @@ use tokio::time::{Duration, Instant, sleep};
 use super::steps::Fault;
 use crate::{
     deployment::{Deployment, Replica, Service},
+    evidence::usage::Usage,
     measurement::Outage,
 };
 
 /// A service that is not back by then stays away.
 const BACK_WITHIN: Duration = Duration::from_secs(30);
+/// A process that has so many bytes more than it had is killed for that.
+const LEAK: f64 = 128.0 * 1024.0 * 1024.0;
+/// It leaks in steps of so many mebibytes, ...
+const LEAK_STEP_MB: usize = 32;
+/// ... one after so long.
+const LEAK_EVERY: Duration = Duration::from_millis(100);
 /// How often it is asked whether it is back.
 const ASK_EVERY: Duration = Duration::from_millis(10);
 
@@ -41,7 +48,7 @@ pub(crate) async fn set_fault(
     let what = format!("set a fault at {service}");
     deployment.remember(service, None, fault);
     let set = |url| http.put(url).json(fault);
-    on_each(&replicas(deployment, service), &what, set).await
+    on_each(&replicas(deployment, service), service, &what, set).await
 }
 
 /// Sets a fault on the newest replica of `service`.
@@ -54,7 +61,7 @@ pub(super) async fn set_fault_at_newest(
     let what = format!("set a fault at one {service}");
     let newest = replicas(deployment, service).into_iter();
     let newest: Vec<_> = newest.max_by_key(|it| it.number).into_iter().collect();
-    on_each(&newest, &what, |url| http.put(url).json(fault)).await
+    on_each(&newest, service, &what, |url| http.put(url).json(fault)).await
 }
 
 /// Clears every fault of every replica of `service`.
@@ -62,24 +69,24 @@ pub(crate) async fn clear_faults(deployment: &Deployment, service: Service) -> a
     let what = format!("clear the faults at {service}");
     deployment.forget_faults(service);
     let clear = |url| deployment.http().delete(url);
-    on_each(&replicas(deployment, service), &what, clear).await
+    on_each(&replicas(deployment, service), service, &what, clear).await
 }
 
 fn replicas(deployment: &Deployment, service: Service) -> Vec<Replica> {
     let mut replicas = deployment.replicas();
-    replicas.retain(|it| it.service == service);
+    replicas.retain(|it| it.admin_of(service).is_some());
     replicas
 }
 
 async fn on_each(
     replicas: &[Replica],
+    service: Service,
     what: &str,
     request: impl Fn(String) -> reqwest::RequestBuilder,
 ) -> anyhow::Result<()> {
     anyhow::ensure!(!replicas.is_empty(), "{what}: no replica is running");
-    for replica in replicas {
-        let url = format!("http://{}/faults", replica.admin);
-        let answer = request(url).send().await;
+    for admin in replicas.iter().filter_map(|it| it.admin_of(service)) {
+        let answer = request(format!("{admin}/faults")).send().await;
         answer
             .and_then(reqwest::Response::error_for_status)
             .with_context(|| what.to_owned())?;
@@ -94,16 +101,49 @@ pub(super) async fn kill(
     began: Instant,
 ) -> anyhow::Result<Outage> {
     let victim = deployment.kill(service)?;
+    comes_back(deployment, &victim, began).await
+}
+
+/// Has `service` hold more and more memory, and kills its process once that has grown by [`LEAK`], as the kernel does where a control
+/// group has no more. Waits until it runs again, without the fault.
+pub(super) async fn leak(
+    deployment: &Deployment,
+    service: Service,
+    began: Instant,
+) -> anyhow::Result<Outage> {
+    let victim = deployment.newest(service)?;
+    let resident = || Usage::of(victim.pid).map(|it| it.resident);
+    let before = resident().context("read how much memory a process has")?;
+    for memory_mb in (LEAK_STEP_MB..).step_by(LEAK_STEP_MB) {
+        let fault = chassis::Fault {
+            memory_mb,
+            ..chassis::Fault::default()
+        };
+        set_fault_at_newest(deployment, service, &fault).await?;
+        if resident().is_none_or(|it| it - before >= LEAK) {
+            break;
+        }
+        sleep(LEAK_EVERY).await;
+    }
+    kill(deployment, service, began).await
+}
+
+/// Waits until a process that has been killed runs again.
+async fn comes_back(
+    deployment: &Deployment,
+    victim: &Replica,
+    began: Instant,
+) -> anyhow::Result<Outage> {
     let at = Instant::now();
     let again = |it: &Replica| {
-        it.service == service && it.number == victim.number && it.start != victim.start
+        (it.service, it.number) == (victim.service, victim.number) && it.start != victim.start
     };
     let back = || deployment.replicas().iter().any(again);
     while !back() && at.elapsed() < BACK_WITHIN {
         sleep(ASK_EVERY).await;
     }
     Ok(Outage {
-        victim: service.to_string(),
+        victim: victim.service.to_string(),
         server: None,
         at: at - began,
         away: Duration::ZERO,

@@ -38,7 +38,7 @@ pub(crate) async fn run(
             outage,
             tried,
         });
-        if stays_away && matches!(step.act, Do::Kill(_)) {
+        if stays_away && matches!(step.act, Do::Kill(_) | Do::Leak(_)) {
             break;
         }
     }
@@ -95,6 +95,11 @@ async fn carry_out(
         Do::ClearFaults(service) => act::clear_faults(deployment, service).await?,
         Do::Kill(service) => {
             return act::kill(deployment, service, began)
+                .await
+                .map(Effect::from);
+        }
+        Do::Leak(service) => {
+            return act::leak(deployment, service, began)
                 .await
                 .map(Effect::from);
         }

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 
 use crate::{
     canary::Trial,
-    deployment::{Backends, Deployment, Farewell, Server, Service},
+    deployment::{Backends, Deployment, Farewell, Server, Service, Topology},
     measurement::PhaseTime,
 };
 
@@ -21,6 +21,8 @@ pub enum Do {
     ClearFaults(Service),
     /// Kills the newest replica of a service with SIGKILL, and waits until it runs again.
     Kill(Service),
+    /// Has a service hold more and more memory until its process is killed for that, and waits until it runs again.
+    Leak(Service),
     /// Kills a server, which then stays away.
     StopServer(Server),
     /// Starts it again, and waits until it answers and all that was asked is ready.
@@ -51,6 +53,7 @@ impl fmt::Display for Do {
             Self::FaultOne(service, _) => write!(f, "fault at one {service}"),
             Self::ClearFaults(service) => write!(f, "no fault at {service}"),
             Self::Kill(service) => write!(f, "kill {service}"),
+            Self::Leak(service) => write!(f, "leak in {service}"),
             Self::StopServer(server) => write!(f, "kill {}", server.name()),
             Self::StartServer(server) => write!(f, "start {}", server.name()),
             Self::Scale(service, replicas) => write!(f, "{replicas} of {service}"),
@@ -177,16 +180,23 @@ impl Step {
         }
     }
 
-    /// Whether replicas of such a service are replaced by it, so that none of their addresses lasts.
-    pub(crate) fn replaces(&self, such: impl Fn(Service) -> bool) -> bool {
-        let replaces = |act: &Do| matches!(act, Do::Replace(it, ..) if such(*it));
+    /// Whether a version replaces another by it.
+    pub(crate) fn replaces(self) -> bool {
+        self.any(|it| matches!(it, Do::Replace(..)))
+    }
+
+    /// Whether gateways, or the processes they are in, come and go by it, so that none of their addresses lasts.
+    pub(crate) fn replaces_gateways(self, topology: Topology) -> bool {
+        self.any(|act| match act {
+            Do::Replace(it, ..) | Do::Scale(it, _) => topology.process(*it).is_public(),
+            _ => false,
+        })
+    }
+
+    fn any(self, such: impl Fn(&Do) -> bool) -> bool {
         match self {
-            Self::Once(_, act) => replaces(act),
-            Self::Rounds(it) => it
-                .rounds
-                .iter()
-                .flat_map(|it| *it)
-                .any(|it| replaces(&it.1)),
+            Self::Once(_, act) => such(&act),
+            Self::Rounds(it) => it.rounds.iter().flat_map(|it| *it).any(|it| such(&it.1)),
         }
     }
 }

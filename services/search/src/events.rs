@@ -34,7 +34,7 @@ const SEARCHABLE_WITHIN: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 enum Follower {
     /// By the inbox, in the commit of the change.
-    Sqlite(Sqlite, Messaging),
+    Sqlite(Sqlite, Box<Messaging>),
     /// By the version of the product: a second time, or late, nothing changes.
     #[cfg(feature = "elasticsearch")]
     Elasticsearch(Elastic),
@@ -50,7 +50,7 @@ pub(crate) async fn follow(store: &Store, config: &Config, host: &Host) -> anyho
             let messaging = Messaging::open(host, "search", options, &topology, &database).await?;
             let waiting = messaging.clone();
             watch(host, move || waiting.overdue(SEARCHABLE_WITHIN));
-            let follower = Follower::Sqlite(index.clone(), messaging.clone());
+            let follower = Follower::Sqlite(index.clone(), messaging.clone().into());
             messaging.consume(host, move |event| handle(follower.clone(), event));
         }
         #[cfg(feature = "elasticsearch")]

@@ -8,29 +8,26 @@ use axum::http::{
 };
 use bytes::Bytes;
 use chassis::{Error, deadline};
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use hyper_util::client::legacy;
+use http_body_util::Full;
 use resilience::Call;
 use telemetry::ClientCall;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Body, HttpClient, Inner};
+use super::Inner;
 use crate::{
     fared::{Again, Fared},
     gate::Admitted,
     replicas::Place,
     retries::Sent,
+    transport::{Body, Failure, MAX_ANSWER_BYTES, Transport, Whole},
 };
 
 /// How many replicas are tried when connections are refused. Nothing was sent then, so trying again is always safe.
 const MAX_CONNECTS: usize = 3;
-/// The longest answer, in bytes, which is held in memory: more than a page of 100 products, whose descriptions have 4,000
-/// characters each.
-pub(super) const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 
 /// What all tries of a call have in common.
 pub(super) struct Outgoing<'a, S> {
-    pub(super) client: &'a HttpClient,
+    pub(super) transport: &'a Transport,
     pub(super) parts: request::Parts,
     pub(super) body: Bytes,
     /// Starts what is told of each attempt.
@@ -72,7 +69,9 @@ impl Inner {
                 call.reject("no_replica");
                 return failed(Error::Unavailable(name), Again::No);
             };
-            call.replica(place.address());
+            if out.transport.is_wire() {
+                call.replica(place.address());
+            }
             if turn.resent > 0 && connect == 0 {
                 call.resent(turn.resent);
                 sent = self.retries.as_ref().map(|it| it.send());
@@ -85,8 +84,9 @@ impl Inner {
             };
             let by = Some(place.address());
             watch.at(place);
-            let failure = match self.exchange(out.client, request, until).await {
-                Ok(answer) => {
+            let failure = match self.exchange(out.transport, request, until).await {
+                Ok(Whole { answer, bytes }) => {
+                    call.carried(out.body.len(), bytes);
                     let trailers = answer.body().trailers();
                     call.finish(answer.status(), answer.headers(), trailers);
                     let fared = Fared::of(&answer, out.parts.version == Version::HTTP_2);
@@ -158,15 +158,15 @@ impl Inner {
     /// cancelled; else it goes on, and so does the callee.
     async fn exchange(
         &self,
-        client: &HttpClient,
+        transport: &Transport,
         request: Request<Full<Bytes>>,
         until: Instant,
-    ) -> Result<Response<Body>, Failure> {
+    ) -> Result<Whole, Failure> {
         let ended = if self.cancel {
-            timeout_at(until, exchange(client, request)).await
+            timeout_at(until, transport.exchange(request)).await
         } else {
-            let client = client.clone();
-            let work = tokio::spawn(async move { exchange(&client, request).await });
+            let transport = transport.clone();
+            let work = tokio::spawn(async move { transport.exchange(request).await });
             let work = async {
                 work.await
                     .unwrap_or_else(|it| Err(Failure::Io(it.to_string())))
@@ -260,45 +260,6 @@ fn prepare<S>(
         deadline::announce(request.headers_mut(), left, grpc);
     }
     Ok(request)
-}
-
-/// Why there is no answer.
-enum Failure {
-    /// Nothing was sent.
-    Connect,
-    /// The answer is longer than it may be.
-    TooLarge,
-    /// There was none in time.
-    Late,
-    /// The connection broke.
-    Io(String),
-}
-
-impl From<legacy::Error> for Failure {
-    fn from(error: legacy::Error) -> Self {
-        if error.is_connect() {
-            Self::Connect
-        } else {
-            Self::Io(error.to_string())
-        }
-    }
-}
-
-/// Sends `request` and reads the answer to its end.
-async fn exchange(
-    client: &HttpClient,
-    request: Request<Full<Bytes>>,
-) -> Result<Response<Body>, Failure> {
-    let (parts, body) = client.request(request).await?.into_parts();
-    let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await;
-    let body = body.map_err(|error| {
-        if error.is::<LengthLimitError>() {
-            Failure::TooLarge
-        } else {
-            Failure::Io(error.to_string())
-        }
-    })?;
-    Ok(Response::from_parts(parts, body))
 }
 
 /// The same target at a replica.

@@ -2,6 +2,7 @@
 
 mod endings;
 mod protections;
+mod within;
 
 use std::net::SocketAddr;
 
@@ -23,7 +24,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{attempt::MAX_ANSWER_BYTES, *};
+use super::*;
+use crate::transport::MAX_ANSWER_BYTES;
 
 /// However busy the machine is.
 const SOON: Duration = Duration::from_secs(30);
