@@ -152,7 +152,7 @@ impl Course<'_> {
             Event::Began => {
                 began = Instant::now();
                 if let Some(clients) = self.lab.clients {
-                    clients.begin(&PhaseTime::of(&plan.phases, Duration::ZERO));
+                    clients.begin(&plan.phases);
                 }
                 if let Some(tell) = tell.take() {
                     // Whoever no longer waits does not want to know.

@@ -26,7 +26,7 @@ use telemetry::names::{
 use tokio::net::TcpListener;
 
 use super::marks::Marks;
-use crate::{engine::Attempt, measurement::PhaseTime};
+use crate::engine::{Attempt, plan::Phase};
 
 /// Method, route and status; the status is empty where there was no answer.
 type Key = (String, String, String);
@@ -80,7 +80,7 @@ impl Clients {
     }
 
     /// A load begins.
-    pub(crate) fn begin(&self, phases: &[PhaseTime]) {
+    pub(crate) fn begin(&self, phases: &[Phase]) {
         self.marks.begin(phases);
     }
 

@@ -9,7 +9,7 @@ use std::{
 
 use telemetry::names::{LOADTEST_PHASE, LOADTEST_STEP};
 
-use crate::measurement::PhaseTime;
+use crate::engine::plan::Phase;
 
 /// The load that goes on, and when each step was done last.
 #[derive(Default)]
@@ -24,7 +24,7 @@ struct State {
 }
 
 struct Load {
-    phases: Vec<PhaseTime>,
+    phases: Vec<Phase>,
     began: Instant,
 }
 
@@ -37,7 +37,7 @@ impl Marks {
     }
 
     /// A load begins now.
-    pub(super) fn begin(&self, phases: &[PhaseTime]) {
+    pub(super) fn begin(&self, phases: &[Phase]) {
         self.state().load = Some(Load {
             phases: phases.to_vec(),
             began: Instant::now(),
@@ -84,9 +84,12 @@ impl Marks {
 impl Load {
     /// The phase that goes on after so long.
     fn phase(&self, since: Duration) -> Option<&str> {
-        let mut phases = self.phases.iter();
-        let phase = phases.find(|it| (it.from..it.to).contains(&since))?;
-        Some(&phase.name)
+        let mut left = since.as_secs_f64();
+        let phase = self.phases.iter().find(|it| {
+            left -= it.seconds;
+            left < 0.0
+        });
+        phase.map(|it| it.name.as_str())
     }
 }
 
@@ -100,6 +103,7 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::plan::Arrivals;
 
     fn written(marks: &Marks) -> String {
         let mut text = String::new();
@@ -109,15 +113,15 @@ mod tests {
 
     #[test]
     fn the_phase_that_goes_on_is_told_and_none_when_all_are_over() {
-        let phase = |name: &str, from, to| PhaseTime {
+        let phase = |name: &str, seconds| Phase {
             name: name.into(),
-            from: Duration::from_secs(from),
-            to: Duration::from_secs(to),
+            seconds,
+            arrivals: Arrivals::Constant { rate: 1.0 },
         };
         let marks = Marks::default();
         assert_eq!(written(&marks), "");
         marks.enter("overload", "stock");
-        marks.begin(&[phase("trigger", 0, 3_600)]);
+        marks.begin(&[phase("trigger", 3_600.0)]);
         assert_eq!(
             written(&marks),
             "# TYPE loadtest_phase gauge\nloadtest_phase{experiment=\"overload\",arm=\"stock\",phase=\"trigger\"} 1\n"
@@ -125,7 +129,7 @@ mod tests {
         marks.enter("overload", "protected");
         assert_eq!(written(&marks), "", "it has not begun");
         let load = Load {
-            phases: vec![phase("before", 0, 2), phase("after", 2, 4)],
+            phases: vec![phase("before", 2.0), phase("after", 2.0)],
             began: Instant::now(),
         };
         let at = |millis| load.phase(Duration::from_millis(millis));
