@@ -25,6 +25,16 @@ pub struct Store {
     pub(crate) messaging: Messaging,
 }
 
+/// Reads [`Row`]s, of which the text says which.
+macro_rules! select {
+    ($which:literal) => {
+        concat!(
+            "SELECT id, version, name, description, category, price_cents FROM products ",
+            $which
+        )
+    };
+}
+
 /// A product as the database holds it.
 #[derive(FromRow)]
 pub(crate) struct Row {
@@ -77,10 +87,8 @@ impl Store {
         cursor: Option<&ProductId>,
         limit: u32,
     ) -> Result<ProductPage, Error> {
-        let mut page = query(
-            "SELECT id, version, name, description, category, price_cents FROM products WHERE id > ",
-        )
-            .push_bind(cursor.map_or("", ProductId::as_str));
+        let mut page =
+            query(select!("WHERE id > ")).push_bind(cursor.map_or("", ProductId::as_str));
         if let Some(category) = category {
             page = page.push(" AND category = ").push_bind(category);
         }
@@ -101,7 +109,7 @@ impl Store {
     pub(crate) async fn get(&self, id: &ProductId) -> Result<Product, Arc<Error>> {
         let (database, wanted) = (self.database.clone(), id.clone());
         let load = async move {
-            let row: Option<Row> = query("SELECT id, version, name, description, category, price_cents FROM products WHERE id = $1")
+            let row: Option<Row> = query(select!("WHERE id = $1"))
                 .bind(wanted.as_str())
                 .fetch_optional(database.readers())
                 .await?;

@@ -28,6 +28,16 @@ pub struct Store {
     pub(crate) order_timeout: Duration,
 }
 
+/// Reads [`Row`]s, of which the text says which and in what order.
+macro_rules! select {
+    ($which:literal) => {
+        concat!(
+            "SELECT id, idempotency_key, status, reason, items, total_cents, currency, created_at FROM orders ",
+            $which
+        )
+    };
+}
+
 /// An order as the database holds it.
 #[derive(FromRow)]
 struct Row {
@@ -64,7 +74,7 @@ impl Row {
     fn currency(&self) -> anyhow::Result<Currency> {
         match self.currency.as_deref() {
             None => Ok(Currency::default()),
-            Some("EUR") => Ok(Currency::Eur),
+            Some(it) if it == Currency::Eur.as_str() => Ok(Currency::Eur),
             Some(other) => anyhow::bail!("read the currency {other:?}"),
         }
     }
@@ -133,7 +143,7 @@ impl Store {
 
     /// An order of this shopper; somebody else's is not found.
     pub(crate) async fn get(&self, user_id: &UserId, id: &OrderId) -> Result<Order, Error> {
-        let row: Option<Row> = query("SELECT id, idempotency_key, status, reason, items, total_cents, currency, created_at FROM orders WHERE id = $1 AND user_id = $2")
+        let row: Option<Row> = query(select!("WHERE id = $1 AND user_id = $2"))
             .bind(id.as_str())
             .bind(user_id.as_str())
             .fetch_optional(self.database.readers())
@@ -149,13 +159,14 @@ impl Store {
         limit: u32,
     ) -> Result<OrderPage, Error> {
         // `~` sorts after every id. One more than asked for tells whether there is a next page.
-        let rows: Vec<Row> =
-            query("SELECT id, idempotency_key, status, reason, items, total_cents, currency, created_at FROM orders WHERE user_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3")
-                .bind(user_id.as_str())
-                .bind(cursor.unwrap_or("~"))
-                .bind(i64::from(limit) + 1)
-                .fetch_all(self.database.readers())
-                .await?;
+        let rows: Vec<Row> = query(select!(
+            "WHERE user_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3"
+        ))
+        .bind(user_id.as_str())
+        .bind(cursor.unwrap_or("~"))
+        .bind(i64::from(limit) + 1)
+        .fetch_all(self.database.readers())
+        .await?;
         let items: Result<Vec<Order>, Error> = rows.into_iter().map(Order::try_from).collect();
         let mut items = items?;
         let more = items.len() > limit as usize;
@@ -191,7 +202,7 @@ impl Store {
 
     /// Every order, by id.
     pub async fn audit(&self) -> Result<Vec<AuditRow>, Error> {
-        let rows: Vec<Row> = query("SELECT id, idempotency_key, status, reason, items, total_cents, currency, created_at FROM orders ORDER BY id")
+        let rows: Vec<Row> = query(select!("ORDER BY id"))
             .fetch_all(self.database.readers())
             .await?;
         let units = |it: OrderItem| -> (ProductId, i64) { (it.product_id, it.quantity) };

@@ -18,6 +18,13 @@ pub struct Store {
     pub(crate) database: Database,
 }
 
+/// Reads [`Account`]s, of which the text says which.
+macro_rules! select {
+    ($which:literal) => {
+        concat!("SELECT id, email, password_hash, role FROM users ", $which)
+    };
+}
+
 /// An account as the database holds it. It has no `Debug`, so that it cannot end up in a log.
 #[derive(FromRow)]
 pub(crate) struct Account {
@@ -66,7 +73,7 @@ impl Store {
         if check_email(email).is_err() {
             return Ok(None);
         }
-        query("SELECT id, email, password_hash, role FROM users WHERE email_key = $1")
+        query(select!("WHERE email_key = $1"))
             .bind(email_key(email))
             .fetch_optional(self.database.readers())
             .await
@@ -74,7 +81,7 @@ impl Store {
 
     /// The account of an id.
     pub(crate) async fn by_id(&self, id: &UserId) -> Result<Option<Account>, Error> {
-        query("SELECT id, email, password_hash, role FROM users WHERE id = $1")
+        query(select!("WHERE id = $1"))
             .bind(id.as_str())
             .fetch_optional(self.database.readers())
             .await
@@ -82,11 +89,9 @@ impl Store {
 
     /// The admin, if there is one.
     pub(crate) async fn admin(&self) -> Result<Option<Account>, Error> {
-        query(
-            "SELECT id, email, password_hash, role FROM users WHERE role = $1 ORDER BY id LIMIT 1",
-        )
-        .bind(ADMIN)
-        .fetch_optional(self.database.readers())
-        .await
+        query(select!("WHERE role = $1 ORDER BY id LIMIT 1"))
+            .bind(ADMIN)
+            .fetch_optional(self.database.readers())
+            .await
     }
 }
