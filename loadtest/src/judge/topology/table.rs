@@ -75,31 +75,32 @@ pub(crate) fn compared(arms: &[Measurement]) -> Table {
 }
 
 fn structure(lines: &mut Vec<Line>, both: [&Measurement; 2]) {
-    let mut line = |what: &str, of: &dyn Fn(&Measurement) -> String| {
-        lines.push(Line("structure", what.to_owned(), both.map(of)));
-    };
-    line("processes", &|it| {
-        footprint::whole(it).processes.to_string()
-    });
-    line("memory in no file", &|it| {
-        megabytes(footprint::whole(it).anonymous)
-    });
-    line("processor time for each request", &|it| {
-        format!("{:.1} ms", footprint::cpu_ms(it))
-    });
-    let routes = hops::by_route(both[0]);
-    for route in routes.keys() {
-        let hops = |it: &Measurement| hops::by_route(it).get(route).copied().unwrap_or_default();
-        line(&format!("{route}: hops over a network"), &|it| {
-            format!("{:.2}", hops(it).remote_each())
-        });
-        line(&format!("{route}: bytes of bodies on them"), &|it| {
-            format!("{:.0}", hops(it).bytes_each())
-        });
-        line(&format!("{route}: p50, p95"), &|it| {
+    let mut line = |what: &str, figures| lines.push(Line("structure", what.to_owned(), figures));
+    let whole = both.map(footprint::whole);
+    line("processes", whole.map(|it| it.processes.to_string()));
+    line("memory in no file", whole.map(|it| megabytes(it.anonymous)));
+    line(
+        "processor time for each request",
+        both.map(|it| format!("{:.1} ms", footprint::cpu_ms(it))),
+    );
+    // All spans are gone through for this.
+    let hops = both.map(hops::by_route);
+    for route in hops[0].keys() {
+        let own = hops.each_ref().map(|it| it.get(route).copied());
+        let own = own.map(Option::unwrap_or_default);
+        line(
+            &format!("{route}: hops over a network"),
+            own.map(|it| format!("{:.2}", it.remote_each())),
+        );
+        line(
+            &format!("{route}: bytes of bodies on them"),
+            own.map(|it| format!("{:.0}", it.bytes_each())),
+        );
+        let latencies = both.map(|it| {
             let of = |p| milliseconds(blast::latency_ms(it, STEADY, p, |it| it == route));
             format!("{}, {}", of(0.5), of(0.95))
         });
+        line(&format!("{route}: p50, p95"), latencies);
     }
 }
 
