@@ -5,7 +5,7 @@ use telemetry::names;
 use crate::{
     annotations::{annotations, phases, steps},
     model::{Dashboard, Link, Panel, Row, Unit},
-    promql::{is, like, mean, observed, quantile, share},
+    promql::{HTTP_FAILED, http_failed_share, is, like, mean, observed, quantile, share},
     thresholds::OBJECTIVES,
 };
 
@@ -56,9 +56,8 @@ fn rate() -> Panel {
 }
 
 fn failures() -> Panel {
-    let failed = like(names::HTTP_RESPONSE_STATUS_CODE, "|5..");
-    let at = is("service", "gateway");
-    let ours = like(names::HTTP_RESPONSE_STATUS_CODE, "5..");
+    // No answer is an empty status.
+    let failed = like(names::HTTP_RESPONSE_STATUS_CODE, &format!("|{HTTP_FAILED}"));
     Panel::lines(
         "What share fails for clients, and what does the gateway admit?",
         Unit::Share,
@@ -69,7 +68,7 @@ fn failures() -> Panel {
         "clients",
     )
     .ask(
-        share(&observed(&[], GATEWAY, &[&at, &ours]), &observed(&[], GATEWAY, &[&at])),
+        http_failed_share(&[], &[&is("service", "gateway")]),
         "gateway",
     )
     .most(1.0)

@@ -6,7 +6,7 @@
 use telemetry::names;
 
 /// Responses that are the service's own fault.
-const HTTP_FAILED: &str = "5..";
+pub(crate) const HTTP_FAILED: &str = "5..";
 /// The same for gRPC (OpenTelemetry semantic conventions for gRPC).
 const RPC_FAILED: &str = "UNKNOWN|DEADLINE_EXCEEDED|UNIMPLEMENTED|INTERNAL|UNAVAILABLE|DATA_LOSS";
 

@@ -154,7 +154,8 @@ impl Deployment {
         }
     }
 
-    /// Starts replicas of what `service` is, or is in, until there are `count`, each ready before the next is begun, or takes away the newest.
+    /// Starts replicas of what `service` is, or is in, until there are `count`, each ready before the next is begun, or takes
+    /// away the newest.
     ///
     /// # Errors
     /// A replica that does not start.
@@ -190,8 +191,8 @@ impl Deployment {
         self.roster.options.topology.process(service)
     }
 
-    /// Replaces each stable replica of the process that `service` is, or is in, by one of `version`: the new one is ready before the old one goes, and has gone
-    /// before the next is begun.
+    /// Replaces each stable replica of the process that `service` is, or is in, by one of `version`: the new one is ready before
+    /// the old one goes, which has gone before the next is begun.
     ///
     /// # Errors
     /// A replica that does not start; what runs then goes on.

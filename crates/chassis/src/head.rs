@@ -11,8 +11,8 @@ use axum::{
 
 use crate::Error;
 
-/// Marks a request that came over a connection with a bad head. It is refused by whoever asks [`refusal`] and not at once, so that it is
-/// observed as every other.
+/// Marks a request that came over a connection with a bad head. It is refused by whoever asks [`refusal`] and not at once, so
+/// that it is observed as every other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Refused {
     Malformed(&'static str),

@@ -65,7 +65,7 @@ pub(crate) fn wrap(
     limits: Limits,
     faults: &Faults,
 ) -> Router {
-    let door = Arc::new(Door {
+    let guard = Arc::new(Guard {
         limits,
         hears_deadlines,
         gate: Gate::new(&limits.concurrency, classes),
@@ -75,7 +75,7 @@ pub(crate) fn wrap(
     let app = routes.layer(
         ServiceBuilder::new()
             .layer(option_layer(cors))
-            .layer(from_fn_with_state(door, serve))
+            .layer(from_fn_with_state(guard, serve))
             .layer(DefaultBodyLimit::disable()),
     );
     telemetry::observe(app, caller)
@@ -92,7 +92,7 @@ pub(crate) fn answer(error: Error, grpc: bool) -> Response {
 
 /// What a request has to pass.
 #[derive(Debug)]
-struct Door {
+struct Guard {
     limits: Limits,
     /// Whether a caller may shorten the time of its request.
     hears_deadlines: bool,
@@ -101,17 +101,17 @@ struct Door {
 }
 
 /// Serves a request, whatever is wrong with it, and whatever becomes of it.
-async fn serve(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
+async fn serve(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     if let Some(error) = head::refusal(&request) {
         return error.into_response();
     }
     let grpc = telemetry::is_rpc(&request);
-    let answer = AssertUnwindSafe(door.serve_in_time(request, next, grpc)).catch_unwind();
+    let answer = AssertUnwindSafe(guard.serve_in_time(request, next, grpc)).catch_unwind();
     let answer = answer.await.unwrap_or_else(|it| answer_panic(it.as_ref()));
     render_problem(answer, grpc).await
 }
 
-impl Door {
+impl Guard {
     /// Ends a request that takes too long, its time at the gate included. Where its client took most of that time for a body that
     /// never came whole, the client is told so, and nothing of ours has failed.
     async fn serve_in_time(&self, request: Request, next: Next, grpc: bool) -> Response {

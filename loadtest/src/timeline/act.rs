@@ -101,7 +101,24 @@ pub(super) async fn kill(
     began: Instant,
 ) -> anyhow::Result<Outage> {
     let victim = deployment.kill(service)?;
-    comes_back(deployment, &victim, began).await
+    let at = Instant::now();
+    let again = |it: &Replica| {
+        (it.service, it.number) == (victim.service, victim.number) && it.start != victim.start
+    };
+    let back = || deployment.replicas().iter().any(again);
+    while !back() && at.elapsed() < BACK_WITHIN {
+        sleep(ASK_EVERY).await;
+    }
+    Ok(Outage {
+        victim: victim.service.to_string(),
+        server: None,
+        at: at - began,
+        away: Duration::ZERO,
+        answered_after: None,
+        ready_after: back().then(|| at.elapsed()),
+        asked: BTreeSet::new(),
+        unready: BTreeSet::new(),
+    })
 }
 
 /// Has `service` hold more and more memory, and kills its process once that has grown by [`LEAK`], as the kernel does where a control
@@ -126,30 +143,4 @@ pub(super) async fn leak(
         sleep(LEAK_EVERY).await;
     }
     kill(deployment, service, began).await
-}
-
-/// Waits until a process that has been killed runs again.
-async fn comes_back(
-    deployment: &Deployment,
-    victim: &Replica,
-    began: Instant,
-) -> anyhow::Result<Outage> {
-    let at = Instant::now();
-    let again = |it: &Replica| {
-        (it.service, it.number) == (victim.service, victim.number) && it.start != victim.start
-    };
-    let back = || deployment.replicas().iter().any(again);
-    while !back() && at.elapsed() < BACK_WITHIN {
-        sleep(ASK_EVERY).await;
-    }
-    Ok(Outage {
-        victim: victim.service.to_string(),
-        server: None,
-        at: at - began,
-        away: Duration::ZERO,
-        answered_after: None,
-        ready_after: back().then(|| at.elapsed()),
-        asked: BTreeSet::new(),
-        unready: BTreeSet::new(),
-    })
 }

@@ -13,8 +13,8 @@ use crate::{
     measurement::{CanaryTried, Happened, Outage},
 };
 
-/// Carries `steps` out, one after the other, counting from `began`, and tells each as it begins. A service that stays away ends it: what would follow shows
-/// nothing.
+/// Carries `steps` out, one after the other, counting from `began`, and tells each as it begins. A service that stays away ends
+/// it: what would follow shows nothing.
 pub(crate) async fn run(
     steps: &[Due],
     deployment: &Deployment,

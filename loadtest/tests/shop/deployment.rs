@@ -43,22 +43,7 @@ fn without_the_inventory_the_page_still_comes() {
     let scratch = Scratch::new();
     let up = scratch.up();
     let inventory = up.target("inventory").expect("it is found");
-    let client = reqwest::Client::builder()
-        .no_proxy()
-        .build()
-        .expect("a client");
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    runtime.block_on(async {
-        let faults = format!("http://{}/faults", inventory.admin);
-        let hang = serde_json::json!({ "hang": true });
-        let set = client
-            .put(&faults)
-            .json(&hang)
-            .send()
-            .await
-            .expect("an answer");
-        assert!(set.status().is_success());
-    });
+    inventory.set_fault(&serde_json::json!({ "hang": true }));
     let page = get(&format!("{}/products/p-000001", up.gateway())).expect("an answer");
     assert_eq!(page.0, 200);
     assert!(

@@ -93,6 +93,18 @@ struct Target {
     public: String,
 }
 
+impl Target {
+    fn set_fault(&self, fault: &serde_json::Value) {
+        let client = reqwest::Client::builder().no_proxy().build();
+        let put = client
+            .expect("a client")
+            .put(format!("http://{}/faults", self.admin));
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let set = runtime.block_on(put.json(fault).send());
+        assert!(set.expect("an answer").status().is_success());
+    }
+}
+
 impl Up<'_> {
     fn run_dir(&self) -> PathBuf {
         self.scratch.runs().join("latest")

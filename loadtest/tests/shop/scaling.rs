@@ -6,7 +6,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
-use crate::{Scratch, Target, Up, eventually};
+use crate::{Scratch, Up, eventually};
 
 /// Searches that are in flight: at the target of two, what six replicas have.
 const AT_ONCE: usize = 12;
@@ -28,16 +28,6 @@ fn get(url: &str, address: &str) -> reqwest::Result<String> {
             .text()
             .await
     })
-}
-
-/// Has every search take its time, so that those that are in flight do not depend on how fast this machine is.
-fn slow_down(search: &Target) {
-    let fault = serde_json::json!({ "route": "/search", "latency_ms": 300 });
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let url = format!("http://{}/faults", search.admin);
-    let put = runtime.block_on(async { reqwest::Client::new().put(url).json(&fault).send().await });
-    put.and_then(reqwest::Response::error_for_status)
-        .expect("set a fault");
 }
 
 /// Says so when it is dropped, whatever has become of who waited.
@@ -91,10 +81,11 @@ fn replicas_come_and_go_with_the_load_and_it_is_told_why() {
         format!("{}/search?q=oak", up.gateway()),
         AtomicBool::new(false),
     );
-    let all = up.targets();
-    all.iter()
-        .filter(|it| it.service == "search")
-        .for_each(slow_down);
+    // How many are in flight must not depend on how fast this machine is.
+    let slow = serde_json::json!({ "route": "/search", "latency_ms": 300 });
+    for search in up.targets().iter().filter(|it| it.service == "search") {
+        search.set_fault(&slow);
+    }
     std::thread::scope(|scope| {
         let _said = Says(&enough);
         for number in 0..AT_ONCE {

@@ -43,6 +43,13 @@ fn read(kind: &str, data: &Value) -> Fact {
     fact.unwrap_or_else(|error| panic!("{kind}: {error}"))
 }
 
+/// What the version before wrote of this type.
+fn data_before(kind: &str) -> Value {
+    let mut events = EVENTS.iter();
+    let event = events.find(|it| it.0 == kind).expect("it is there");
+    serde_json::from_str(event.1).expect("JSON")
+}
+
 fn order_of(fact: Fact) -> PlacedOrder {
     match fact {
         Fact::OrderPlaced(order) | Fact::StockReserved(order) => order,
@@ -65,12 +72,7 @@ fn every_event_of_the_version_before_is_read_and_an_order_is_in_euros() {
         }
     }
     for kind in [Fact::ORDER_PLACED, Fact::STOCK_RESERVED] {
-        let data = EVENTS
-            .iter()
-            .find(|it| it.0 == kind)
-            .expect("it is there")
-            .1;
-        let order = order_of(read(kind, &serde_json::from_str(data).expect("JSON")));
+        let order = order_of(read(kind, &data_before(kind)));
         assert_eq!((order.currency, order.total_cents.0), (Currency::Eur, 500));
     }
 }
@@ -95,12 +97,7 @@ fn the_version_before_reads_ours_and_what_it_hands_on_is_in_euros_again() {
 #[test]
 fn an_order_in_another_currency_is_not_taken_for_one_in_euros() {
     for kind in [Fact::ORDER_PLACED, Fact::STOCK_RESERVED] {
-        let data = EVENTS
-            .iter()
-            .find(|it| it.0 == kind)
-            .expect("it is there")
-            .1;
-        let mut data: Value = serde_json::from_str(data).expect("JSON");
+        let mut data = data_before(kind);
         data["currency"] = json!("USD");
         let fact = serde_json::from_value::<Fact>(json!({ "type": kind, "data": data }));
         assert!(fact.is_err(), "{fact:?}");

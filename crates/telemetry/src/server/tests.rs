@@ -1,5 +1,7 @@
 //! Which requests are calls, what names them, and which traces are kept.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use axum::{
     Extension,
     body::HttpBody,
@@ -8,8 +10,6 @@ use axum::{
 };
 use http::header::CONTENT_TYPE;
 use opentelemetry::trace::{SpanId, TraceFlags, TraceId, TraceState};
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use tower::ServiceExt as _;
 
 use super::*;
